@@ -1,0 +1,38 @@
+"""The fast gradient sign method."""
+
+from numpy.typing import ArrayLike
+
+from core.attacks.problem import Problem, step_along
+from core.chunks import in_chunks
+from core.classifier import Classifier, FloatArray
+
+
+def fgsm(
+    classifier: Classifier,
+    x: ArrayLike,
+    y: ArrayLike,
+    epsilon: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+    gradient: str = "exact",
+) -> FloatArray:
+    """One step of size ε along the sign of the loss gradient, in the L∞ norm.
+
+    x_adv = clip(x + ε · sign(∇ₓ L(x, y)), 0, 1): Goodfellow, Shlens and Szegedy 2015,
+    "Explaining and Harnessing Adversarial Examples", section 4. Targeted, the step goes down the
+    target's loss: Kurakin, Goodfellow and Bengio 2017, "Adversarial Machine Learning at Scale",
+    equation 3. The direction does not depend on ε, so one gradient serves every budget.
+
+    Args, returns and errors are those of `Attack`; besides:
+        gradient: "exact", or "float32_autograd" for the one that vanishes where the network is
+            sure of itself (see `core.losses`).
+    """
+    problem = Problem.of(classifier, x, y, epsilon, target)
+    x_adv = problem.empty()
+
+    def attack(rows: slice) -> None:
+        sign = problem.ascent_sign(problem.x[rows], problem.labels[rows], gradient)
+        step_along(sign, problem, rows, x_adv)
+
+    in_chunks(attack, len(problem.x))
+    return problem.answer(x_adv)

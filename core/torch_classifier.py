@@ -1,0 +1,58 @@
+"""Any PyTorch module as a `Classifier`, so that whatever torch can run can be attacked."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from core.classifier import FloatArray
+
+
+class TorchClassifier:
+    """A module that maps images to logits, seen through NumPy.
+
+    Args:
+        module: in evaluation mode; its parameters decide type and device. Any normalisation of
+            the pixels is part of it.
+        image_shape: what one image is to the module, such as (1, 28, 28) for a convolutional one.
+
+    Raises:
+        ValueError: the module is in training mode, in which dropout and batch statistics would
+            make the gradient another one at each call.
+    """
+
+    def __init__(self, module: torch.nn.Module, *, image_shape: tuple[int, ...] = (784,)) -> None:
+        if module.training:
+            raise ValueError("module is in training mode; call module.eval() first")
+        self._module = module
+        self._image_shape = image_shape
+        first = next(module.parameters(), torch.empty(0))
+        self._device, self._dtype = first.device, first.dtype
+
+    def logits(self, x: FloatArray) -> FloatArray:
+        """Scores before softmax: `(N, 784)` to `(N, 10)`."""
+        with torch.no_grad():
+            return _to_numpy(self._module(self._to_torch(x)))
+
+    def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+        """The logits, and the pull-back by torch's autograd (see `Classifier`)."""
+        pixels = self._to_torch(x).requires_grad_()
+        with torch.enable_grad():
+            logits = self._module(pixels)
+
+        def pull_back(cotangent: FloatArray) -> FloatArray:
+            (gradient,) = torch.autograd.grad(
+                logits, pixels, torch.tensor(cotangent).to(logits), retain_graph=True
+            )
+            return _to_numpy(gradient).reshape(x.shape)
+
+        return _to_numpy(logits), pull_back
+
+    def _to_torch(self, x: FloatArray) -> torch.Tensor:
+        pixels = torch.tensor(np.asarray(x), dtype=self._dtype, device=self._device)
+        return pixels.reshape(len(x), *self._image_shape)
+
+
+def _to_numpy(tensor: torch.Tensor) -> FloatArray:
+    array: FloatArray = tensor.detach().cpu().numpy()
+    return array
