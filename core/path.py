@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core import checks
+from core.attacks import noise
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
 from core.measures import l2_norm
@@ -111,3 +112,23 @@ def trace(
         flip=first(lambda labels: labels != before),
         reaches=None if reached is None else reached.epsilon,
     )
+
+
+def random_flips(
+    classifier: Classifier, x: FloatArray, epsilon: float, *, tries: int = 100, seed: int = 0
+) -> int:
+    """How many of some random perturbations of size ε change one image's prediction.
+
+    The control for a flip: were its direction of no account, noise would flip as easily.
+
+    Args:
+        classifier: the network.
+        x: `(1, 784)` clean image.
+        epsilon: the L∞ size of each perturbation; see `core.attacks.noise`.
+        tries: how many perturbations.
+        seed: decides them.
+    """
+    copies = np.repeat(checks.images(x), tries, axis=0)
+    before = classifier.logits(copies[:1]).argmax()
+    perturbed = noise(classifier, copies, int(before), epsilon, seed=seed)
+    return int((classifier.logits(perturbed).argmax(axis=1) != before).sum())

@@ -1,0 +1,20 @@
+"""Page configuration and navigation; `streamlit run app.py` starts here."""
+
+import logging
+
+import streamlit as st
+
+st.set_page_config(page_title="Small Change", page_icon="🔍", layout="wide")
+# Streamlit leaves six empty lines above a page; on a projector they are wanted below.
+st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
+page = st.navigation(
+    [st.Page("pages/attack/draw.py", title="Draw", icon="✍️", default=True)], position="top"
+)
+try:
+    page.run()
+except Exception:
+    logging.getLogger(__name__).exception("The page %s failed", page.title)
+    st.error(
+        "Something went wrong on our side, and it is in the server's log. Your drawing and settings "
+        "are kept: try another attack or another digit, or reload the page."
+    )

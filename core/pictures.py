@@ -1,0 +1,89 @@
+"""Picture files of any kind to white ink on black."""
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 64_000_000
+# Larger pictures are made smaller at once: a digit needs no more, and a class of forty may upload.
+WORKING_SIZE = 560
+
+
+class PictureError(ValueError):
+    """A file that can't be used as a picture of a digit; the message says why."""
+
+
+def read(content: bytes) -> NDArray[np.uint8]:
+    """The picture in a file as white ink on black.
+
+    Whether the ink is dark or light is told from the picture's rim, which is taken for background.
+    Transparent pixels count as background too. An animation gives its first frame.
+
+    Args:
+        content: a PNG or JPEG file's bytes.
+
+    Returns:
+        `(height, width, 4)` RGBA bytes, the longer side at most `WORKING_SIZE`, ink white at its
+        strongest, background black, all opaque.
+
+    Raises:
+        PictureError: no picture, damaged, too large, or of one colour throughout.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own on large pictures: the size is checked here
+            picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+            if picture.width * picture.height > MAX_PIXELS:
+                raise PictureError(
+                    f"This picture has {picture.width} × {picture.height} pixels, "
+                    f"more than {MAX_PIXELS // 1_000_000} million. Please make it smaller."
+                )
+            picture.draft("RGB", (2 * WORKING_SIZE, 2 * WORKING_SIZE))  # of a JPEG, decode less
+            grey, alpha = _grey_and_alpha(picture)
+    except UnidentifiedImageError:
+        raise PictureError("This file is not a PNG or JPEG picture.") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, PictureError):
+            raise
+        raise PictureError("This picture is damaged or was cut short; it can't be read.") from None
+    return _white_on_black(grey, alpha)
+
+
+def _grey_and_alpha(picture: Image.Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Brightness and opacity in [0, 1], upright and no larger than needed."""
+    picture.load()
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits a pixel
+        deep = np.asarray(picture, dtype=np.float64)
+        picture = Image.fromarray((deep / max(deep.max(), 1) * 255).astype(np.uint8))
+    picture = ImageOps.exif_transpose(picture)
+    if max(picture.size) > WORKING_SIZE and picture.mode in ("L", "LA", "RGB", "RGBA"):
+        picture.thumbnail((WORKING_SIZE, WORKING_SIZE))
+    picture = picture.convert("RGBA")
+    picture.thumbnail((WORKING_SIZE, WORKING_SIZE))
+    grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
+    alpha = np.asarray(picture.getchannel("A"), dtype=np.float64) / 255
+    return grey, alpha
+
+
+def _white_on_black(grey: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.uint8]:
+    opaque = alpha > 0.5
+    if not opaque.any():
+        raise PictureError("This picture is transparent throughout; there is no digit to see.")
+    if opaque.all():
+        rim = np.ones_like(opaque)
+        rim[1:-1, 1:-1] = False
+        background = float(np.median(grey[rim]))
+    else:
+        # Ink on nothing: the nothing becomes the opposite of the ink.
+        background = float(np.median(grey[opaque]) < 0.5)
+    ink = np.abs(grey * alpha + background * (1 - alpha) - background)
+    contrast = ink.max()
+    if contrast < 0.1:
+        raise PictureError("This picture is of one colour throughout; there is no digit to see.")
+    # Paper is never quite even: what differs from it by less than a quarter of the ink is paper.
+    ink = np.clip((ink / contrast - 0.25) / 0.5, 0, 1)
+    white = (ink * 255).round().astype(np.uint8)
+    return np.dstack([white, white, white, np.full_like(white, 255)])

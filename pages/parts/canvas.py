@@ -1,0 +1,89 @@
+"""A canvas whose drawing outlives reruns, page switches, and second thoughts."""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 280
+_REMEMBERED = 50
+
+
+@dataclass
+class Sketch:
+    """A session's drawing.
+
+    Attributes:
+        history: after each stroke, the canvas's own description and its PNG (None when empty).
+        version: counted up to have the browser put up a new canvas.
+        shown: what the canvas that is up was put up with. A canvas that is given anything else
+            starts again from that, so it must not change while it is up.
+    """
+
+    history: list[tuple[dict[str, Any] | None, bytes | None]] = field(
+        default_factory=lambda: [(None, None)]
+    )
+    version: int = 0
+    shown: dict[str, Any] | None = None
+
+    def add(self, description: dict[str, Any] | None, png: bytes | None) -> None:
+        """Remember the drawing after a stroke."""
+        self.history.append((description, png))
+        del self.history[:-_REMEMBERED]
+
+    def undo(self) -> None:
+        """Take the last stroke, or the last clearing, back."""
+        if len(self.history) > 1:
+            self.history.pop()
+            self.version += 1
+
+    def clear(self) -> None:
+        """Start with an empty canvas; undo brings the drawing back."""
+        self.add(None, None)
+        self.version += 1
+
+
+def drawing() -> tuple[NDArray[np.uint8] | None, int]:
+    """Show the canvas with its tools.
+
+    Returns:
+        The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None while there is none; and
+        a number that changes when a new drawing is begun.
+    """
+    # Importing it registers a component, which needs a running app.
+    from streamlit_drawable_canvas import st_canvas
+
+    sketch: Sketch = st.session_state.setdefault("sketch", Sketch())
+    st.caption("Draw a digit from 0 to 9, as large as you like, anywhere.")
+    brush = st.session_state.get("brush", 22)
+    key = f"canvas-{sketch.version}"
+    if key not in st.session_state:
+        sketch.shown = sketch.history[-1][0]
+    result = st_canvas(
+        stroke_width=brush,
+        stroke_color="#ffffff",
+        background_color="#000000",
+        width=SIDE,
+        height=SIDE,
+        initial_drawing=sketch.shown,
+        return_image_data=True,
+        key=key,
+    )
+    # A canvas just put up gives no pixels until the next stroke; those of the last one are kept.
+    png = result.image_bytes
+    if png is not None and png != sketch.history[-1][1]:
+        sketch.add(result.json_data, png)
+
+    with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):
+        undoable = len(sketch.history) > 1
+        st.button("Undo", on_click=sketch.undo, disabled=not undoable, key="undo")
+        st.button("Clear", on_click=sketch.clear, disabled=sketch.history[-1][1] is None, key="clear")
+        st.slider("Brush", 8, 40, 22, key="brush", persist_state="session", width=110)
+    png = sketch.history[-1][1]
+    if png is None:
+        return None, sketch.version
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.version

@@ -1,0 +1,54 @@
+"""The live ε: one image under every budget of an attack, redrawn in the browser as one drags."""
+
+import base64
+import hashlib
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.measures import linf_norm
+from core.path import Path
+
+_FOLDER = File(__file__).parent
+_explorer = st.components.v2.component(
+    "epsilon_explorer",
+    html=(_FOLDER / "explorer.html").read_text("utf-8"),
+    css=(_FOLDER / "explorer.css").read_text("utf-8"),
+    js=(_FOLDER / "explorer.js").read_text("utf-8"),
+)
+
+
+def epsilon_explorer(path: Path, *, label: int, sentence: str, start: float, key: str) -> float:
+    """Show a path with a slider that needs no server, and return where it came to rest.
+
+    Args:
+        path: the image under every budget.
+        label: the digit it is meant to be.
+        sentence: what there is to say of the path as a whole.
+        start: the ε to begin with; afterwards the slider stays where it is, whatever the path.
+        key: the component's key in the session state.
+
+    Returns:
+        ε at the last rest of the slider.
+    """
+    frames = (path.x_adv * 255).round().astype(np.uint8).tobytes()
+    data: dict[str, Any] = {
+        "frames": base64.b64encode(frames).decode("ascii"),
+        "epsilons": path.epsilons.tolist(),
+        "probabilities": path.probabilities.round(5).tolist(),
+        "l2_norm": path.l2_norm.tolist(),
+        "linf_norm": linf_norm(path.x_adv[0], path.x_adv).tolist(),
+        "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
+        "label": label,
+        "sentence": sentence,
+    }
+    data["id"] = hashlib.sha1(repr(data).encode(), usedforsecurity=False).hexdigest()
+    result = _explorer(
+        data={**data, "start": start},
+        default={"epsilon": start},
+        on_epsilon_change=lambda: None,
+        key=key,
+    )
+    return float(result["epsilon"])

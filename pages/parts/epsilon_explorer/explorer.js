@@ -1,0 +1,176 @@
+// One image under every ε of a range. Everything needed lies here after one message, so that moving
+// the slider asks nothing of the server; it is told only where the slider comes to rest.
+
+const PIXELS = 28 * 28;
+const REST = 300; // milliseconds without movement, so that a held arrow key counts as one move
+
+const explorers = new WeakMap();
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  let explorer = explorers.get(parentElement);
+  if (!explorer) {
+    explorer = new Explorer(parentElement, data.start);
+    explorers.set(parentElement, explorer);
+  }
+  explorer.tell = (epsilon) => setStateValue("epsilon", epsilon);
+  explorer.show(data);
+}
+
+class Explorer {
+  constructor(root, start) {
+    const find = (selector) => root.querySelector(selector);
+    this.section = find(".explorer");
+    this.before = find(".before");
+    this.now = find(".now");
+    this.certainty = find(".certainty");
+    this.announcement = find(".announcement");
+    this.slider = find("input");
+    this.output = find("output");
+    this.mark = find(".mark");
+    this.markText = find(".mark span");
+    this.perturbationCaption = find(".perturbation + figcaption");
+    this.bars = find(".bars");
+    this.sentence = find(".sentence");
+    this.norms = find(".norms");
+    this.pictures = ["clean", "perturbation", "adversarial"].map((name) => {
+      const context = find(`canvas.${name}`).getContext("2d");
+      return { context, canvas: context.canvas, image: context.createImageData(28, 28) };
+    });
+    this.columns = Array.from({ length: 10 }, (_, digit) => this.addColumn(digit));
+    this.start = start;
+    this.slider.addEventListener("input", () => this.moved());
+    this.slider.addEventListener("change", () => this.waitForRest());
+  }
+
+  addColumn(digit) {
+    const make = (parent, className) => {
+      const element = document.createElement("div");
+      element.className = className;
+      parent.append(element);
+      return element;
+    };
+    const column = make(this.bars, "column");
+    const percent = make(column, "percent");
+    const well = make(column, "well");
+    const fill = make(well, "fill");
+    const was = make(well, "was");
+    make(column, "name").textContent = digit;
+    return { column, percent, fill, was };
+  }
+
+  show(data) {
+    if (this.data && this.data.id === data.id) return;
+    const text = atob(data.frames);
+    this.frames = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    this.data = data;
+    const last = data.epsilons.length - 1;
+    this.slider.max = last;
+    if (this.start !== null) {
+      this.slider.value = Math.round((this.start / data.epsilons[last]) * last);
+      this.start = null;
+    }
+    const { flip } = data;
+    this.mark.hidden = flip === null;
+    if (flip === null) {
+      this.slider.style.removeProperty("--flip");
+    } else {
+      const share = flip.epsilon / data.epsilons[last];
+      const place = `calc(var(--thumb) / 2 + (100% - var(--thumb)) * ${share})`;
+      this.slider.style.setProperty("--flip", place);
+      this.mark.style.setProperty("--flip", place);
+      this.mark.className = share < 0.15 ? "mark first" : share > 0.85 ? "mark last" : "mark";
+      this.markText.textContent = `flips to ${flip.after}`;
+    }
+    this.columns.forEach(({ was, column }, digit) => {
+      was.style.bottom = `calc(${data.probabilities[0][digit] * 100}% - 2px)`;
+      column.classList.toggle("label", digit === data.label);
+    });
+    this.sentence.textContent = data.sentence;
+    this.drawn = null;
+    this.draw();
+  }
+
+  moved() {
+    clearTimeout(this.rest);
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  waitForRest() {
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.tell(this.data.epsilons[this.slider.valueAsNumber]), REST);
+  }
+
+  draw() {
+    const { data } = this;
+    const index = this.slider.valueAsNumber;
+    if (index === this.drawn) return;
+    this.drawn = index;
+    const epsilon = data.epsilons[index];
+    const probabilities = data.probabilities[index];
+    const predicted = largest(probabilities);
+    const clean = largest(data.probabilities[0]);
+
+    this.drawPictures(index, epsilon);
+    this.columns.forEach(({ column, percent, fill }, digit) => {
+      const share = probabilities[digit];
+      fill.style.transform = `scaleY(${share})`;
+      percent.textContent = share < 0.005 ? "" : `${Math.round(share * 100)}%`;
+      column.classList.toggle("predicted", digit === predicted);
+    });
+
+    this.section.classList.toggle("fooled", predicted !== clean);
+    this.before.textContent = clean;
+    this.now.textContent = predicted;
+    const sure = `${Math.round(probabilities[predicted] * 100)} % sure`;
+    this.certainty.textContent = sure;
+    this.output.textContent = epsilon.toFixed(3);
+    this.norms.textContent =
+      `‖perturbation‖₂ = ${data.l2_norm[index].toFixed(2)},  ` +
+      `‖perturbation‖∞ = ${data.linf_norm[index].toFixed(3)}`;
+    const seen = `The network sees ${predicted}, ${sure}`;
+    this.slider.setAttribute("aria-valuetext", `${epsilon.toFixed(3)}. ${seen}`);
+    this.bars.setAttribute("aria-label", `Probabilities at ε = ${epsilon.toFixed(3)}: ` +
+      probabilities.map((share, digit) => `${digit}: ${Math.round(share * 100)} %`).join(", "));
+    // A screen reader is told of a change, not of every step of the slider.
+    if (this.announced !== `${data.id} ${predicted}`) {
+      this.announced = `${data.id} ${predicted}`;
+      this.announcement.textContent = `${seen} at ε = ${epsilon.toFixed(3)}`;
+    }
+  }
+
+  drawPictures(index, epsilon) {
+    const [clean, perturbation, adversarial] = this.pictures.map(({ image }) => image.data);
+    const offset = index * PIXELS;
+    const gain = epsilon > 0 ? 1 / (255 * epsilon) : 0;
+    for (let pixel = 0; pixel < PIXELS; pixel++) {
+      const at = 4 * pixel;
+      const x = this.frames[pixel];
+      const perturbed = this.frames[offset + pixel];
+      clean[at] = clean[at + 1] = clean[at + 2] = x;
+      adversarial[at] = adversarial[at + 1] = adversarial[at + 2] = perturbed;
+      // Orange where the pixel got lighter, blue where darker, dark grey where it stayed.
+      const change = Math.max(-1, Math.min(1, (perturbed - x) * gain));
+      const [red, green, blue] = change > 0 ? [255, 150, 30] : [60, 150, 255];
+      const size = Math.abs(change);
+      perturbation[at] = 34 + (red - 34) * size;
+      perturbation[at + 1] = 34 + (green - 34) * size;
+      perturbation[at + 2] = 34 + (blue - 34) * size;
+      clean[at + 3] = perturbation[at + 3] = adversarial[at + 3] = 255;
+    }
+    for (const { context, image } of this.pictures) context.putImageData(image, 0, 0);
+    const [, changed, attacked] = this.pictures.map(({ canvas }) => canvas);
+    changed.setAttribute("aria-label", "The perturbation: orange where lighter, blue where darker");
+    attacked.setAttribute("aria-label", `The adversarial image at ε = ${epsilon.toFixed(3)}`);
+    this.perturbationCaption.textContent =
+      epsilon > 0 ? `perturbation × ${Math.round(1 / epsilon)}` : "perturbation";
+  }
+}
+
+function largest(values) {
+  return values.indexOf(Math.max(...values));
+}
