@@ -15,6 +15,6 @@ try:
 except Exception:
     logging.getLogger(__name__).exception("The page %s failed", page.title)
     st.error(
-        "Something went wrong on our side, and it is in the server's log. Your drawing and settings "
-        "are kept: try another attack or another digit, or reload the page."
+        "Something went wrong on our side; the server's log says what. Your drawing and settings "
+        "are kept: try another attack or another digit."
     )

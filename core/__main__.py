@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import sys
 from pathlib import Path
+from typing import Any
 
 from core import digits, models
 from core.recipe import PRESETS, Recipe
@@ -26,10 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help=f"change one of {', '.join(f.name for f in dataclasses.fields(Recipe))}; may be repeated",
+        help=f"change {', '.join(f.name for f in dataclasses.fields(Recipe))}; repeatable",
     )
-    train.add_argument("--engine", choices=("compiled", "torch"), help="default: compiled where it can")
-    train.add_argument("--out", type=Path, help="the file to write; default: models/PRESET.safetensors")
+    train.add_argument(
+        "--engine", choices=("compiled", "torch"), help="default: compiled where it can"
+    )
+    train.add_argument(
+        "--out", type=Path, help="the file to write; default: models/PRESET.safetensors"
+    )
     train.set_defaults(run=_train)
 
     options = parser.parse_args(arguments)
@@ -57,10 +62,10 @@ def _train(options: argparse.Namespace) -> None:
     train_and_save(recipe, out, engine=options.engine, today=datetime.date.today().isoformat())
 
 
-def _changes(settings: list[str]) -> dict[str, object]:
+def _changes(settings: list[str]) -> dict[str, Any]:
     """What `--set` asks for, each value in its field's type."""
     defaults = dataclasses.asdict(Recipe())
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     for setting in settings:
         field, _, value = setting.partition("=")
         if field not in defaults:

@@ -53,8 +53,9 @@ class Digits:
 def load(split: str, *, root: Path = ROOT) -> Digits:
     """The 60,000 "train" or the 10,000 "test" images of MNIST.
 
-    `torchvision.datasets.MNIST` verifies and unpacks the archives in `root/MNIST/raw` the first time, and
-    downloads the ones that are missing; afterwards NumPy reads the unpacked files alone.
+    The first time, `torchvision.datasets.MNIST` verifies and unpacks the archives in
+    `root/MNIST/raw`, and downloads those that are missing; afterwards NumPy alone reads what
+    was unpacked.
 
     Raises:
         ValueError: `split` is neither.
@@ -88,11 +89,16 @@ def unpack(*, root: Path = ROOT) -> None:
                 (folder / name).unlink(missing_ok=True)
         torchvision_datasets().MNIST(root, download=True)
     except (OSError, RuntimeError, EOFError) as error:
-        damaged = [name for files in _FILES.values() for name, md5 in files if not _intact(folder / name, md5)]
+        damaged = [
+            name
+            for files in _FILES.values()
+            for name, md5 in files
+            if not _intact(folder / name, md5)
+        ]
         raise DataFileError(
-            f"MNIST's files in {os.path.relpath(folder)} are missing or damaged ({', '.join(damaged)}), "
-            f"and could not be unpacked or downloaded: {error}. Restore that folder from a fresh "
-            "clone, or try again with a network."
+            f"MNIST's files in {os.path.relpath(folder)} are missing or damaged "
+            f"({', '.join(damaged)}), and could not be unpacked or downloaded: {error}. Restore "
+            "that folder from a fresh clone, or try again with a network."
         ) from error
 
 
@@ -104,7 +110,7 @@ def _intact(path: Path, md5: str) -> bool:
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:
-    """The bytes of an idx file: two zero bytes, the type (8), the dimensions, their sizes, the data."""
+    """The bytes of an idx file: 0, 0, the type 8, how many dimensions, their sizes, the data."""
     content = path.read_bytes()
     dimensions = content[3]
     shape = np.frombuffer(content, ">i4", dimensions, offset=4)

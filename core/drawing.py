@@ -90,7 +90,7 @@ def _centred_by_mass(digit: FloatArray) -> FloatArray:
     """`digit` in 28 × 28, its centre of mass within half a pixel of the middle."""
     mass = digit.sum()
     rows, columns = (np.arange(length) for length in digit.shape)
-    top = round(SIDE / 2 - float(digit.sum(axis=1) @ rows / mass) )
+    top = round(SIDE / 2 - float(digit.sum(axis=1) @ rows / mass))
     left = round(SIDE / 2 - float(digit.sum(axis=0) @ columns / mass))
     return _paste(digit, SIDE, top, left)
 

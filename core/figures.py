@@ -21,8 +21,8 @@ def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
     Returns:
         A Plotly figure as a plain dict, which takes half as long to send as a `go.Figure`.
     """
-    matter = np.argsort(-path.probabilities.max(axis=0), kind="stable")
-    matter = [digit for digit in matter if path.probabilities[:, digit].max() > 0.05][: len(COLOURS)]
+    highest = path.probabilities.max(axis=0)
+    matter = [digit for digit in np.argsort(-highest) if highest[digit] > 0.05][: len(COLOURS)]
     lines = [
         {
             "type": "scatter",
@@ -48,12 +48,26 @@ def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
             "xaxis": {"title": {"text": "ε"}, "range": [0, float(path.epsilons[-1])]},
             "yaxis": {"title": {"text": "probability"}, "range": [0, 1.02], "tickformat": ".0%"},
             "shapes": [
-                {"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1,
-                 "line": {"dash": dash, "width": 1.5, "color": "#888"}}
+                {
+                    "type": "line",
+                    "x0": at,
+                    "x1": at,
+                    "yref": "paper",
+                    "y0": 0,
+                    "y1": 1,
+                    "line": {"dash": dash, "width": 1.5, "color": "#888"},
+                }
                 for at, _, dash in marks
             ],
             "annotations": [
-                {"x": at, "yref": "paper", "y": 1.0, "yanchor": "bottom", "text": text, "showarrow": False}
+                {
+                    "x": at,
+                    "yref": "paper",
+                    "y": 1.0,
+                    "yanchor": "bottom",
+                    "text": text,
+                    "showarrow": False,
+                }
                 for at, text, _ in marks
             ],
         },

@@ -29,7 +29,8 @@ def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
 
 def predict(classifier: Classifier, x: ArrayLike) -> IntArray:
     """The most probable label of each image, `(N,)`; errors as in `logits`."""
-    return logits(classifier, x).argmax(axis=1)
+    predictions: IntArray = logits(classifier, x).argmax(axis=1)
+    return predictions
 
 
 def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:

@@ -26,7 +26,9 @@ class MLP:
 
     def __post_init__(self) -> None:
         if not self.weights or len(self.weights) != len(self.biases):
-            raise ValueError("weights and biases must be of the same number of layers, at least one")
+            raise ValueError(
+                "weights and biases must be of the same number of layers, at least one"
+            )
         inputs = self.weights[0].shape[0] if self.weights[0].ndim else 0
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if weight.ndim != 2 or bias.shape != weight.shape[1:] or weight.shape[0] != inputs:
@@ -69,8 +71,8 @@ class MLP:
         """What each layer puts out: the hidden ones after ReLU, the last one as it is."""
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
             raise ValueError(f"x must be of shape (N, {self.sizes[0]}), not {x.shape}")
-        outputs = []
-        out = x.astype(self.weights[0].dtype, copy=False)
+        outputs: list[FloatArray] = []
+        out: FloatArray = x.astype(self.weights[0].dtype, copy=False)
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if outputs:
                 np.maximum(out, 0, out=out)

@@ -95,7 +95,9 @@ def load(path: Path) -> tuple[MLP, Card]:
     if about.get("format") != FORMAT or "card" not in about:
         raise reject("it is a safetensors file, but was not saved by this program")
     if about.get("version") != str(FORMAT_VERSION):
-        raise reject(f"its format is version {about.get('version')}, this program reads {FORMAT_VERSION}")
+        raise reject(
+            f"its format is version {about.get('version')}, this program reads {FORMAT_VERSION}"
+        )
     try:
         fields = json.loads(about["card"])
         card = Card(**{**fields, "recipe": Recipe(**fields["recipe"])})
@@ -111,7 +113,9 @@ def load(path: Path) -> tuple[MLP, Card]:
     except ValueError as error:
         raise reject(str(error)) from None
     if network.sizes[0] != 784 or network.sizes[-1] != 10 or network.weights[0].dtype != np.float32:
-        raise reject(f"it maps {network.sizes[0]} inputs to {network.sizes[-1]} outputs, not 784 to 10")
+        raise reject(
+            f"it maps {network.sizes[0]} inputs to {network.sizes[-1]} outputs, not 784 to 10"
+        )
     return network, card
 
 

@@ -54,7 +54,8 @@ class Path:
     @property
     def predictions(self) -> IntArray:
         """The most probable label at each budget, `(E,)`."""
-        return self.probabilities.argmax(axis=1)
+        predictions: IntArray = self.probabilities.argmax(axis=1)
+        return predictions
 
 
 def trace(

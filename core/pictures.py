@@ -34,7 +34,9 @@ def read(content: bytes) -> NDArray[np.uint8]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own on large pictures: the size is checked here
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow's own on large pictures: the size is checked here
             picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
             if picture.width * picture.height > MAX_PIXELS:
                 raise PictureError(

@@ -25,8 +25,9 @@ def pgd(
     """Small steps along the sign of the loss gradient, each projected back into the L∞ ball.
 
     x⁰ is drawn uniformly from the ball of radius ε around x, and
-    xᵗ⁺¹ = Π(xᵗ + α · sign(∇ₓ L(xᵗ, y))): Madry, Makelov, Schmidt, Tsipras and Vladu 2018, "Towards
-    Deep Learning Models Resistant to Adversarial Attacks", section 2.1. The last iterate is returned.
+    xᵗ⁺¹ = Π(xᵗ + α · sign(∇ₓ L(xᵗ, y))), the last iterate is returned: Madry, Makelov, Schmidt,
+    Tsipras and Vladu 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks",
+    section 2.1.
 
     Args, returns and errors are those of `Attack`; besides:
         steps: how many, at least 1 (40, as the paper has for MNIST).

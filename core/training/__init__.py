@@ -72,7 +72,7 @@ def train(
     validation: Digits,
     *,
     engine: str | None = None,
-    on_progress: Callable[[int], None] = lambda images: None,
+    on_progress: Callable[[int], object] = lambda images: None,
 ) -> Iterator[EpochReport]:
     """Train a network by a recipe; close the generator to stop.
 
@@ -117,7 +117,7 @@ def train(
 
 
 def initial_network(recipe: Recipe) -> MLP:
-    """The untrained network: weights and biases uniform in ±1/√inputs, as torch.nn.Linear has them."""
+    """The untrained network: uniform in ±1/√inputs, as torch.nn.Linear starts."""
     rng = np.random.default_rng([recipe.seed, 0])
     sizes = (784, *recipe.hidden, checks.CLASSES)
     weights, biases = [], []

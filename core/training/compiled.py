@@ -48,7 +48,7 @@ def _room(size: int) -> FloatArray:
 
 
 # "reassoc" and "contract" let the compiler sum a dot product in vector registers.
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")  # type: ignore[untyped-decorator]
+@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
 def _descend(x, y, order, weights, biases, values, slopes, learning_rate):  # type: ignore[no-untyped-def]
     """One step of gradient descent for each image in `order`.
 

@@ -81,7 +81,9 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
     with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):
         undoable = len(sketch.history) > 1
         st.button("Undo", on_click=sketch.undo, disabled=not undoable, key="undo")
-        st.button("Clear", on_click=sketch.clear, disabled=sketch.history[-1][1] is None, key="clear")
+        st.button(
+            "Clear", on_click=sketch.clear, disabled=sketch.history[-1][1] is None, key="clear"
+        )
         st.slider("Brush", 8, 40, 22, key="brush", persist_state="session", width=110)
     png = sketch.history[-1][1]
     if png is None:

@@ -18,7 +18,7 @@ def choose_network() -> tuple[str, MLP] | None:
     names = models.names()
     if not names:
         st.error(
-            "There is no network in the folder models. Restore it from a fresh clone, or train one: "
+            "The folder models holds no network. Restore it from a fresh clone, or train one: "
             "`python -m core train report`"
         )
         return None

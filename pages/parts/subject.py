@@ -1,0 +1,141 @@
+"""The digit under attack: drawn, one of MNIST's, or from a picture file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core import digits, drawing, pictures
+from core.classifier import FloatArray
+from pages.parts import canvas
+from pages.parts.address import put_in_address, start_from_address
+from pages.parts.digit_images import show_images
+
+DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The digit under attack.
+
+    Attributes:
+        id: differs from one digit to the next, but not from stroke to stroke.
+        x: `(1, 784)`, what the network sees.
+        stages: how a drawing or a picture became that; None for a digit of MNIST's own.
+        label: the digit it is, where that is known.
+    """
+
+    id: str
+    x: FloatArray
+    stages: drawing.Stages | None = None
+    label: int | None = None
+
+
+@st.cache_resource(show_spinner="Reading MNIST's test digits …")
+def test_digits() -> digits.Digits:
+    """MNIST's test set, once for all sessions."""
+    return digits.load("test")
+
+
+def choose_subject() -> Subject | None:
+    """The widgets by which one comes to a digit; None while there is none to attack."""
+    source = st.segmented_control(
+        "A digit to attack",
+        [DRAW, TEST_DIGIT, PICTURE],
+        default=TEST_DIGIT if "digit" in st.query_params else DRAW,
+        required=True,
+        key="source",
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if source != TEST_DIGIT:
+        put_in_address({"digit": None})
+    try:
+        if source == TEST_DIGIT:
+            return _test_digit()
+        rgba, name = _picture() if source == PICTURE else canvas.drawing()
+        if rgba is None:
+            return None
+        stages = drawing.to_mnist(rgba, centre=st.session_state.get("centre", True))
+        return Subject(id=f"{source} {name}", x=stages.x, stages=stages)
+    except (digits.DataFileError, pictures.PictureError) as error:
+        st.error(str(error))
+    except drawing.EmptyDrawingError:
+        pass  # the page says what to do where the digit would be attacked
+    return None
+
+
+def choose_label(subject: Subject, prediction: int) -> int:
+    """The digit it is meant to be: known, else the prediction until somebody says otherwise."""
+    guess = prediction if subject.label is None else subject.label
+    key = f"label {subject.id}"
+
+    def correct() -> None:
+        st.session_state["correction"] = (subject.id, st.session_state[key])
+
+    corrected_id, corrected = st.session_state.get("correction", ("", guess))
+    st.session_state[key] = corrected if corrected_id == subject.id else guess
+    label = st.pills("It is meant to be a", range(10), required=True, key=key, on_change=correct)
+    return guess if label is None else label
+
+
+def show_what_the_network_sees(subject: Subject) -> None:
+    """The stages from the drawing to 28 × 28 pixels, and the switch of the centring."""
+    if subject.stages is None:
+        st.caption("MNIST's own digits are centred already; the network sees them as they are.")
+        return
+    stages = subject.stages
+    show_images(
+        [
+            (stages.ink, "the ink's box"),
+            (stages.scaled, "fitted to 20 × 20"),
+            (stages.image, "what the network sees, 28 × 28"),
+        ],
+        box=stages.box,
+    )
+    st.toggle(
+        "Fit and centre the digit, as MNIST's makers did",
+        value=True,
+        key="centre",
+        persist_state="session",
+        help="Off, the whole drawing is merely shrunk to 28 × 28. Draw small or in a corner, and "
+        "see what becomes of the prediction: the network has only ever seen centred digits.",
+    )
+
+
+def _test_digit() -> Subject:
+    """One of MNIST's 10,000 test digits, by its index or at random."""
+    test = test_digits()
+
+    def index_in(text: str) -> int:
+        if not 0 <= int(text) < len(test):
+            raise ValueError(text)
+        return int(text)
+
+    def another() -> None:
+        st.session_state["digit"] = int(np.random.default_rng().integers(len(test)))
+
+    start_from_address("digit", parse=index_in, default=0)
+    with st.container(horizontal=True, vertical_alignment="bottom", width=canvas.SIDE):
+        index = st.number_input(
+            "Test digit", 0, len(test) - 1, key="digit", persist_state="session", width=150
+        )
+        st.button("At random", on_click=another)
+    put_in_address({"digit": str(index)})
+    x = test.x[index : index + 1]
+    with st.container(width=canvas.SIDE):
+        show_images([(x.reshape(28, 28), f"MNIST's test digit {index}, a {test.y[index]}")])
+    return Subject(id=f"{TEST_DIGIT} {index}", x=x, label=int(test.y[index]))
+
+
+def _picture() -> tuple[NDArray[np.uint8] | None, str]:
+    """A picture file, kept for the session: its pixels, or None, and a name for it."""
+    file = st.file_uploader("A picture of one digit (PNG or JPEG)", key="picture")
+    if file is not None:
+        st.session_state["picture_read"] = (pictures.read(file.getvalue()), file.file_id)
+    rgba, name = st.session_state.get("picture_read", (None, ""))
+    if rgba is not None:
+        with st.container(width=canvas.SIDE):
+            show_images([(rgba[..., 0] / 255, "your picture, as white on black")])
+    return rgba, name

@@ -1,0 +1,48 @@
+"""A Chromium for the browser tests: found, or else installed.
+
+`python -m tests.browser.chromium` makes sure that there is one.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+
+def find() -> str | None:
+    """The path of a Chromium: Playwright's own, or the system's; None where there is neither."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    if Path(own).exists():
+        return own
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def install() -> None:
+    """Try Playwright's download, then the system's package; both may fail."""
+    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+    if find() is None and shutil.which("apt-get"):
+        admin = [] if os.geteuid() == 0 else ["sudo", "-n"]
+        subprocess.run([*admin, "apt-get", "update"], check=False)
+        subprocess.run([*admin, "apt-get", "install", "-y", "chromium"], check=False)
+
+
+def main() -> int:
+    """Find or install one; exit status 1 where that fails in CI, where browser tests must run."""
+    if find() is None:
+        print("No Chromium found for the browser tests; installing one.")
+        install()
+    path = find()
+    if path is None:
+        print("No Chromium could be installed: the browser tests can't run.", file=sys.stderr)
+        return 1 if os.environ.get("CI") else 0
+    print(f"Browser tests use {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
