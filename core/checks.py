@@ -65,7 +65,7 @@ def budgets(epsilon: ArrayLike, *, name: str = "epsilon") -> FloatArray:
     return array
 
 
-def whole_number(value: int, *, name: str, least: int) -> int:
+def whole_number(value: int | np.integer[Any], *, name: str, least: int) -> int:
     """`value` where it is a whole number of at least `least`.
 
     Raises:

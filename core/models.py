@@ -16,7 +16,7 @@ from core.recipe import Recipe
 FOLDER = Path(__file__).parent.parent / "models"
 SUFFIX = ".safetensors"
 FORMAT = "mlp"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 1  # of the layout; a change that older programs can't read counts it up
 MAX_BYTES = 64 * 2**20
 
 
@@ -73,31 +73,38 @@ def load(path: Path) -> tuple[MLP, Card]:
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of a later format.
     """
-
-    def reject(reason: str) -> ModelFileError:
-        return ModelFileError(f"{path.name} can't be used: {reason}.")
-
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise reject(f"it is larger than {MAX_BYTES // 2**20} MB")
+            raise _refusal(path.name, f"it is larger than {MAX_BYTES // 2**20} MB")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise reject("there is no such file") from None
+        raise _refusal(path.name, "there is no such file") from None
     except OSError as error:
-        raise reject(f"it can't be read ({error.strerror})") from None
+        raise _refusal(path.name, f"it can't be read ({error.strerror})") from None
+    return parse(content, path.name)
 
+
+def parse(content: bytes, name: str) -> tuple[MLP, Card]:
+    """The network and the card in a file's bytes.
+
+    Args:
+        content: what `save` wrote.
+        name: what to call the file in an error.
+
+    Raises:
+        ModelFileError: the bytes are damaged, of another kind, or of a later format.
+    """
     try:
         tensors = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
-        raise reject("it is no safetensors file, or was cut short") from None
+        raise _refusal(name, "it is no safetensors file, or was cut short") from None
     about = header.get("__metadata__", {})
     if about.get("format") != FORMAT or "card" not in about:
-        raise reject("it is a safetensors file, but was not saved by this program")
-    if about.get("version") != str(FORMAT_VERSION):
-        raise reject(
-            f"its format is version {about.get('version')}, this program reads {FORMAT_VERSION}"
-        )
+        raise _refusal(name, "it is a safetensors file, but was not saved by this program")
+    version = about.get("version")
+    if version != str(FORMAT_VERSION):
+        raise _refusal(name, f"its format is {version}, this program reads {FORMAT_VERSION}")
     try:
         fields = json.loads(about["card"])
         card = Card(**{**fields, "recipe": Recipe(**fields["recipe"])})
@@ -105,18 +112,24 @@ def load(path: Path) -> tuple[MLP, Card]:
         weights = tuple(tensors.pop(f"layers.{layer}.weight") for layer in layers)
         biases = tuple(tensors.pop(f"layers.{layer}.bias") for layer in layers)
     except (ValueError, KeyError, TypeError):
-        raise reject("its header does not describe a network of ours") from None
+        raise _refusal(name, "its header does not describe a network of ours") from None
     if tensors:
-        raise reject(f"it holds {', '.join(sorted(tensors))}, which no network of ours has")
+        raise _refusal(name, f"it holds {', '.join(sorted(tensors))} besides a network's layers")
     try:
         network = MLP(weights, biases)
     except ValueError as error:
-        raise reject(str(error)) from None
-    if network.sizes[0] != 784 or network.sizes[-1] != 10 or network.weights[0].dtype != np.float32:
-        raise reject(
-            f"it maps {network.sizes[0]} inputs to {network.sizes[-1]} outputs, not 784 to 10"
+        raise _refusal(name, str(error)) from None
+    inputs, outputs, kind = network.sizes[0], network.sizes[-1], network.weights[0].dtype
+    if (inputs, outputs) != (784, 10) or kind != np.float32:
+        raise _refusal(
+            name,
+            f"it maps {inputs} inputs to {outputs} outputs in {kind}, not 784 to 10 in float32",
         )
     return network, card
+
+
+def _refusal(name: str, reason: str) -> ModelFileError:
+    return ModelFileError(f"{name} can't be used: {reason}.")
 
 
 def names(folder: Path = FOLDER) -> list[str]:

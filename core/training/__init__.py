@@ -4,7 +4,7 @@ The engines do the same steps. "compiled" (`core.training.compiled`) does one im
 only what is not multiplied by zero; "torch" (`core.training.pytorch`) does all the rest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,7 +73,7 @@ def train(
     *,
     engine: str | None = None,
     on_progress: Callable[[int], object] = lambda images: None,
-) -> Iterator[EpochReport]:
+) -> Generator[EpochReport, None, None]:
     """Train a network by a recipe; close the generator to stop.
 
     Args:

@@ -1,6 +1,7 @@
 """Training in a terminal: the report's log, a progress bar, and a file at the end."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,8 +25,9 @@ def train_and_save(recipe: Recipe, out: Path, *, engine: str | None, today: str)
         today: the date for the card, as YYYY-MM-DD.
 
     Raises:
-        OSError: `out` can't be written, which is found out before the training.
-        ValueError: as in `train` and in `core.digits.load`.
+        ValueError: `out` can't be written, which is found out before the training; or as in
+            `train` and in `core.digits.load`.
+        OSError: the disk filled up meanwhile.
         KeyboardInterrupt: it was stopped before the first epoch ended; nothing is saved.
     """
     _check_writable(out)
@@ -62,12 +64,14 @@ def train_and_save(recipe: Recipe, out: Path, *, engine: str | None, today: str)
 
 def _check_writable(out: Path) -> None:
     """Raise now what saving would raise after the training."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     if out.is_dir():
-        raise IsADirectoryError(f"{out} is a folder; --out takes the name of a file")
-    probe = out.parent / f".{out.name}.{os.getpid()}.part"
-    probe.touch()
-    probe.unlink()
+        raise ValueError(f"{out} is a folder; name a file to write")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"{out} can't be written: {error.strerror}") from None
 
 
 def _log_lines(report: EpochReport, epochs: int) -> str:

@@ -10,7 +10,7 @@ from core.mlp import MLP
 from core.path import Path, random_flips, trace
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.epsilon_explorer import epsilon_explorer
-from pages.parts.networks import choose_network
+from pages.parts.networks import ChosenNetwork, choose_network
 from pages.parts.subject import choose_label, choose_subject, show_what_the_network_sees
 
 EPSILONS = np.linspace(0, 0.5, 101)
@@ -38,14 +38,15 @@ def main() -> None:
         if subject is None or chosen is None:
             return
 
-    network_id, network = chosen
     with label_place:
-        label = choose_label(subject, prediction=int(network.logits(subject.x).argmax()))
+        label = choose_label(subject, prediction=int(chosen.network.logits(subject.x).argmax()))
     with right:
         if target == label:
             st.caption(f"It is meant to be a {label}, so the attack is towards any other digit.")
             target = None
-        path, noisy = follow(network, network_id, attack, subject.x.tobytes(), label, target)
+        path, noisy = follow(
+            chosen.network, chosen.name, chosen.version, attack, subject.x.tobytes(), label, target
+        )
         epsilon = epsilon_explorer(
             path,
             label=label,
@@ -64,7 +65,7 @@ def main() -> None:
         show_what_the_network_sees(subject)
 
 
-def choose_attack() -> tuple[str, int | None, tuple[str, MLP] | None]:
+def choose_attack() -> tuple[str, int | None, ChosenNetwork | None]:
     """The widgets that decide the attack: its name in core, its target, the network if any."""
     start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
     targets = [ANY_OTHER, *map(str, range(10))]
@@ -85,7 +86,7 @@ def choose_attack() -> tuple[str, int | None, tuple[str, MLP] | None]:
     untargeted = target == ANY_OTHER or attack == NOISE
     put_in_address(
         {
-            "model": chosen and chosen[0],
+            "model": chosen.name if chosen else None,
             "attack": attack,
             "target": None if untargeted else target,
         }
@@ -95,7 +96,13 @@ def choose_attack() -> tuple[str, int | None, tuple[str, MLP] | None]:
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def follow(
-    _network: MLP, network_id: str, attack: str, pixels: bytes, label: int, target: int | None
+    _network: MLP,
+    network_name: str,
+    network_version: int,
+    attack: str,
+    pixels: bytes,
+    label: int,
+    target: int | None,
 ) -> tuple[Path, int]:
     """A digit's path under an attack, and how many of 100 random perturbations flip it too."""
     x = np.frombuffer(pixels, np.float32).reshape(1, 784)

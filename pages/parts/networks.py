@@ -1,5 +1,7 @@
 """The networks that pages can choose from."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from core import models
@@ -7,14 +9,29 @@ from core.mlp import MLP
 from pages.parts.address import one_of, start_from_address
 
 
+@dataclass(frozen=True, eq=False)
+class ChosenNetwork:
+    """A network that has been read.
+
+    Attributes:
+        name: its file's, without the suffix.
+        version: differs when the file has changed.
+        network: to attack.
+    """
+
+    name: str
+    version: int
+    network: MLP
+
+
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _load(name: str, modified: int) -> MLP:
+def _load(name: str, version: int) -> MLP:
     """A network, read once for all sessions as long as its file stays the same."""
     return models.load(models.path_of(name))[0]
 
 
-def choose_network() -> tuple[str, MLP] | None:
-    """A selection box of the networks; the one chosen by name, or None when none can be used."""
+def choose_network() -> ChosenNetwork | None:
+    """A selection box of the networks; None, and a sentence, where there is none to use."""
     names = models.names()
     if not names:
         st.error(
@@ -26,7 +43,8 @@ def choose_network() -> tuple[str, MLP] | None:
     name = st.selectbox("Network", names, key="model", persist_state="session", width=165)
     try:
         path = models.path_of(name)
-        return name, _load(name, path.stat().st_mtime_ns if path.exists() else 0)
+        version = path.stat().st_mtime_ns if path.exists() else 0
+        return ChosenNetwork(name, version, _load(name, version))
     except models.ModelFileError as error:
         st.error(f"{error} Choose another network, or train it anew: `python -m core train report`")
         return None

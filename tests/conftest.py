@@ -1,0 +1,42 @@
+"""What tests of several folders need: the data, the shipped network, and small ones."""
+
+import numpy as np
+import pytest
+
+from core import digits, models
+from core.digits import Digits
+from core.mlp import MLP
+
+
+@pytest.fixture(scope="session")
+def training_digits() -> Digits:
+    """MNIST's 60,000 training images."""
+    return digits.load("train")
+
+
+@pytest.fixture(scope="session")
+def test_digits() -> Digits:
+    """MNIST's 10,000 test images."""
+    return digits.load("test")
+
+
+@pytest.fixture(scope="session")
+def report_network() -> MLP:
+    """The network that is shipped."""
+    return models.load(models.path_of("report"))[0]
+
+
+@pytest.fixture(scope="session")
+def small_network() -> MLP:
+    """An untrained float64 network of 12 pixels, not confident of anything."""
+    return random_mlp((12, 9, 7, 10), seed=3)
+
+
+def random_mlp(sizes: tuple[int, ...], *, seed: int, dtype: type = np.float64) -> MLP:
+    """A network with normally distributed weights and biases."""
+    rng = np.random.default_rng(seed)
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    return MLP(
+        tuple((rng.normal(size=pair) / np.sqrt(pair[0])).astype(dtype) for pair in pairs),
+        tuple(rng.normal(size=pair[1]).astype(dtype) for pair in pairs),
+    )

@@ -1,0 +1,290 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import chunks
+from core.attacks import ATTACKS, fgsm, noise, pgd
+from core.attacks.problem import Attack
+from core.classifier import FloatArray
+from core.digits import Digits
+from core.mlp import MLP
+from core.torch_classifier import TorchClassifier
+from tests.conftest import random_mlp
+from tests.core.torch_twin import torch_twin
+
+every_attack = pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+gradient_attack = pytest.mark.parametrize("attack", [fgsm, pgd])
+
+
+def referee(x: FloatArray, x_adv: FloatArray, epsilon: float) -> None:
+    """What every adversarial image must satisfy, recomputed from the images alone."""
+    assert x_adv.shape == x.shape
+    assert x_adv.dtype == x.dtype
+    assert x_adv.min() >= 0
+    assert x_adv.max() <= 1
+    assert np.abs(x_adv.astype(np.float64) - x).max() <= epsilon + 1e-7
+
+
+def misclassified(network: MLP, x: FloatArray, y: np.ndarray) -> float:
+    hidden = x
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        hidden = np.maximum(hidden @ weight + bias, 0)
+    logits = hidden @ network.weights[-1] + network.biases[-1]
+    return float((logits.argmax(axis=1) != y).mean())
+
+
+def torch_fgsm(
+    module: torch.nn.Module, x: FloatArray, goal: np.ndarray, epsilon: float, *, targeted: bool
+) -> FloatArray:
+    """FGSM as autograd has it."""
+    leaf = torch.tensor(x, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(module(leaf), torch.tensor(goal), reduction="sum")
+    (slope,) = torch.autograd.grad(loss, leaf)
+    step = -epsilon if targeted else epsilon
+    stepped: FloatArray = (leaf + step * slope.sign()).clamp(0, 1).detach().numpy()
+    return stepped
+
+
+def torch_pgd(
+    module: torch.nn.Module,
+    x: FloatArray,
+    goal: np.ndarray,
+    epsilon: float,
+    *,
+    targeted: bool,
+    steps: int,
+    step_size: float,
+) -> FloatArray:
+    """PGD from the image itself, as autograd has it."""
+    clean = torch.tensor(x)
+    here = clean.clone()
+    for _ in range(steps):
+        here.requires_grad_()
+        loss = torch.nn.functional.cross_entropy(module(here), torch.tensor(goal), reduction="sum")
+        (slope,) = torch.autograd.grad(loss, here)
+        moved = here.detach() + (-step_size if targeted else step_size) * slope.sign()
+        here = torch.clamp(torch.clamp(moved, clean - epsilon, clean + epsilon), 0, 1)
+    image: FloatArray = here.numpy()
+    return image
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_classifier_gives_autograd_s_images_in_float64(targeted: bool, seed: int) -> None:
+    network = random_mlp((784, 128, 64, 10), seed=seed)
+    module = torch_twin(network)
+    rng = np.random.default_rng(seed)
+    x, y, target = rng.random((40, 784)), rng.integers(0, 10, 40), rng.integers(0, 10, 40)
+    goal = target if targeted else y
+    wanted = target if targeted else None
+    expected_fgsm = torch_fgsm(module, x, goal, 0.1, targeted=targeted)
+    expected_pgd = torch_pgd(module, x, goal, 0.1, targeted=targeted, steps=5, step_size=0.03)
+    for classifier in (network, TorchClassifier(module)):
+        ours = fgsm(classifier, x, y, 0.1, target=wanted)
+        np.testing.assert_allclose(ours, expected_fgsm, rtol=0, atol=1e-9)
+        ours = pgd(
+            classifier, x, y, 0.1, target=wanted, steps=5, step_size=0.03, random_start=False
+        )
+        np.testing.assert_allclose(ours, expected_pgd, rtol=0, atol=1e-9)
+
+
+@every_attack
+def test_the_referee_agrees(attack: Attack, report_network: MLP, test_digits: Digits) -> None:
+    x, y = test_digits.x[:300], test_digits.y[:300]
+    epsilons = [0.0, 0.07, 0.3, 1.0]
+    several = attack(report_network, x, y, epsilons)
+    assert several.shape == (4, 300, 784)
+    for epsilon, x_adv in zip(epsilons, several, strict=True):
+        referee(x, x_adv, epsilon)
+        np.testing.assert_array_equal(x_adv, attack(report_network, x, y, epsilon))
+
+
+@every_attack
+def test_a_budget_of_zero_gives_the_image_back(
+    attack: Attack, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:50], test_digits.y[:50]
+    np.testing.assert_array_equal(attack(report_network, x, y, 0.0), x)
+
+
+@pytest.mark.parametrize(("attack", "share"), [(fgsm, 0.2), (pgd, 0.9)])
+def test_targeted_attacks_reach_their_targets(
+    attack: Attack, share: float, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:200], test_digits.y[:200]
+    target = (y + 1) % 10
+    reached = 1 - misclassified(
+        report_network, attack(report_network, x, y, 0.3, target=target), target
+    )
+    assert reached > share
+    # A single label stands for all.
+    np.testing.assert_array_equal(
+        attack(report_network, x, y, 0.1, target=3),
+        attack(report_network, x, y, 0.1, target=np.full(200, 3)),
+    )
+
+
+def test_evasion_on_the_report_s_network(report_network: MLP, test_digits: Digits) -> None:
+    x, y = test_digits.x, test_digits.y
+    rates = {
+        name: misclassified(report_network, x_adv, y)
+        for name, x_adv in {
+            "clean": x,
+            "noise": noise(report_network, x, y, 0.1),
+            "fgsm": fgsm(report_network, x, y, 0.1),
+            "pgd": pgd(report_network, x, y, 0.1),
+        }.items()
+    }
+    assert rates["clean"] < rates["noise"] < 0.05 < 0.4 < rates["fgsm"] < rates["pgd"]
+
+
+def test_the_exact_gradient_evades_where_the_rounded_one_vanished(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x, test_digits.y
+    exact = misclassified(report_network, fgsm(report_network, x, y, 0.3), y)
+    flawed = misclassified(
+        report_network, fgsm(report_network, x, y, 0.3, gradient="float32_autograd"), y
+    )
+    assert exact > 0.95
+    assert 0.55 < flawed < 0.75
+
+
+@every_attack
+def test_chunks_and_neighbours_make_no_difference(
+    attack: Attack, report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = MLP(
+        tuple(weight.astype(np.float64) for weight in report_network.weights),
+        tuple(bias.astype(np.float64) for bias in report_network.biases),
+    )
+    x, y = test_digits.x[:70].astype(np.float64), test_digits.y[:70]
+    together = attack(network, x, y, [0.05, 0.2])
+    monkeypatch.setattr(chunks, "CHUNK", 9)
+    np.testing.assert_allclose(attack(network, x, y, [0.05, 0.2]), together, atol=1e-9)
+    np.testing.assert_allclose(attack(network, x[:1], y[:1], 0.2), together[1, :1], atol=1e-9)
+
+
+def test_noise_is_as_large_as_a_step_in_every_pixel_and_decided_by_its_seed(
+    report_network: MLP,
+) -> None:
+    grey = np.full((20, 784), 0.5, np.float32)
+    perturbation = noise(report_network, grey, 0, 0.1, seed=5) - grey
+    np.testing.assert_allclose(np.abs(perturbation), 0.1, atol=1e-6)
+    assert abs(perturbation.mean()) < 0.005
+    np.testing.assert_array_equal(
+        noise(report_network, grey, 0, 0.1, seed=5), noise(report_network, grey, 0, 0.1, seed=5)
+    )
+    assert not np.array_equal(perturbation, noise(report_network, grey, 0, 0.1, seed=6) - grey)
+
+
+def test_pgd_starts_anywhere_in_the_ball_by_its_seed(small_network: MLP) -> None:
+    x = np.full((500, 12), 0.5)
+    start = pgd(small_network, x, 0, 0.2, steps=1, step_size=0.0, seed=1)
+    offsets = (start - x) / 0.2
+    assert offsets.min() < -0.98
+    assert offsets.max() > 0.98
+    assert abs(offsets.mean()) < 0.05
+    np.testing.assert_array_equal(
+        start, pgd(small_network, x, 0, 0.2, steps=1, step_size=0, seed=1)
+    )
+    assert not np.array_equal(start, pgd(small_network, x, 0, 0.2, steps=1, step_size=0, seed=2))
+
+
+def test_where_the_gradient_is_zero_the_pixel_stays() -> None:
+    network = MLP((np.array([[1.0, -1.0], [0.0, 0.0]]),), (np.zeros(2),))
+    x_adv = fgsm(network, np.array([[0.5, 0.5]]), [0], 0.1)
+    np.testing.assert_allclose(x_adv, [[0.4, 0.5]])
+
+
+def test_no_images_are_no_trouble(report_network: MLP) -> None:
+    for attack in ATTACKS.values():
+        nothing = attack(report_network, np.zeros((0, 784)), np.zeros(0, int), [0.1, 0.2])
+        assert nothing.shape == (2, 0, 784)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pixels=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
+    label=st.integers(0, 9),
+    target=st.none() | st.integers(0, 9),
+    epsilon=st.floats(0, 1),
+    name=st.sampled_from(list(ATTACKS)),
+)
+def test_any_image_any_budget(
+    small_network: MLP,
+    pixels: list[float],
+    label: int,
+    target: int | None,
+    epsilon: float,
+    name: str,
+) -> None:
+    x = np.array([pixels], np.float32)
+    referee(x, ATTACKS[name](small_network, x, [label], epsilon, target=target), epsilon)
+
+
+BAD_ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
+    ("x", {"x": np.zeros(784)}),
+    ("x", {"x": np.zeros((2, 28, 28))}),
+    ("x", {"x": np.full((2, 784), 1.01)}),
+    ("x", {"x": np.full((2, 784), -0.01)}),
+    ("x", {"x": np.full((2, 784), np.nan)}),
+    ("x", {"x": np.full((2, 784), 255, np.uint8)}),
+    ("x", {"x": [["a"] * 784] * 2}),
+    ("x", {"x": [[0.0], [0.0, 1.0]]}),
+    ("y", {"y": [1, 2, 3]}),
+    ("y", {"y": [1, 10]}),
+    ("y", {"y": [-1, 1]}),
+    ("y", {"y": [0.5, 1.0]}),
+    ("y", {"y": [[1], [2]]}),
+    ("target", {"target": 10}),
+    ("target", {"target": [1, 2, 3]}),
+    ("epsilon", {"epsilon": -0.1}),
+    ("epsilon", {"epsilon": np.nan}),
+    ("epsilon", {"epsilon": [0.1, np.inf]}),
+    ("epsilon", {"epsilon": []}),
+    ("epsilon", {"epsilon": [[0.1]]}),
+    ("epsilon", {"epsilon": "0.1"}),
+]
+
+
+@every_attack
+@pytest.mark.parametrize(("name", "bad"), BAD_ARGUMENTS)
+def test_a_bad_argument_is_named(
+    attack: Callable[..., FloatArray], name: str, bad: dict[str, Any], report_network: MLP
+) -> None:
+    arguments: dict[str, Any] = {"x": np.zeros((2, 784)), "y": [1, 2], "epsilon": 0.1, **bad}
+    with pytest.raises(ValueError, match=rf"^{name} must"):
+        attack(report_network, **arguments)
+
+
+@gradient_attack
+def test_images_of_another_size_are_refused(attack: Attack, report_network: MLP) -> None:
+    with pytest.raises(ValueError, match="^x must"):
+        attack(report_network, np.zeros((2, 783)), [1, 2], 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("steps", {"steps": 0}),
+        ("steps", {"steps": 2.5}),
+        ("steps", {"steps": True}),
+        ("step_size", {"step_size": -1}),
+        ("seed", {"seed": -1}),
+        ("gradient", {"gradient": "none"}),
+    ],
+)
+def test_a_bad_setting_of_pgd_is_named(name: str, bad: dict[str, Any], report_network: MLP) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must"):
+        pgd(report_network, np.zeros((2, 784)), [1, 2], 0.1, **bad)
+
+
+def test_a_seed_of_noise_is_checked(report_network: MLP) -> None:
+    with pytest.raises(ValueError, match="^seed must"):
+        noise(report_network, np.zeros((2, 784)), [1, 2], 0.1, seed=-1)

@@ -1,0 +1,51 @@
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from core import chunks
+from core.chunks import CHUNK, in_chunks
+
+
+@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 10 * CHUNK + 3])
+def test_every_row_is_visited_once(n: int) -> None:
+    visits = np.zeros(n, int)
+
+    def visit(rows: slice) -> None:
+        assert 0 < rows.stop - rows.start <= CHUNK
+        visits[rows] += 1
+
+    in_chunks(visit, n)
+    assert (visits == 1).all()
+
+
+def test_chunks_run_side_by_side() -> None:
+    if chunks._workers()._max_workers < 2:
+        pytest.skip("this machine has one core")
+    both_inside = threading.Barrier(2, timeout=10)
+    in_chunks(lambda rows: (both_inside.wait(), None)[1], 2 * CHUNK)
+
+
+def test_an_error_in_a_chunk_is_raised_here() -> None:
+    def fail(rows: slice) -> None:
+        raise ValueError(f"x must not start at {rows.start}")
+
+    with pytest.raises(ValueError, match="must not start at 0"):
+        in_chunks(fail, 3 * CHUNK)
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_matrix_products_keep_to_one_thread_meanwhile_and_get_theirs_back() -> None:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before, inside = blas_threads(), []
+
+    def look(rows: slice) -> None:
+        in_chunks(lambda inner: inside.append(blas_threads()), 1)  # also when nested
+
+    in_chunks(look, 1)
+    assert inside == [[1] * len(before)]
+    assert blas_threads() == before

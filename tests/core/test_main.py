@@ -1,0 +1,98 @@
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import digits, models
+from core.__main__ import main
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_training_prints_the_report_s_log_and_saves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine.safetensors"
+    arguments = ["train", "report", "--set", "epochs=2", "--set", "hidden=16", "--out", str(out)]
+    assert main([*arguments, "--set", "learning_rate=0.02", "--set", "seed=4"]) == 0
+    said = capsys.readouterr().out
+    number = r"\d\.\d{4}"
+    for epoch in (1, 2):
+        for part in ("Train", "Validation"):
+            line = rf"Epoch \[{epoch}/2\], {part} Loss: {number}, {part} Accuracy: {number}\n"
+            assert re.search(line, said)
+    assert re.search(r"Test accuracy: +9\d\.\d\d%", said)
+    network, card = models.load(out)
+    assert network.sizes == (784, 16, 10)
+    assert card.epochs_trained == 2
+    assert (card.recipe.learning_rate, card.recipe.seed) == (0.02, 4)
+    assert 0.9 < card.train_accuracy < 1
+
+
+def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
+    out = tmp_path / "mine.safetensors"
+    command = [sys.executable, "-u", "-m", "core", "train", "report", "--set", "epochs=9999"]
+    with subprocess.Popen(
+        [*command, "--out", out],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        seen = 0
+        for line in process.stdout:
+            seen += "Validation Loss" in line
+            if seen == 3:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == 0
+    kept = re.search(r"keeping epoch (\d+), the best so far", rest)
+    assert kept
+    card = models.load(out)[1]
+    assert card.epochs_trained == int(kept[1])
+    assert card.validation_accuracy > 0.95
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "epoch=3"], "there is no 'epoch' among hidden, epochs"),
+        (["--set", "epochs=many"], "'many' is not a value for epochs"),
+        (["--set", "epochs=0"], "epochs must be a whole number of at least 1"),
+        (["--set", "batch_size=2", "--engine", "compiled"], "take torch"),
+        (["--out", "/proc/none/x.safetensors"], "/proc/none/x.safetensors can't be written"),
+        (["--out", "/"], "/ is a folder"),
+    ],
+)
+def test_what_can_t_be_done_is_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "report", *arguments]) == 1
+    printed = capsys.readouterr()
+    assert re.search(said, printed.err)
+    assert "Traceback" not in printed.err
+
+
+def test_damaged_data_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(split: str) -> None:
+        digits.unpack(root=tmp_path)
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_: (_ for _ in ()).throw(OSError("off")))
+    monkeypatch.setattr(digits, "load", fail)
+    assert main(["data"]) == 1
+    assert capsys.readouterr().err.startswith("error: MNIST's files in ")
+
+
+def test_data_says_what_is_in_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data"]) == 0
+    assert capsys.readouterr().out == (
+        "60,000 train images are in place.\n10,000 test images are in place.\n"
+    )

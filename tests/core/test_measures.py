@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from core import measures
+from core.digits import Digits
+from core.mlp import MLP
+
+
+def test_accuracy_and_evasion_by_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
+    x, y = test_digits.x[:500], test_digits.y[:500]
+    right = 0
+    for image, label in zip(x, y, strict=True):
+        right += int(report_network.logits(image[None]).argmax()) == label
+    assert measures.accuracy(report_network, x, y) == right / 500
+    assert measures.evasion_rate(report_network, x, y) == pytest.approx(1 - right / 500)
+
+
+def test_logits_in_chunks_are_the_network_s(report_network: MLP, test_digits: Digits) -> None:
+    x = test_digits.x[:1000]
+    np.testing.assert_allclose(
+        measures.logits(report_network, x), report_network.logits(x), rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_array_equal(
+        measures.predict(report_network, x), report_network.logits(x).argmax(axis=1)
+    )
+
+
+def test_norms_of_a_known_perturbation() -> None:
+    x = np.zeros((2, 4), np.float32)
+    x_adv = np.array([[0.3, 0.4, 0, 0], [0.5, 0.5, 0.5, 0.5]], np.float32)
+    np.testing.assert_allclose(measures.l2_norm(x, x_adv), [0.5, 1.0], atol=1e-7)
+    np.testing.assert_allclose(measures.linf_norm(x, x_adv), [0.4, 0.5], atol=1e-7)
+    assert measures.l2_norm(x[0], np.stack([x_adv, x_adv])).shape == (2, 2)
+
+
+def test_bad_arguments_are_named(report_network: MLP) -> None:
+    with pytest.raises(ValueError, match="^x must hold at least one"):
+        measures.predict(report_network, np.zeros((0, 784)))
+    with pytest.raises(ValueError, match="^x must be pixels"):
+        measures.accuracy(report_network, np.full((1, 784), 2.0), [1])
+    with pytest.raises(ValueError, match="^y must"):
+        measures.evasion_rate(report_network, np.zeros((2, 784)), [1])

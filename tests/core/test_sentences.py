@@ -1,0 +1,44 @@
+import dataclasses
+
+import numpy as np
+
+from core import sentences
+from core.path import Flip, Path
+
+PATH = Path(
+    epsilons=np.array([0, 0.25, 0.5]),
+    x_adv=np.zeros((3, 784)),
+    probabilities=np.eye(10)[[7, 7, 9]],
+    l2_norm=np.zeros(3),
+    flip=Flip(0.0683, 7, 9),
+    reaches=None,
+)
+
+
+def test_a_flip() -> None:
+    assert sentences.on_path(PATH, random_flips=0, label=7) == (
+        "Flips from 7 to 9 at ε = 0.068, 17 of 255 grey levels; "
+        "none of 100 random perturbations of that size does it."
+    )
+    assert "; one of 100 random" in sentences.on_path(PATH, random_flips=1, label=7)
+    assert "; 12 of 100 random perturbations of that size do it too." in sentences.on_path(
+        PATH, random_flips=12, label=7
+    )
+
+
+def test_a_target() -> None:
+    def with_target(target: int, reaches: float | None) -> str:
+        path = dataclasses.replace(PATH, reaches=reaches)
+        return sentences.on_path(path, random_flips=0, label=7, target=target)
+
+    assert with_target(3, 0.2).endswith("does it. It becomes a 3 at ε = 0.200.")
+    assert with_target(3, None).endswith("It never becomes a 3, up to ε = 0.5.")
+    assert with_target(9, 0.0683).endswith("does it.")
+
+
+def test_no_flip_and_no_need_of_one() -> None:
+    still = dataclasses.replace(PATH, flip=None)
+    assert sentences.on_path(still, random_flips=0, label=7) == "Stays a 7 all the way to ε = 0.5."
+    assert sentences.on_path(PATH, random_flips=0, label=1) == (
+        "The network takes this 1 for a 7 without any attack."
+    )
