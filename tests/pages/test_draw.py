@@ -1,0 +1,328 @@
+"""The Draw page, run by Streamlit's AppTest: no browser, but everything that Python does."""
+
+import base64
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image, ImageDraw
+from streamlit.testing.v1 import AppTest
+
+from core import digits, models
+from tests.core.test_pictures import BAD, SEVENS
+
+APP = str(Path(__file__).parent.parent.parent / "app.py")
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    """Nothing that another test cached."""
+    st.cache_resource.clear()
+
+
+def opened(**query: str) -> AppTest:
+    """The page as somebody opens it by a link."""
+    at = AppTest.from_file(APP, default_timeout=60)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return well(at.run())
+
+
+def well(at: AppTest) -> AppTest:
+    """`at`, having made sure that no error reached the page."""
+    assert not at.exception
+    assert not [error.value for error in at.error if "went wrong" in error.value]
+    return at
+
+
+def strokes(*lines: list[tuple[int, int]], width: int = 22) -> dict[str, Any]:
+    """What the canvas sends after these lines were drawn."""
+    image = Image.new("RGBA", (280, 280), "black")
+    for line in lines:
+        ImageDraw.Draw(image).line(line, fill="white", width=width, joint="curve")
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return {
+        "drawing": {
+            "raw": {"objects": [{"type": "path", "path": line} for line in lines]},
+            "data": "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(),
+        },
+        "backgroundFit": None,
+    }
+
+
+SEVEN = strokes([(80, 70), (200, 70), (130, 220)])
+
+
+def draw(at: AppTest, drawing: dict[str, Any], version: int = 0) -> AppTest:
+    at.session_state[f"canvas-{version}"] = drawing
+    return well(at.run())
+
+
+def explorer(at: AppTest) -> dict[str, Any] | None:
+    """The data that the live ε was given; None where it is not on the page."""
+    for element in at.get("bidi_component"):
+        if element.proto.component_name.endswith("epsilon_explorer"):
+            data: dict[str, Any] = json.loads(element.proto.json)
+            return data
+    return None
+
+
+def sentence(at: AppTest) -> str:
+    data = explorer(at)
+    assert data is not None
+    return str(data["sentence"])
+
+
+def test_an_empty_canvas_explains_itself_and_attacks_nothing() -> None:
+    at = opened()
+    assert "Draw a digit from 0 to 9" in at.info[0].value
+    assert explorer(at) is None
+
+
+def test_a_drawn_seven_is_seen_and_flips() -> None:
+    at = draw(opened(), SEVEN)
+    data = explorer(at)
+    assert data is not None
+    assert np.argmax(data["probabilities"][0]) == 7
+    assert at.button_group(key="label Draw 0").value == 7
+    assert data["epsilons"] == pytest.approx(np.linspace(0, 0.5, 101))
+    frames = np.frombuffer(base64.b64decode(data["frames"]), np.uint8)
+    assert frames.shape == (101 * 784,)
+    assert data["flip"]["after"] != 7
+    assert sentence(at).startswith(f"Flips from 7 to {data['flip']['after']} at ε = ")
+    assert "of 100 random perturbations" in sentence(at)
+    assert data["l2_norm"][0] == 0 < data["l2_norm"][1] < data["l2_norm"][100]
+    # Frames are the path's images in bytes: no pixel moves by more than its ε.
+    moved = np.abs(frames.reshape(101, 784).astype(int) - frames[:784])
+    assert (moved.max(axis=1) <= np.array(data["epsilons"]) * 255 + 1).all()
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        strokes([(140, 140), (141, 141)]),
+        strokes([(0, 140), (280, 140)], width=280),
+        strokes([(20, 20), (260, 260), (20, 260), (260, 20), (140, 10), (140, 270)], width=40),
+    ],
+    ids=["dot", "full", "scribble"],
+)
+def test_any_drawing_gives_a_sensible_result(drawing: dict[str, Any]) -> None:
+    at = draw(opened(), drawing)
+    data = explorer(at)
+    assert data is not None
+    assert sum(data["probabilities"][0]) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_label_can_be_corrected_and_stays_until_a_new_drawing() -> None:
+    at = draw(opened(), SEVEN)
+    well(at.button_group(key="label Draw 0").set_value(1).run())
+    assert sentence(at) == "The network takes this 1 for a 7 without any attack."
+    one_stroke_more = strokes([(80, 70), (200, 70), (130, 220)], [(120, 140), (190, 140)])
+    draw(at, one_stroke_more)
+    assert at.button_group(key="label Draw 0").value == 1
+    well(at.button(key="clear").click().run())
+    assert explorer(at) is None
+    draw(at, SEVEN, version=1)
+    assert at.button_group(key="label Draw 1").value == 7
+
+
+def test_undo_and_clear_lose_nothing() -> None:
+    at = draw(opened(), SEVEN)
+    first = explorer(at)
+    draw(at, strokes([(80, 70), (200, 70), (130, 220)], [(40, 250), (240, 250)]))
+    second = explorer(at)
+    assert first is not None and second is not None
+    assert first["id"] != second["id"]
+    well(at.button(key="undo").click().run())
+    assert explorer(at)["frames"] == first["frames"]  # type: ignore[index]
+    well(at.button(key="clear").click().run())
+    assert explorer(at) is None
+    well(at.button(key="undo").click().run())
+    assert explorer(at)["frames"] == first["frames"]  # type: ignore[index]
+
+
+def test_a_drawing_survives_another_source_and_a_page_switch() -> None:
+    at = draw(opened(), SEVEN)
+    first = explorer(at)
+    assert first is not None
+    well(at.button_group(key="source").set_value("Test digit").run())
+    assert explorer(at)["frames"] != first["frames"]  # type: ignore[index]
+    well(at.button_group(key="source").set_value("Draw").run())
+    assert explorer(at)["frames"] == first["frames"]  # type: ignore[index]
+    well(at.switch_page("pages/attack/draw.py").run())
+    assert explorer(at)["frames"] == first["frames"]  # type: ignore[index]
+
+
+def test_centring_can_be_turned_off() -> None:
+    corner = strokes([(10, 10), (60, 10), (30, 80)], width=12)
+    at = draw(opened(), corner)
+    centred = explorer(at)
+    well(at.toggle(key="centre").set_value(False).run())
+    naive = explorer(at)
+    assert centred is not None and naive is not None
+    frame = np.frombuffer(base64.b64decode(naive["frames"]), np.uint8)[:784].reshape(28, 28)
+    assert not frame[14:].any()
+    assert centred["frames"] != naive["frames"]
+
+
+def test_the_address_brings_everything_back() -> None:
+    at = opened(model="report", attack="PGD", target="3", epsilon="0.151", digit="17")
+    data = explorer(at)
+    test = digits.load("test")
+    assert data is not None
+    assert data["start"] == pytest.approx(0.15)
+    assert data["label"] == test.y[17]
+    assert at.selectbox(key="target").value == "3"
+    assert at.button_group(key="attack").value == "PGD"
+    x = np.frombuffer(base64.b64decode(data["frames"]), np.uint8)[:784]
+    np.testing.assert_array_equal(x, (test.x[17] * 255).round().astype(np.uint8))
+    assert at.query_params == {
+        "model": "report",
+        "attack": "PGD",
+        "target": "3",
+        "epsilon": "0.150",
+        "digit": "17",
+    }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"digit": "-1", "epsilon": "nan", "attack": "Foo", "target": "10", "model": "../report"},
+        {"digit": "10000", "epsilon": "-3", "target": "", "model": ""},
+        {"digit": "1e3", "epsilon": "<b>", "attack": "fgsm\n"},
+        {"digit": "٣٣٣٣٣", "epsilon": "1e999"},
+    ],
+)
+def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
+    at = opened(**query)
+    data = explorer(at)
+    assert data is not None
+    assert at.number_input(key="digit").value == 0
+    assert data["start"] == 0
+    assert at.query_params["attack"] == "FGSM"
+    assert at.query_params["model"] == "report"
+    assert "target" not in at.query_params
+
+
+def test_a_test_digit_at_random_and_by_index() -> None:
+    at = opened(digit="3")
+    before = explorer(at)
+    well(at.number_input(key="digit").set_value(5).run())
+    assert explorer(at)["id"] != before["id"]  # type: ignore[index]
+    indices = set()
+    for _ in range(3):
+        well([button for button in at.button if button.label == "At random"][0].click().run())
+        indices.add(at.number_input(key="digit").value)
+        assert at.query_params["digit"] == str(at.number_input(key="digit").value)
+    assert len(indices) > 1
+
+
+def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
+    at = opened(digit="0")
+    fgsm = explorer(at)
+    well(at.selectbox(key="target").set_value("3").run())
+    towards_three = explorer(at)
+    well(at.selectbox(key="target").set_value("7").run())
+    captions = [caption.value for caption in at.caption]
+    assert "It is meant to be a 7, so the attack is towards any other digit." in captions
+    assert explorer(at)["frames"] == fgsm["frames"]  # type: ignore[index]
+    well(at.button_group(key="attack").set_value("Random noise").run())
+    assert at.selectbox(key="target").disabled
+    noise = explorer(at)
+    assert fgsm is not None and towards_three is not None and noise is not None
+    assert len({data["frames"] for data in (fgsm, towards_three, noise)}) == 3
+
+
+def test_the_chart_is_there_when_it_is_opened() -> None:
+    at = opened(digit="0")
+    assert not at.get("plotly_chart")
+    at.session_state["chart"] = True
+    well(at.run())
+    figure = json.loads(at.get("plotly_chart")[0].proto.spec)
+    assert {line["name"] for line in figure["data"]} >= {"7"}
+
+
+def upload(at: AppTest, content: bytes, name: str = "seven.png") -> AppTest:
+    well(at.button_group(key="source").set_value("Picture").run())
+    return well(at.file_uploader(key="picture").set_value((name, content, "image/png")).run())
+
+
+@pytest.mark.parametrize("kind", ["dark on light", "jpeg", "16 bit", "animated", "8,000 × 8,000"])
+def test_a_picture_is_seen_and_stays(kind: str) -> None:
+    at = upload(opened(), SEVENS[kind])
+    data = explorer(at)
+    assert data is not None
+    assert data["label"] == 7
+    well(at.button_group(key="source").set_value("Draw").run())
+    assert explorer(at) is None
+    well(at.button_group(key="source").set_value("Picture").run())
+    assert explorer(at)["frames"] == data["frames"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
+def test_a_bad_picture_is_a_sentence_and_the_drawing_stays(content: bytes, said: str) -> None:
+    at = draw(opened(), SEVEN)
+    drawn = explorer(at)
+    assert drawn is not None
+    upload(at, content)
+    assert len(at.error) == 1
+    assert any(part in at.error[0].value for part in said.split("|"))
+    assert explorer(at) is None
+    well(at.button_group(key="source").set_value("Draw").run())
+    assert explorer(at)["frames"] == drawn["frames"]  # type: ignore[index]
+
+
+def test_a_bad_or_missing_model_is_a_sentence_and_the_drawing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
+    shipped = models.path_of("report", models.FOLDER)
+    shutil.copy(shipped, tmp_path)
+    at = draw(opened(), SEVEN)
+    drawn = explorer(at)
+    assert drawn is not None
+
+    (tmp_path / "report.safetensors").write_bytes(shipped.read_bytes()[:1000])
+    well(at.run())
+    assert "report.safetensors can't be used: it is no safetensors file" in at.error[0].value
+    assert explorer(at) is None
+    (tmp_path / "report.safetensors").unlink()
+    well(at.run())
+    assert "holds no network" in at.error[0].value
+    shutil.copy(shipped, tmp_path)
+    well(at.run())
+    assert explorer(at)["frames"] == drawn["frames"]  # type: ignore[index]
+
+
+def test_damaged_data_is_a_sentence_and_the_drawing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(split: str) -> None:
+        raise digits.DataFileError("MNIST's files are damaged.")
+
+    at = draw(opened(), SEVEN)
+    monkeypatch.setattr(digits, "load", fail)
+    well(at.button_group(key="source").set_value("Test digit").run())
+    assert at.error[0].value == "MNIST's files are damaged."
+    well(at.button_group(key="source").set_value("Draw").run())
+    assert explorer(at) is not None
+
+
+def test_an_error_of_ours_is_a_sentence_and_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(name: str) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(models, "path_of", fail)
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    assert not at.exception
+    assert "Something went wrong on our side" in at.error[0].value
+    assert "a fault of ours" not in at.error[0].value
+    assert "a fault of ours" in caplog.text

@@ -1,0 +1,77 @@
+"""Arrows point one way, and what is heavy is imported only when it is called.
+
+import-linter holds most of the contracts; here is what it can't see: app.py, which is no package,
+and what really is loaded when a page starts.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("torch", "torchvision", "numba", "plotly")
+LIGHT_CORE = [
+    f"core.{name}"
+    for name in (
+        *("attacks", "checks", "chunks", "classifier", "digits", "drawing", "figures", "losses"),
+        *("measures", "mlp", "models", "path", "pictures", "recipe", "sentences", "training"),
+    )
+]
+
+
+def imported_by(source: str) -> set[str]:
+    """The top-level names of all that a file imports, at its head or anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+def loaded_after(*modules: str) -> set[str]:
+    """The top-level modules that a new interpreter has loaded after importing some."""
+    code = f"import sys, {', '.join(modules)}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(out.stdout.split())
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "core").rglob("*.py")), ids=str)
+def test_core_knows_nothing_of_the_page(file: Path) -> None:
+    assert not imported_by(file.read_text("utf-8")) & {"streamlit", "pages", "app"}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "pages").rglob("*.py")), ids=str)
+def test_pages_know_nothing_of_app(file: Path) -> None:
+    assert "app" not in imported_by(file.read_text("utf-8"))
+
+
+def test_app_only_configures_and_navigates() -> None:
+    assert imported_by((ROOT / "app.py").read_text("utf-8")) == {"logging", "streamlit"}
+
+
+def test_a_forbidden_import_would_be_seen() -> None:
+    assert "streamlit" in imported_by("def f():\n    from streamlit import cache_data\n")
+
+
+def test_core_loads_without_what_is_heavy() -> None:
+    loaded = loaded_after(*LIGHT_CORE)
+    assert not loaded & {*HEAVY, "streamlit"}
+    assert "numpy" in loaded
+
+
+def test_a_page_starts_without_what_is_heavy() -> None:
+    loaded = loaded_after("pages.parts.subject", "pages.parts.networks", *LIGHT_CORE)
+    assert not loaded & (set(HEAVY) - {"plotly"})  # which Streamlit itself imports
+    assert "streamlit" in loaded
+
+
+def test_a_heavy_import_would_be_seen() -> None:
+    assert set(HEAVY) & loaded_after("core.training.compiled") == {"numba"}
+    assert "torch" in loaded_after("core.torch_classifier")
