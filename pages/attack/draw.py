@@ -17,6 +17,20 @@ EPSILONS = np.linspace(0, 0.5, 101)
 NOISE = "Random noise"
 ATTACK_NAMES = {"FGSM": "fgsm", "PGD": "pgd", NOISE: "noise"}
 ANY_OTHER = "any other digit"
+EXPLANATION = """
+**ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
+grey levels.
+
+- **FGSM** asks the network, for each pixel, whether lighter or darker makes it less sure of the
+  digit, and moves every pixel that way by ε, all at once (Goodfellow et al. 2015).
+- **PGD** takes forty small steps instead and asks again after each, so that it mostly needs a
+  smaller ε (Madry et al. 2018).
+- **Random noise** moves every pixel by ε too, up or down as a coin falls. It is the control: just
+  as large, but in no direction, and it seldom flips anything.
+
+So it is not the size of a change that fools a network, but its direction. *Towards* has the
+attack aim for one digit rather than for whichever is nearest.
+"""
 
 
 def main() -> None:
@@ -61,6 +75,7 @@ def main() -> None:
             chart.plotly_chart(
                 probabilities_along(path, epsilon=epsilon), config={"displayModeBar": False}
             )
+        st.expander("What is happening here?").markdown(EXPLANATION)
     with seen_place:
         show_what_the_network_sees(subject)
 

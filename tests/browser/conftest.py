@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -31,9 +32,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": path}
 
 
-@pytest.fixture(scope="session")
-def app_url() -> Iterator[str]:
-    """The app on a server of its own, started as the README says."""
+@contextmanager
+def serve() -> Iterator[str]:
+    """The app on a server of its own, started as the README says; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -45,6 +46,13 @@ def app_url() -> Iterator[str]:
             yield url
         finally:
             server.terminate()
+
+
+@pytest.fixture(scope="session")
+def app_url() -> Iterator[str]:
+    """The address of a server for all tests."""
+    with serve() as url:
+        yield url
 
 
 def wait_until_healthy(url: str) -> None:

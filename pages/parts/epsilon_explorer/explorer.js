@@ -130,8 +130,8 @@ class Explorer {
     this.certainty.textContent = sure;
     this.output.textContent = epsilon.toFixed(3);
     this.norms.textContent =
-      `‖perturbation‖₂ = ${data.l2_norm[index].toFixed(2)},  ` +
-      `‖perturbation‖∞ = ${data.linf_norm[index].toFixed(3)}`;
+      `L2 norm of the perturbation: ${data.l2_norm[index].toFixed(2)}; ` +
+      `largest change of a pixel: ${data.linf_norm[index].toFixed(3)}`;
     const seen = `The network sees ${predicted}, ${sure}`;
     this.slider.setAttribute("aria-valuetext", `${epsilon.toFixed(3)}. ${seen}`);
     this.bars.setAttribute("aria-label", `Probabilities at ε = ${epsilon.toFixed(3)}: ` +

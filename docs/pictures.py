@@ -1,0 +1,59 @@
+"""Take the README's screenshot and animation: `python -m docs.pictures`.
+
+A real browser draws a 7 on the running app and turns up ε.
+"""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.conftest import serve
+from tests.browser.draw_page import draw, expect_seen, open_draw, position, slider
+
+FOLDER = Path(__file__).parent
+SEVEN = [(70, 75), (205, 65), (190, 100), (125, 225)]
+
+
+def main() -> None:
+    """Write draw.png and flip.gif beside this file."""
+    path = chromium.find()
+    with serve() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        open_draw(page, url)
+        draw(page, SEVEN)
+        expect_seen(page, 7)
+        page.mouse.move(*position(page, 0))
+        page.mouse.down()
+        frames = [shot(page, index) for index in [0] * 6 + list(range(0, 41)) + [40] * 10]
+        page.mouse.up()
+        page.mouse.move(640, 30)
+        slider(page).blur()
+        page.wait_for_timeout(1000)
+        page.screenshot(path=FOLDER / "draw.png")
+        browser.close()
+    write_animation(frames, FOLDER / "flip.gif")
+    for name in ("draw.png", "flip.gif"):
+        print(f"docs/{name}: {(FOLDER / name).stat().st_size / 1e6:.2f} MB")
+
+
+def shot(page: Page, index: int) -> Image.Image:
+    """The page with the slider at its index-th position."""
+    page.mouse.move(*position(page, index))
+    expect(page.locator("output")).to_have_text(f"{index / 200:.3f}")
+    return Image.open(io.BytesIO(page.screenshot()))
+
+
+def write_animation(frames: list[Image.Image], path: Path) -> None:
+    """A GIF of the frames at half their size, with one palette for all of them."""
+    small = [frame.convert("RGB").resize((800, 538), Image.Resampling.LANCZOS) for frame in frames]
+    palette = small[-1].quantize(96)
+    first, *rest = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]
+    first.save(path, save_all=True, append_images=rest, duration=90, loop=0, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
