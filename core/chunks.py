@@ -2,10 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
@@ -25,7 +25,7 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
         n: how many rows there are.
     """
     slices = [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
-    with _one_thread_a_product():
+    with _one_thread_a_product:
         if len(slices) == 1:
             work(slices[0])
         else:
@@ -44,24 +44,25 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-_lock = threading.Lock()
-_running = 0
-_limit = None
+class _OneThreadAProduct:
+    """While anybody is inside, BLAS keeps to one thread; then it is given back its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._own: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._own = _blas().limit(limits=1)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._own.restore_original_limits()
 
 
-@contextmanager
-def _one_thread_a_product() -> Iterator[None]:
-    """Hold BLAS to one thread while at least one caller is inside, then give it back its own."""
-    global _running, _limit
-    with _lock:
-        _running += 1
-        if _running == 1:
-            _limit = _blas().limit(limits=1)
-    try:
-        yield
-    finally:
-        with _lock:
-            _running -= 1
-            if _running == 0 and _limit is not None:
-                _limit.restore_original_limits()
-                _limit = None
+_one_thread_a_product = _OneThreadAProduct()
