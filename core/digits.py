@@ -1,7 +1,6 @@
 """MNIST as arrays."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +95,7 @@ def unpack(*, root: Path = ROOT) -> None:
             if not _intact(folder / name, md5)
         ]
         raise DataFileError(
-            f"MNIST's files in {os.path.relpath(folder)} are missing or damaged "
+            f"MNIST's files in {folder} are missing or damaged "
             f"({', '.join(damaged)}), and could not be unpacked or downloaded: {error}. Restore "
             "that folder from a fresh clone, or try again with a network."
         ) from error

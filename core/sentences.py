@@ -25,10 +25,15 @@ def on_path(path: Path, *, random_flips: int, label: int, target: int | None = N
     }.get(random_flips, f"{random_flips} of 100 random perturbations of that size do it too")
     flips = (
         f"Flips from {before} to {after} at ε = {epsilon:.3f}, "
-        f"{epsilon * 255:.0f} of 255 grey levels; {control}."
+        f"{_grey_levels(epsilon)} of 255 grey levels; {control}."
     )
     if target in (None, after):
         return flips
     if path.reaches is None:
         return f"{flips} It never becomes a {target}, up to {largest}."
     return f"{flips} It becomes a {target} at ε = {path.reaches:.3f}."
+
+
+def _grey_levels(epsilon: float) -> str:
+    levels = round(epsilon * 255)
+    return str(levels) if levels else "less than one"

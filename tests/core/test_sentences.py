@@ -26,6 +26,12 @@ def test_a_flip() -> None:
     )
 
 
+def test_a_flip_smaller_than_a_grey_level() -> None:
+    tiny = dataclasses.replace(PATH, flip=Flip(0.0011, 5, 1))
+    said = sentences.on_path(tiny, random_flips=0, label=7)
+    assert "at ε = 0.001, less than one of 255 grey levels;" in said
+
+
 def test_a_target() -> None:
     def with_target(target: int, reaches: float | None) -> str:
         path = dataclasses.replace(PATH, reaches=reaches)
