@@ -1,0 +1,251 @@
+"""FGSM and PGD beside Torchattacks, Foolbox and ART: seconds, and who misleads the network more.
+
+All attack the report's network on MNIST's 10,000 test images, with the same settings, each with
+the batch size that suits it best. One referee, which is none of the attacks, looks at what they
+return.
+"""
+
+import statistics
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import threadpoolctl
+import torch
+
+from benchmarks.measuring import medians_in_turn, print_machine, print_table, timed
+from core import digits, models
+from core.attacks import fgsm, pgd
+from core.chunks import in_chunks
+from core.classifier import FloatArray
+from core.mlp import MLP
+from core.torchvision_import import torchvision_datasets
+
+EPSILON = 0.1
+STEP_SIZE = 0.01
+STEPS = 40
+BATCH_SIZES = (256, 1000, 10_000)
+ROUNDS = {"FGSM": 21, "PGD": 5}
+
+# From a batch size to an attack on all images.
+Peer: TypeAlias = Callable[[int], Callable[[], FloatArray]]
+
+
+def main() -> None:
+    """Measure and print a table for each attack."""
+    torchvision_datasets()  # Torchattacks imports torchvision
+    network = models.load(models.path_of("report"))[0]
+    test = digits.load("test")
+    module = torch_module(network)
+    peers = {
+        "Torchattacks": torchattacks_peers(module, test),
+        "Foolbox": foolbox_peers(module, test),
+        "ART": art_peers(module, test),
+    }
+    tables = {name: measure(name, network, test, peers) for name in ROUNDS}
+    print_machine()
+    for name, rows in tables.items():
+        print_table([name, "ms", "times ours", "evasion rate", "target"], rows)
+        print()
+    print(
+        f"{len(test):,} test images, ε = {EPSILON}; PGD of {STEPS} steps of {STEP_SIZE} from a "
+        "random start, last iterate. Evasion rate: misclassified / all images. Medians of "
+        f"{ROUNDS['FGSM']} (FGSM) and {ROUNDS['PGD']} (PGD) rounds in turn. NumPy multiplies "
+        f"with OpenBLAS's code for {', '.join(blas_kernels())}."
+    )
+
+
+def measure(
+    attack: str, network: MLP, test: digits.Digits, peers: Mapping[str, Mapping[str, Peer]]
+) -> list[list[str]]:
+    """The rows of an attack's table: ours, the peers', and the products that none can avoid."""
+    passes = {"FGSM": 1, "PGD": STEPS}[attack]
+    ours, autograd = "Small Change", "Small Change, float32 autograd's gradient"
+    products = f"bare matrix products, {passes} × forward and back"
+    works: dict[str, Callable[[], FloatArray]] = {
+        ours: lambda: our_attack(attack, network, test, "exact"),
+        autograd: lambda: our_attack(attack, network, test, "float32_autograd"),
+    }
+    for name, attacks in peers.items():
+        batch_size, work = with_best_batch_size(attacks[attack])
+        works[f"{name}, batches of {batch_size:,}"] = work
+    rates = {name: referee(network, test, work()) for name, work in works.items()}
+    seconds = medians_in_turn(
+        {**works, products: lambda: bare_products(network, test.x, passes)}, ROUNDS[attack]
+    )
+    targets = dict.fromkeys(seconds, "at least 2" if attack == "PGD" else "at least 1")
+    bare = seconds[ours] / seconds[products]
+    targets |= {
+        ours: "evasion rate no lower than any",
+        autograd: "",
+        products: f"ours at most 1.5 times this: {bare:.2f}",
+    }
+    return [
+        [
+            name,
+            f"{1000 * seconds[name]:.1f}",
+            f"{seconds[name] / seconds[ours]:.2f}",
+            f"{rates[name]:.2%}" if name in rates else "",
+            targets[name],
+        ]
+        for name in seconds
+    ]
+
+
+def referee(network: MLP, test: digits.Digits, x_adv: FloatArray) -> float:
+    """The evasion rate of what an attack returned.
+
+    Raises:
+        ValueError: it is not within the budget, not in [0, 1], or not of the images' shape.
+    """
+    rounding = 1e-6
+    if x_adv.shape != test.x.shape:
+        raise ValueError(f"shape {x_adv.shape}, not {test.x.shape}")
+    norm = np.abs(x_adv.astype(np.float64) - test.x).max()
+    if not norm <= EPSILON + rounding:
+        raise ValueError(f"L∞ norm {norm}, more than {EPSILON}")
+    if not (x_adv.min() >= -rounding and x_adv.max() <= 1 + rounding):
+        raise ValueError(f"pixels from {x_adv.min()} to {x_adv.max()}, not in [0, 1]")
+    return float((network.logits(x_adv).argmax(axis=1) != test.y).mean())
+
+
+def blas_kernels() -> set[str]:
+    """The processors for which NumPy's BLAS takes this one; the wrong one costs half the speed."""
+    libraries = threadpoolctl.threadpool_info()
+    return {blas.get("architecture", "?") for blas in libraries if blas["user_api"] == "blas"}
+
+
+def our_attack(attack: str, network: MLP, test: digits.Digits, gradient: str) -> FloatArray:
+    """Ours, with the exact gradient or with the one that vanishes."""
+    if attack == "FGSM":
+        return fgsm(network, test.x, test.y, EPSILON, gradient=gradient)
+    return pgd(
+        network, test.x, test.y, EPSILON, steps=STEPS, step_size=STEP_SIZE, gradient=gradient
+    )
+
+
+def bare_products(network: MLP, x: FloatArray, passes: int) -> None:
+    """The matrix products of so many forward and backward passes, and nothing else."""
+
+    def multiply(rows: slice) -> None:
+        for _ in range(passes):
+            out = x[rows]
+            for weight in network.weights:
+                out = out @ weight
+            for weight in reversed(network.weights):
+                out = out @ weight.T
+
+    in_chunks(multiply, len(x))
+
+
+def with_best_batch_size(peer: Peer) -> tuple[int, Callable[[], FloatArray]]:
+    """A peer's attack with the batch size with which it is fastest."""
+
+    def seconds(batch_size: int) -> float:
+        work = peer(batch_size)
+        work()
+        return statistics.median(timed(work)[0] for _ in range(3))
+
+    best = min(BATCH_SIZES, key=seconds)
+    return best, peer(best)
+
+
+def torch_module(network: MLP) -> torch.nn.Sequential:
+    """The network in PyTorch; its weights are frozen, so that no gradient of them is computed."""
+    layers: list[torch.nn.Module] = []
+    for weight, bias in zip(network.weights, network.biases, strict=True):
+        if layers:
+            layers.append(torch.nn.ReLU())
+        linear = torch.nn.Linear(*weight.shape)
+        linear.weight.data = torch.tensor(weight.T.copy())
+        linear.bias.data = torch.tensor(bias)
+        layers.append(linear)
+    return torch.nn.Sequential(*layers).eval().requires_grad_(False)
+
+
+def torchattacks_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
+    """Torchattacks' FGSM and PGD."""
+    import torchattacks
+
+    attacks = {
+        "FGSM": torchattacks.FGSM(module, eps=EPSILON),
+        "PGD": torchattacks.PGD(
+            module, eps=EPSILON, alpha=STEP_SIZE, steps=STEPS, random_start=True
+        ),
+    }
+    return {name: in_batches(attack, test) for name, attack in attacks.items()}
+
+
+def foolbox_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
+    """Foolbox's FGSM and PGD; `run` is the attack alone, without a look at its success."""
+    from foolbox.attacks.fast_gradient_method import LinfFastGradientAttack
+    from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDescentAttack
+    from foolbox.models.pytorch import PyTorchModel
+
+    model = PyTorchModel(module, bounds=(0, 1))
+    attacks = {
+        "FGSM": LinfFastGradientAttack(random_start=False),
+        "PGD": LinfProjectedGradientDescentAttack(
+            abs_stepsize=STEP_SIZE, steps=STEPS, random_start=True
+        ),
+    }
+
+    def peer(name: str) -> Peer:
+        def run(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            x_adv: torch.Tensor = attacks[name].run(model, x, y, epsilon=EPSILON)
+            return x_adv
+
+        return in_batches(run, test)
+
+    return {name: peer(name) for name in attacks}
+
+
+def art_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
+    """The FGSM and PGD of the Adversarial Robustness Toolbox, which makes the batches itself."""
+    from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch
+    from art.estimators.classification import PyTorchClassifier
+
+    classifier = PyTorchClassifier(
+        module,
+        loss=torch.nn.CrossEntropyLoss(),
+        input_shape=(784,),
+        nb_classes=10,
+        clip_values=(0, 1),
+        device_type="cpu",
+    )
+    one_hot = np.eye(10, dtype=np.float32)[test.y]
+
+    def fast_gradient(batch_size: int) -> Callable[[], FloatArray]:
+        attack = FastGradientMethod(classifier, eps=EPSILON, batch_size=batch_size)
+        return lambda: attack.generate(test.x, one_hot)
+
+    def projected(batch_size: int) -> Callable[[], FloatArray]:
+        attack = ProjectedGradientDescentPyTorch(
+            classifier,
+            eps=EPSILON,
+            eps_step=STEP_SIZE,
+            max_iter=STEPS,
+            num_random_init=1,
+            batch_size=batch_size,
+            verbose=False,
+        )
+        return lambda: attack.generate(test.x, one_hot)
+
+    return {"FGSM": fast_gradient, "PGD": projected}
+
+
+def in_batches(
+    attack: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], test: digits.Digits
+) -> Peer:
+    """An attack on tensors as one on all images, batch by batch."""
+    x, y = torch.tensor(test.x), torch.tensor(test.y)
+
+    def peer(batch_size: int) -> Callable[[], FloatArray]:
+        batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
+        return lambda: torch.cat([attack(*batch) for batch in batches]).numpy()
+
+    return peer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""The least page there is: a slider, and a text that shows its value."""
+
+import streamlit as st
+
+value = st.slider("Value", 0, 100, 0)
+st.text(f"value: {value}")

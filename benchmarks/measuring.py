@@ -1,0 +1,55 @@
+"""What the benchmarks share: times taken in turn, and tables for the README."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    """How many seconds `work` takes, and what it returns."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def medians_in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The median seconds of each work, all of them once a round, so that noise hits all alike.
+
+    Each is done once more before it is timed: what comes first after another work pays for the
+    other's threads, which spin for a while, and for memory that was given back.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            work()
+            seconds[name].append(timed(work)[0])
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table."""
+    for row in (header, ["---"] * len(header), *rows):
+        print(f"| {' | '.join(row)} |")
+
+
+def print_machine() -> None:
+    """Print what the figures were measured on."""
+    print(
+        f"\nMeasured on {os.cpu_count()} cores of {_cpu()}, Python {platform.python_version()}.\n"
+    )
+
+
+def _cpu() -> str:
+    """The processor's name where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
