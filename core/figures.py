@@ -35,9 +35,10 @@ def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
         }
         for place, digit in enumerate(matter)
     ]
-    marks = [(epsilon, "ε", "dot")]
+    # The slider's mark is labelled below and the flip's above, so that they never overprint.
+    marks = [(epsilon, "ε", "dot", 0.0)]
     if path.flip is not None:
-        marks.append((path.flip.epsilon, f"flips to {path.flip.after}", "solid"))
+        marks.append((path.flip.epsilon, f"flips to {path.flip.after}", "solid", 1.0))
     return {
         "data": lines,
         "layout": {
@@ -57,18 +58,19 @@ def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
                     "y1": 1,
                     "line": {"dash": dash, "width": 1.5, "color": "#888"},
                 }
-                for at, _, dash in marks
+                for at, _, dash, _ in marks
             ],
             "annotations": [
                 {
                     "x": at,
                     "yref": "paper",
-                    "y": 1.0,
+                    "y": height,
                     "yanchor": "bottom",
+                    "xanchor": "center" if height else "left",
                     "text": text,
                     "showarrow": False,
                 }
-                for at, text, _ in marks
+                for at, text, _, height in marks
             ],
         },
     }

@@ -56,7 +56,7 @@ class MLP:
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
         """The logits of `x`, and the pull-back of a cotangent to the pixels (see `Classifier`)."""
         *hidden, logits = self._forward(x)
-        active = [np.sign(h) for h in hidden]  # 1 where ReLU let the unit through, else 0
+        active = [(h > 0).astype(h.dtype) for h in hidden]  # where ReLU let the unit through
 
         def pull_back(cotangent: FloatArray) -> FloatArray:
             gradient = cotangent @ self.weights[-1].T

@@ -3,7 +3,14 @@
 from core.path import Path
 
 
-def on_path(path: Path, *, random_flips: int, label: int, target: int | None = None) -> str:
+def with_article(digit: int) -> str:
+    """The digit as one of its kind: a 7, an 8."""
+    return f"an {digit}" if digit == 8 else f"a {digit}"
+
+
+def on_path(
+    path: Path, *, random_flips: int, label: int, target: int | None = None, noise: bool = False
+) -> str:
     """What there is to say of one image's way through an attack's budgets.
 
     Args:
@@ -11,29 +18,37 @@ def on_path(path: Path, *, random_flips: int, label: int, target: int | None = N
         random_flips: how many of 100 random perturbations as large as the flip's flip it too.
         label: the digit that the image is meant to be.
         target: the digit that the attack was after, if any.
+        noise: whether the attack was itself a random perturbation.
     """
     before = int(path.predictions[0])
     largest = f"ε = {path.epsilons[-1]:g}"
     if before != label:
-        return f"The network takes this {label} for a {before} without any attack."
+        return f"The network takes this {label} for {with_article(before)} without any attack."
     if path.flip is None:
-        return f"Stays a {before} all the way to {largest}."
-    epsilon, after = path.flip.epsilon, path.flip.after
-    control = {
-        0: "none of 100 random perturbations of that size does it",
-        1: "one of 100 random perturbations of that size does it too",
-    }.get(random_flips, f"{random_flips} of 100 random perturbations of that size do it too")
+        return f"Stays {with_article(before)} all the way to {largest}."
     flips = (
-        f"Flips from {before} to {after} at ε = {epsilon:.3f}, "
-        f"{_grey_levels(epsilon)} of 255 grey levels; {control}."
+        f"Flips from {before} to {path.flip.after} at {_size(path.flip.epsilon)}; "
+        f"{_control(random_flips, noise=noise)}."
     )
-    if target in (None, after):
+    if target is None or target == path.flip.after:
         return flips
     if path.reaches is None:
-        return f"{flips} It never becomes a {target}, up to {largest}."
-    return f"{flips} It becomes a {target} at ε = {path.reaches:.3f}."
+        return f"{flips} It never becomes {with_article(target)}, up to {largest}."
+    return f"{flips} It becomes {with_article(target)} at ε = {path.reaches:.3f}."
 
 
-def _grey_levels(epsilon: float) -> str:
-    levels = round(epsilon * 255)
-    return str(levels) if levels else "less than one"
+def _size(epsilon: float) -> str:
+    """A budget in pixel units and in grey levels."""
+    exact = f"ε = {epsilon:.3f}" if epsilon >= 0.0005 else "ε below 0.001"
+    return f"{exact}, {round(epsilon * 255) or 'less than one'} of 255 grey levels"
+
+
+def _control(random_flips: int, *, noise: bool) -> str:
+    """How random perturbations compare; to noise they are others of its own kind."""
+    of_all = f"of 100 {'other ' if noise else ''}random perturbations of that size"
+    also = "" if noise else " too"
+    if random_flips == 0:
+        return f"none {of_all} does it"
+    if random_flips == 1:
+        return f"one {of_all} does it{also}"
+    return f"{random_flips} {of_all} do it{also}"

@@ -44,16 +44,15 @@ def pgd(
         step_sizes = 2.5 * problem.epsilons / steps
     else:
         step_sizes = np.full_like(problem.epsilons, checks.budgets(step_size, name="step_size"))
-    start = np.zeros_like(problem.x)
-    if random_start:
-        rng = np.random.default_rng(seed)
-        start = rng.random(problem.x.shape, problem.x.dtype.type) * 2 - 1
+    start = _uniform(problem.x, seed) if random_start else None
     x_adv = problem.empty()
     images = len(problem.x)
-    out = x_adv.reshape(-1, *problem.x.shape[1:])  # one row for each budget of each image
+    out = x_adv.reshape(-1, problem.x.shape[1])  # one row for each budget of each image
 
     def attack(rows: slice) -> None:
         budget, image = np.divmod(np.arange(rows.start, rows.stop), images)
+        if budget[0] == budget[-1]:
+            budget = budget[:1]  # NumPy is faster with one number than with a column of equals
         epsilon = problem.epsilons[budget, None]
         step = step_sizes[budget, None]
         clean, labels = problem.x[image], problem.labels[image]
@@ -61,8 +60,10 @@ def pgd(
         high = np.minimum(clean + epsilon, 1)
 
         here = out[rows]
-        np.add(clean, epsilon * start[image], out=here)
-        project(here, low, high)
+        here[:] = clean
+        if start is not None:
+            here += epsilon * start[image]
+            project(here, low, high)
         for _ in range(steps):
             sign = problem.ascent_sign(here, labels, gradient)
             sign *= step
@@ -71,3 +72,20 @@ def pgd(
 
     in_chunks(attack, len(out))
     return problem.answer(x_adv)
+
+
+def _uniform(like: FloatArray, seed: int) -> FloatArray:
+    """Draws from [−1, 1) in the shape of `like`, on all cores.
+
+    Each chunk jumps to its place in the one stream of the seed, so that chunks don't matter.
+    """
+    draws = np.empty_like(like)
+
+    def draw(rows: slice) -> None:
+        stream = np.random.PCG64(seed).advance(rows.start * like.shape[1])
+        draws[rows] = np.random.Generator(stream).random(like[rows].shape)
+        draws[rows] *= 2
+        draws[rows] -= 1
+
+    in_chunks(draw, len(like))
+    return draws

@@ -89,8 +89,8 @@ class Problem:
     def ascent_sign(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
         """The sign of the step that serves the attack's goal: -1, 0 or 1 a pixel of `x`."""
         slope = pixel_gradient(self.classifier, x, labels, gradient=gradient)
-        sign: FloatArray = np.sign(slope)  # in place it takes twelve times as long
-        return -sign if self.targeted else sign
+        to_sign(slope)
+        return np.negative(slope, out=slope) if self.targeted else slope
 
     def empty(self) -> FloatArray:
         """Room for the adversarial images of every budget, `(E, N, 784)`."""
@@ -107,6 +107,20 @@ def step_along(sign: FloatArray, problem: Problem, rows: slice, x_adv: FloatArra
         np.multiply(sign, epsilon, out=out)
         out += problem.x[rows]
         project(out, 0, 1)
+
+
+def to_sign(slope: FloatArray) -> None:
+    """Make every number of `slope` its sign, -1, 0 or 1, in place.
+
+    What np.sign does, in half the time: keep each number's sign bit and give it the bits of 1.
+    """
+    kind = slope.dtype.type
+    not_zero = slope != 0
+    bits = slope.view(f"u{slope.itemsize}")
+    bits &= kind(-0.0).view(bits.dtype)
+    bits |= kind(1).view(bits.dtype)
+    if not not_zero.all():
+        slope *= not_zero
 
 
 def project(x_adv: FloatArray, low: FloatArray | float, high: FloatArray | float) -> None:

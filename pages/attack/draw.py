@@ -29,7 +29,8 @@ grey levels.
   as large, but in no direction, and it seldom flips anything.
 
 So it is not the size of a change that fools a network, but its direction. *Towards* has the
-attack aim for one digit rather than for whichever is nearest.
+attack aim for one digit rather than for whichever is nearest. The network called *report* is a
+small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MNIST.
 """
 
 
@@ -40,15 +41,16 @@ def main() -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         subject = choose_subject()
-        label_place, seen_place = st.container(), st.container()
+        label_place = st.container()
     with right:
         attack, target, chosen = choose_attack()
         if subject is None:
             st.info(
-                "Draw a digit from 0 to 9 on the black square, or take a test digit or a picture. "
+                "Draw a digit, take one of MNIST's test digits, or upload a picture of one. "
                 "What the network sees in it, and how to make it see another, appears here.",
                 icon="✍️",
             )
+            st.expander("What is happening here?", expanded=True).markdown(EXPLANATION)
         if subject is None or chosen is None:
             return
 
@@ -56,7 +58,10 @@ def main() -> None:
         label = choose_label(subject, prediction=int(chosen.network.logits(subject.x).argmax()))
     with right:
         if target == label:
-            st.caption(f"It is meant to be a {label}, so the attack is towards any other digit.")
+            st.write(
+                f"It is meant to be {sentences.with_article(label)} already, "
+                "so the attack is towards any other digit."
+            )
             target = None
         path, noisy = follow(
             chosen.network, chosen.name, chosen.version, attack, subject.x.tobytes(), label, target
@@ -64,20 +69,22 @@ def main() -> None:
         epsilon = epsilon_explorer(
             path,
             label=label,
-            sentence=sentences.on_path(path, random_flips=noisy, label=label, target=target),
+            sentence=sentences.on_path(
+                path, random_flips=noisy, label=label, target=target, noise=attack == "noise"
+            ),
             start=st.session_state["epsilon"],
             key="explorer",
         )
         st.session_state["epsilon"] = epsilon
         put_in_address({"epsilon": f"{epsilon:.3f}"})
+        with st.expander("What the network sees", expanded=True):
+            show_what_the_network_sees(subject)
         chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
         if chart.open:
             chart.plotly_chart(
                 probabilities_along(path, epsilon=epsilon), config={"displayModeBar": False}
             )
         st.expander("What is happening here?").markdown(EXPLANATION)
-    with seen_place:
-        show_what_the_network_sees(subject)
 
 
 def choose_attack() -> tuple[str, int | None, ChosenNetwork | None]:

@@ -19,6 +19,7 @@ class Sketch:
 
     Attributes:
         history: after each stroke, the canvas's own description and its PNG (None when empty).
+        number: of the drawing; counted up when a new one is begun.
         version: counted up to have the browser put up a new canvas.
         shown: what the canvas that is up was put up with. A canvas that is given anything else
             starts again from that, so it must not change while it is up.
@@ -27,6 +28,7 @@ class Sketch:
     history: list[tuple[dict[str, Any] | None, bytes | None]] = field(
         default_factory=lambda: [(None, None)]
     )
+    number: int = 0
     version: int = 0
     shown: dict[str, Any] | None = None
 
@@ -44,6 +46,7 @@ class Sketch:
     def clear(self) -> None:
         """Start with an empty canvas; undo brings the drawing back."""
         self.add(None, None)
+        self.number += 1
         self.version += 1
 
 
@@ -52,13 +55,13 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
 
     Returns:
         The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None while there is none; and
-        a number that changes when a new drawing is begun.
+        its number, another one when a new drawing is begun.
     """
     # Importing it registers a component, which needs a running app.
     from streamlit_drawable_canvas import st_canvas
 
     sketch: Sketch = st.session_state.setdefault("sketch", Sketch())
-    st.caption("Draw a digit from 0 to 9, as large as you like, anywhere.")
+    st.write("Draw a digit from 0 to 9, as large as you like, anywhere.")
     brush = st.session_state.get("brush", 22)
     key = f"canvas-{sketch.version}"
     if key not in st.session_state:
@@ -87,5 +90,5 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
         st.slider("Brush", 8, 40, 22, key="brush", persist_state="session", width=110)
     png = sketch.history[-1][1]
     if png is None:
-        return None, sketch.version
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.version
+        return None, sketch.number
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.number

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core import digits, drawing, pictures
 from core.classifier import FloatArray
+from core.sentences import with_article
 from pages.parts import canvas
 from pages.parts.address import put_in_address, start_from_address
 from pages.parts.digit_images import show_images
@@ -76,24 +77,28 @@ def choose_label(subject: Subject, prediction: int) -> int:
 
     corrected_id, corrected = st.session_state.get("correction", ("", guess))
     st.session_state[key] = corrected if corrected_id == subject.id else guess
-    label = st.pills("It is meant to be a", range(10), required=True, key=key, on_change=correct)
+    label = st.pills(
+        "Meant to be (correct it where the network is wrong)",
+        range(10),
+        required=True,
+        key=key,
+        on_change=correct,
+    )
     return guess if label is None else label
 
 
 def show_what_the_network_sees(subject: Subject) -> None:
     """The stages from the drawing to 28 × 28 pixels, and the switch of the centring."""
     if subject.stages is None:
-        st.caption("MNIST's own digits are centred already; the network sees them as they are.")
+        st.write("MNIST's own digits are centred already; the network sees them as they are.")
         return
     stages = subject.stages
-    show_images(
-        [
-            (stages.ink, "the ink's box"),
-            (stages.scaled, "fitted to 20 × 20"),
-            (stages.image, "what the network sees, 28 × 28"),
-        ],
-        box=stages.box,
-    )
+    seen = (stages.image, "What the network sees, 28 × 28")
+    if st.session_state.get("centre", True):
+        fitted = [(stages.ink, "The ink's box"), (stages.scaled, "Fitted to 20 × 20"), seen]
+        show_images(fitted, box=stages.box)
+    else:
+        show_images([(stages.ink, "The whole drawing"), seen])
     st.toggle(
         "Fit and centre the digit, as MNIST's makers did",
         value=True,
@@ -125,14 +130,25 @@ def _test_digit() -> Subject:
     put_in_address({"digit": str(index)})
     x = test.x[index : index + 1]
     with st.container(width=canvas.SIDE):
-        show_images([(x.reshape(28, 28), f"MNIST's test digit {index}, a {test.y[index]}")])
+        show_images(
+            [(x.reshape(28, 28), f"MNIST's test digit {index}, {with_article(int(test.y[index]))}")]
+        )
     return Subject(id=f"{TEST_DIGIT} {index}", x=x, label=int(test.y[index]))
 
 
 def _picture() -> tuple[NDArray[np.uint8] | None, str]:
     """A picture file, kept for the session: its pixels, or None, and a name for it."""
-    file = st.file_uploader("A picture of one digit (PNG or JPEG)", key="picture")
-    if file is not None:
+
+    def forget() -> None:
+        st.session_state.pop("picture_read", None)
+
+    file = st.file_uploader(
+        "A picture of one digit (PNG or JPEG, up to 20 MB)",
+        type=["png", "jpg", "jpeg"],
+        key="picture",
+        on_change=forget,
+    )
+    if file is not None and "picture_read" not in st.session_state:
         st.session_state["picture_read"] = (pictures.read(file.getvalue()), file.file_id)
     rgba, name = st.session_state.get("picture_read", (None, ""))
     if rgba is not None:

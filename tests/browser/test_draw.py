@@ -74,7 +74,7 @@ def test_the_bars_show_the_probabilities(page: Page, app_url: str) -> None:
     expect_seen(page, r"[^7]")
     said = page.locator(".bars").get_attribute("aria-label")
     assert said is not None
-    shares = [int(share) for share in re.findall(r"\d: (\d+) %", said)]
+    shares = [int(share) for share in re.findall(r"\d: (\d+)%", said)]
     assert len(shares) == 10
     assert 98 <= sum(shares) <= 102
     heights = page.locator(".fill").evaluate_all(
@@ -97,7 +97,7 @@ def test_by_arrow_keys_and_for_screen_readers(page: Page, app_url: str) -> None:
     expect_seen(page, after)
     expect(announcement).to_contain_text(f"The network sees {after}")
     expect(slider(page)).to_have_attribute(
-        "aria-valuetext", re.compile(rf"^0\.\d{{3}}\. The network sees {after}, \d+ % sure$")
+        "aria-valuetext", re.compile(rf"^0\.\d{{3}}\. The network sees {after}, \d+% sure$")
     )
     outline = slider(page).evaluate("s => getComputedStyle(s).outlineStyle")
     assert outline == "solid"  # the focus can be seen
@@ -273,7 +273,7 @@ def test_pictures_good_and_bad(page: Page, app_url: str, tmp_path: Path) -> None
     chooser = page.locator("input[type=file]")
     chooser.set_input_files(good)
     expect_seen(page, 7)
-    expect(page.get_by_text("fitted to 20 × 20")).to_be_visible()
+    expect(page.get_by_text("Fitted to 20 × 20")).to_be_visible()
     chooser.set_input_files(text)
     expect(page.get_by_text("This file is not a PNG or JPEG picture.")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)

@@ -26,10 +26,27 @@ def test_a_flip() -> None:
     )
 
 
+def test_noise_is_compared_with_others_of_its_kind() -> None:
+    said = sentences.on_path(PATH, random_flips=50, label=7, noise=True)
+    assert said.endswith("; 50 of 100 other random perturbations of that size do it.")
+
+
+def test_an_eight_has_another_article() -> None:
+    still = dataclasses.replace(PATH, flip=None, probabilities=np.eye(10)[[8, 8, 8]])
+    assert sentences.on_path(still, random_flips=0, label=8) == "Stays an 8 all the way to ε = 0.5."
+    assert "this 1 for an 8 without" in sentences.on_path(still, random_flips=0, label=1)
+    assert sentences.on_path(PATH, random_flips=0, label=7, target=8).endswith(
+        "an 8, up to ε = 0.5."
+    )
+
+
 def test_a_flip_smaller_than_a_grey_level() -> None:
     tiny = dataclasses.replace(PATH, flip=Flip(0.0011, 5, 1))
     said = sentences.on_path(tiny, random_flips=0, label=7)
     assert "at ε = 0.001, less than one of 255 grey levels;" in said
+    tiny = dataclasses.replace(PATH, flip=Flip(0.0001, 5, 1))
+    said = sentences.on_path(tiny, random_flips=0, label=7)
+    assert "at ε below 0.001, less than one of 255 grey levels;" in said
 
 
 def test_a_target() -> None:

@@ -81,7 +81,7 @@ def sentence(at: AppTest) -> str:
 
 def test_an_empty_canvas_explains_itself_and_attacks_nothing() -> None:
     at = opened()
-    assert "Draw a digit from 0 to 9" in at.info[0].value
+    assert at.info[0].value.startswith("Draw a digit, take one of MNIST's test digits")
     assert explorer(at) is None
 
 
@@ -130,6 +130,14 @@ def test_the_label_can_be_corrected_and_stays_until_a_new_drawing() -> None:
     assert explorer(at) is None
     draw(at, SEVEN, version=1)
     assert at.button_group(key="label Draw 1").value == 7
+
+
+def test_undo_keeps_the_corrected_label() -> None:
+    at = draw(opened(), SEVEN)
+    well(at.button_group(key="label Draw 0").set_value(1).run())
+    draw(at, strokes([(80, 70), (200, 70), (130, 220)], [(120, 140), (190, 140)]))
+    well(at.button(key="undo").click().run())
+    assert at.button_group(key="label Draw 0").value == 1
 
 
 def test_undo_and_clear_lose_nothing() -> None:
@@ -230,8 +238,8 @@ def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
     well(at.selectbox(key="target").set_value("3").run())
     towards_three = explorer(at)
     well(at.selectbox(key="target").set_value("7").run())
-    captions = [caption.value for caption in at.caption]
-    assert "It is meant to be a 7, so the attack is towards any other digit." in captions
+    said = [text.value for text in at.markdown]
+    assert "It is meant to be a 7 already, so the attack is towards any other digit." in said
     assert explorer(at)["frames"] == fgsm["frames"]  # type: ignore[index]
     well(at.button_group(key="attack").set_value("Random noise").run())
     assert at.selectbox(key="target").disabled
@@ -264,6 +272,16 @@ def test_a_picture_is_seen_and_stays(kind: str) -> None:
     assert explorer(at) is None
     well(at.button_group(key="source").set_value("Picture").run())
     assert explorer(at)["frames"] == data["frames"]  # type: ignore[index]
+
+
+def test_a_picture_that_is_taken_away_or_replaced_by_a_bad_one_is_gone() -> None:
+    at = upload(opened(), SEVENS["jpeg"])
+    assert explorer(at) is not None
+    upload(at, b"no picture")
+    assert explorer(at) is None
+    well(at.file_uploader(key="picture").set_value([]).run())
+    assert explorer(at) is None
+    assert not at.error
 
 
 @pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)

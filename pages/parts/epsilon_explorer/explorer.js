@@ -72,13 +72,10 @@ class Explorer {
     }
     const { flip } = data;
     this.mark.hidden = flip === null;
-    if (flip === null) {
-      this.slider.style.removeProperty("--flip");
-    } else {
+    this.slider.style.setProperty("--stretches", this.stretches(data));
+    if (flip !== null) {
       const share = flip.epsilon / data.epsilons[last];
-      const place = `calc(var(--thumb) / 2 + (100% - var(--thumb)) * ${share})`;
-      this.slider.style.setProperty("--flip", place);
-      this.mark.style.setProperty("--flip", place);
+      this.mark.style.setProperty("--flip", place(share));
       this.mark.className = share < 0.15 ? "mark first" : share > 0.85 ? "mark last" : "mark";
       this.markText.textContent = `flips to ${flip.after}`;
     }
@@ -89,6 +86,24 @@ class Explorer {
     this.sentence.textContent = data.sentence;
     this.drawn = null;
     this.draw();
+  }
+
+  // The track's colours: where the network is right, and where it is fooled.
+  stretches({ probabilities, epsilons, flip, label }) {
+    const last = epsilons.length - 1;
+    const stops = [];
+    let colour;
+    probabilities.forEach((shares, index) => {
+      const now = largest(shares) === label ? "var(--clean)" : "var(--fooled)";
+      if (now === colour) return;
+      const exact = flip !== null && index > 0 && flip.epsilon <= epsilons[index] &&
+        flip.epsilon > epsilons[index - 1];
+      const at = index === 0 ? "0%" : place(exact ? flip.epsilon / epsilons[last] : index / last);
+      if (colour) stops.push(`${colour} ${at}`);
+      stops.push(`${now} ${at}`);
+      colour = now;
+    });
+    return [...stops, `${colour} 100%`].join(", ");
   }
 
   moved() {
@@ -123,10 +138,12 @@ class Explorer {
       column.classList.toggle("predicted", digit === predicted);
     });
 
-    this.section.classList.toggle("fooled", predicted !== clean);
+    this.section.classList.toggle("flipped", predicted !== clean);
+    this.before.classList.toggle("wrong", clean !== data.label);
+    this.now.classList.toggle("wrong", predicted !== data.label);
     this.before.textContent = clean;
     this.now.textContent = predicted;
-    const sure = `${Math.round(probabilities[predicted] * 100)} % sure`;
+    const sure = `${Math.round(probabilities[predicted] * 100)}% sure`;
     this.certainty.textContent = sure;
     this.output.textContent = epsilon.toFixed(3);
     this.norms.textContent =
@@ -135,7 +152,7 @@ class Explorer {
     const seen = `The network sees ${predicted}, ${sure}`;
     this.slider.setAttribute("aria-valuetext", `${epsilon.toFixed(3)}. ${seen}`);
     this.bars.setAttribute("aria-label", `Probabilities at ε = ${epsilon.toFixed(3)}: ` +
-      probabilities.map((share, digit) => `${digit}: ${Math.round(share * 100)} %`).join(", "));
+      probabilities.map((share, digit) => `${digit}: ${Math.round(share * 100)}%`).join(", "));
     // A screen reader is told of a change, not of every step of the slider.
     if (this.announced !== `${data.id} ${predicted}`) {
       this.announced = `${data.id} ${predicted}`;
@@ -167,8 +184,13 @@ class Explorer {
     changed.setAttribute("aria-label", "The perturbation: orange where lighter, blue where darker");
     attacked.setAttribute("aria-label", `The adversarial image at ε = ${epsilon.toFixed(3)}`);
     this.perturbationCaption.textContent =
-      epsilon > 0 ? `perturbation × ${Math.round(1 / epsilon)}` : "perturbation";
+      epsilon > 0 ? `perturbation, shown × ${(1 / epsilon).toFixed(1)}` : "perturbation";
   }
+}
+
+// Where on the track a share of the range is: the handle's middle never reaches the track's ends.
+function place(share) {
+  return `calc(var(--thumb) / 2 + (100% - var(--thumb)) * ${share})`;
 }
 
 function largest(values) {
