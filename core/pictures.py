@@ -74,13 +74,9 @@ def _white_on_black(grey: NDArray[np.float64], alpha: NDArray[np.float64]) -> ND
     opaque = alpha > 0.5
     if not opaque.any():
         raise PictureError("This picture is transparent throughout; there is no digit to see.")
-    if opaque.all():
-        rim = np.ones_like(opaque)
-        rim[1:-1, 1:-1] = False
-        background = float(np.median(grey[rim]))
-    else:
-        # Ink on nothing: the nothing becomes the opposite of the ink.
-        background = float(np.median(grey[opaque]) < 0.5)
+    # Of ink on nothing, the nothing becomes the opposite of the ink.
+    opposite = np.full_like(grey, np.median(grey[opaque]) < 0.5)
+    background = _paper(grey) if opaque.all() else opposite
     ink = np.abs(grey * alpha + background * (1 - alpha) - background)
     contrast = ink.max()
     if contrast < 0.1:
@@ -89,3 +85,20 @@ def _white_on_black(grey: NDArray[np.float64], alpha: NDArray[np.float64]) -> ND
     ink = np.clip((ink / contrast - 0.25) / 0.5, 0, 1)
     white = (ink * 255).round().astype(np.uint8)
     return np.dstack([white, white, white, np.full_like(white, 255)])
+
+
+def _paper(grey: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The brightness of the paper everywhere, told from the rim: light falls from one side."""
+    rim = np.ones_like(grey, dtype=bool)
+    rim[1:-1, 1:-1] = False
+    if min(grey.shape) < 3:
+        return np.full_like(grey, np.median(grey))
+    rows, columns = np.indices(grey.shape)
+    plane = np.stack([np.ones_like(grey), rows / grey.shape[0], columns / grey.shape[1]], axis=-1)
+    slope = np.array([np.median(grey[rim]), 0, 0])
+    for _ in range(2):  # the second time without ink that runs over the rim
+        off = np.abs(grey - plane @ slope)
+        paper = rim & (off <= 3 * np.median(off[rim]) + 1 / 255)
+        slope = np.linalg.lstsq(plane[paper], grey[paper], rcond=None)[0]
+    brightness: NDArray[np.float64] = np.clip(plane @ slope, 0, 1)
+    return brightness

@@ -38,6 +38,14 @@ def transparent(ink: np.ndarray, pen: int) -> Image.Image:
     return Image.fromarray(rgba)
 
 
+def photograph() -> Image.Image:
+    """A dark 7 on paper that is much darker at its right side, with a camera's noise."""
+    ink = np.pad(digit_seven(400), 100)
+    light = np.linspace(0.9, 0.5, ink.shape[1])
+    noise = np.random.default_rng(0).normal(0, 0.02, ink.shape)
+    return Image.fromarray((np.clip(light * (1 - 0.7 * ink) + noise, 0, 1) * 255).astype(np.uint8))
+
+
 INK = digit_seven()
 SEVENS = {
     "dark on light": encoded(grey(INK, 1, 0)),
@@ -57,6 +65,7 @@ SEVENS = {
     "animated": encoded(
         grey(INK, 1, 0), save_all=True, append_images=[grey(INK.T, 1, 0)], duration=100
     ),
+    "photograph in uneven light": encoded(photograph(), "JPEG", quality=80),
     "wide": encoded(grey(np.pad(INK, ((0, 0), (300, 300))), 1, 0)),
     "8,000 × 8,000": encoded(grey(INK, 1, 0).resize((8000, 8000), Image.Resampling.NEAREST)),
 }
