@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import checks
+from core import checks, measures
 from core.attacks import noise
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
-from core.measures import l2_norm
 
 RESOLUTION = 1e-4
 
@@ -84,7 +83,7 @@ def trace(
     if grid[0] != 0 or not (np.diff(grid) > 0).all():
         raise ValueError(f"epsilons must rise from 0, not {epsilons!r}")
     x_adv = attack(grid)
-    logits = classifier.logits(x_adv)
+    logits = measures.logits(classifier, x_adv)
     predictions = logits.argmax(axis=1)
     before = int(predictions[0])
 
@@ -98,7 +97,7 @@ def trace(
         parts = int(np.ceil((grid[place] - grid[place - 1]) / RESOLUTION))
         between = np.linspace(grid[place - 1], grid[place], parts + 1)[1:]
         closer = np.append(
-            classifier.logits(attack(between[:-1])).argmax(axis=1) if parts > 1 else [],
+            measures.predict(classifier, attack(between[:-1])) if parts > 1 else [],
             predictions[place],
         ).astype(np.int64)
         hit = np.flatnonzero(wanted(closer))[0]
@@ -109,7 +108,7 @@ def trace(
         epsilons=grid,
         x_adv=x_adv,
         probabilities=softmax(logits),
-        l2_norm=l2_norm(x_adv[0], x_adv),
+        l2_norm=measures.l2_norm(x_adv[0], x_adv),
         flip=first(lambda labels: labels != before),
         reaches=None if reached is None else reached.epsilon,
     )
@@ -130,6 +129,6 @@ def random_flips(
         seed: decides them.
     """
     copies = np.repeat(checks.images(x), tries, axis=0)
-    before = classifier.logits(copies[:1]).argmax()
-    perturbed = noise(classifier, copies, int(before), epsilon, seed=seed)
-    return int((classifier.logits(perturbed).argmax(axis=1) != before).sum())
+    before = measures.predict(classifier, copies[:1])
+    perturbed = noise(classifier, copies, before[0], epsilon, seed=seed)
+    return int((measures.predict(classifier, perturbed) != before).sum())

@@ -6,6 +6,7 @@ import streamlit as st
 from core import sentences
 from core.attacks import ATTACKS
 from core.figures import probabilities_along
+from core.measures import predict
 from core.mlp import MLP
 from core.path import Path, random_flips, trace
 from pages.parts.address import one_of, put_in_address, start_from_address
@@ -55,7 +56,7 @@ def main() -> None:
             return
 
     with label_place:
-        label = choose_label(subject, prediction=int(chosen.network.logits(subject.x).argmax()))
+        label = choose_label(subject, prediction=int(predict(chosen.network, subject.x)[0]))
     with right:
         if target == label:
             st.write(
