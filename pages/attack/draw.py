@@ -11,13 +11,21 @@ from core.mlp import MLP
 from core.path import Path, random_flips, trace
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.epsilon_explorer import epsilon_explorer
-from pages.parts.networks import ChosenNetwork, choose_network
-from pages.parts.subject import choose_label, choose_subject, show_what_the_network_sees
+from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
+from pages.parts.subject import (
+    Subject,
+    choose_subject,
+    label_of,
+    show_label_choice,
+    show_tools,
+    show_what_the_network_sees,
+)
 
 EPSILONS = np.linspace(0, 0.5, 101)
 NOISE = "Random noise"
 ATTACK_NAMES = {"FGSM": "fgsm", "PGD": "pgd", NOISE: "noise"}
 ANY_OTHER = "any other digit"
+TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
 grey levels.
@@ -36,85 +44,106 @@ small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MN
 
 
 def main() -> None:
-    """The page."""
+    """The page.
+
+    The answer comes first, whatever its place: what the widgets below say is in the session state
+    before they are shown, and what is sent early is seen early.
+    """
     start_from_address("epsilon", parse=epsilon_in, default=0.0)
+    start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
+    start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns([1, 2], gap="large")
     with left:
         subject = choose_subject()
-        label_place = st.container()
+        tools_place = st.container()
     with right:
-        attack, target, chosen = choose_attack()
+        attack_place, answer_place = st.container(horizontal=True), st.container()
+    with answer_place:
+        chosen = chosen_network()
         if subject is None:
             st.info(
                 "Draw a digit, take one of MNIST's test digits, or upload a picture of one. "
                 "What the network sees in it, and how to make it see another, appears here.",
                 icon="✍️",
             )
-            st.expander("What is happening here?", expanded=True).markdown(EXPLANATION)
-        if subject is None or chosen is None:
-            return
-
-    with label_place:
-        label = choose_label(subject, prediction=int(predict(chosen.network, subject.x)[0]))
-    with right:
-        if target == label:
-            st.write(
-                f"It is meant to be {sentences.with_article(label)} already, "
-                "so the attack is towards any other digit."
-            )
-            target = None
-        path, noisy = follow(
-            chosen.network, chosen.name, chosen.version, attack, subject.x.tobytes(), label, target
-        )
-        epsilon = epsilon_explorer(
-            path,
-            label=label,
-            sentence=sentences.on_path(
-                path, random_flips=noisy, label=label, target=target, noise=attack == "noise"
-            ),
-            start=st.session_state["epsilon"],
-            key="explorer",
-        )
-        st.session_state["epsilon"] = epsilon
-        put_in_address({"epsilon": f"{epsilon:.3f}"})
-        with st.expander("What the network sees", expanded=True):
-            show_what_the_network_sees(subject)
-        chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
-        if chart.open:
-            chart.plotly_chart(
-                probabilities_along(path, epsilon=epsilon), config={"displayModeBar": False}
-            )
-        st.expander("What is happening here?").markdown(EXPLANATION)
-
-
-def choose_attack() -> tuple[str, int | None, ChosenNetwork | None]:
-    """The widgets that decide the attack: its name in core, its target, the network if any."""
-    start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
-    targets = [ANY_OTHER, *map(str, range(10))]
-    start_from_address("target", parse=one_of(targets), default=ANY_OTHER)
-    with st.container(horizontal=True):
-        attack = st.segmented_control(
-            "Attack", list(ATTACK_NAMES), required=True, key="attack", persist_state="session"
-        )
-        target = st.selectbox(
-            "Towards",
-            targets,
-            key="target",
-            persist_state="session",
-            disabled=attack == NOISE,
-            width=165,
-        )
-        chosen = choose_network()
-    untargeted = target == ANY_OTHER or attack == NOISE
+        elif chosen is not None:
+            label = label_of(subject, prediction=int(predict(chosen.network, subject.x)[0]))
+            path = explore(subject, chosen, label)
+    with tools_place:
+        show_tools()
+        if subject is not None and chosen is not None:
+            show_label_choice(subject, label)
+    with attack_place:
+        show_attack_choice()
+        show_network_choice()
+    with answer_place:
+        if subject is not None and chosen is not None:
+            with st.expander("What the network sees", expanded=True):
+                show_what_the_network_sees(subject)
+            show_chart(path)
+        st.expander("What is happening here?", expanded=subject is None).markdown(EXPLANATION)
     put_in_address(
         {
             "model": chosen.name if chosen else None,
-            "attack": attack,
-            "target": None if untargeted else target,
+            "attack": st.session_state["attack"],
+            "target": None if target_wanted() is None else str(target_wanted()),
+            "epsilon": f"{st.session_state['epsilon']:.3f}",
         }
     )
-    return ATTACK_NAMES[attack or "FGSM"], None if untargeted else int(target), chosen
+
+
+def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
+    """The live ε on a digit's path under the chosen attack; returns the path."""
+    attack, target = ATTACK_NAMES[st.session_state["attack"]], target_wanted()
+    if target == label:
+        st.write(
+            f"It is meant to be {sentences.with_article(label)} already, "
+            "so the attack is towards any other digit."
+        )
+        target = None
+    path, noisy = follow(
+        chosen.network, chosen.name, chosen.version, attack, subject.x.tobytes(), label, target
+    )
+    st.session_state["epsilon"] = epsilon_explorer(
+        path,
+        label=label,
+        sentence=sentences.on_path(
+            path, random_flips=noisy, label=label, target=target, noise=attack == "noise"
+        ),
+        start=st.session_state["epsilon"],
+        key="explorer",
+    )
+    return path
+
+
+def target_wanted() -> int | None:
+    """The digit to attack towards; None for any other, which is all that noise knows."""
+    target = st.session_state["target"]
+    return None if target == ANY_OTHER or st.session_state["attack"] == NOISE else int(target)
+
+
+def show_attack_choice() -> None:
+    """The widgets that decide the attack and its target."""
+    st.segmented_control(
+        "Attack", list(ATTACK_NAMES), required=True, key="attack", persist_state="session"
+    )
+    st.selectbox(
+        "Towards",
+        TARGETS,
+        key="target",
+        persist_state="session",
+        disabled=st.session_state["attack"] == NOISE,
+        width=165,
+    )
+
+
+def show_chart(path: Path) -> None:
+    """The probabilities over ε, for who wants to see them."""
+    chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
+    if chart.open:
+        figure = probabilities_along(path, epsilon=st.session_state["epsilon"])
+        chart.plotly_chart(figure, config={"displayModeBar": False})
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 280
+BRUSH = 22
 _REMEMBERED = 50
 
 
@@ -51,7 +52,7 @@ class Sketch:
 
 
 def drawing() -> tuple[NDArray[np.uint8] | None, int]:
-    """Show the canvas with its tools.
+    """Show the canvas.
 
     Returns:
         The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None while there is none; and
@@ -60,14 +61,13 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
     # Importing it registers a component, which needs a running app.
     from streamlit_drawable_canvas import st_canvas
 
-    sketch: Sketch = st.session_state.setdefault("sketch", Sketch())
+    sketch = _sketch()
     st.write("Draw a digit from 0 to 9, as large as you like, anywhere.")
-    brush = st.session_state.get("brush", 22)
     key = f"canvas-{sketch.version}"
     if key not in st.session_state:
         sketch.shown = sketch.history[-1][0]
     result = st_canvas(
-        stroke_width=brush,
+        stroke_width=st.session_state.get("brush", BRUSH),
         stroke_color="#ffffff",
         background_color="#000000",
         width=SIDE,
@@ -80,15 +80,22 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
     png = result.image_bytes
     if png is not None and png != sketch.history[-1][1]:
         sketch.add(result.json_data, png)
-
-    with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):
-        undoable = len(sketch.history) > 1
-        st.button("Undo", on_click=sketch.undo, disabled=not undoable, key="undo")
-        st.button(
-            "Clear", on_click=sketch.clear, disabled=sketch.history[-1][1] is None, key="clear"
-        )
-        st.slider("Brush", 8, 40, 22, key="brush", persist_state="session", width=110)
     png = sketch.history[-1][1]
     if png is None:
         return None, sketch.number
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.number
+
+
+def show_tools() -> None:
+    """Undo, clear, and the width of the brush."""
+    sketch = _sketch()
+    empty, undoable = sketch.history[-1][1] is None, len(sketch.history) > 1
+    with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):
+        st.button("Undo", on_click=sketch.undo, disabled=not undoable, key="undo")
+        st.button("Clear", on_click=sketch.clear, disabled=empty, key="clear")
+        st.slider("Brush", 8, 40, BRUSH, key="brush", persist_state="session", width=110)
+
+
+def _sketch() -> Sketch:
+    sketch: Sketch = st.session_state.setdefault("sketch", Sketch())
+    return sketch

@@ -30,8 +30,8 @@ def _load(name: str, version: int) -> MLP:
     return models.load(models.path_of(name))[0]
 
 
-def choose_network() -> ChosenNetwork | None:
-    """A selection box of the networks; None, and a sentence, where there is none to use."""
+def chosen_network() -> ChosenNetwork | None:
+    """The network that is chosen; None, and a sentence, where there is none to use."""
     names = models.names()
     if not names:
         st.error(
@@ -40,7 +40,7 @@ def choose_network() -> ChosenNetwork | None:
         )
         return None
     start_from_address("model", parse=one_of(names), default=names[0])
-    name = st.selectbox("Network", names, key="model", persist_state="session", width=165)
+    name = st.session_state["model"]
     try:
         path = models.path_of(name)
         version = path.stat().st_mtime_ns if path.exists() else 0
@@ -48,3 +48,9 @@ def choose_network() -> ChosenNetwork | None:
     except models.ModelFileError as error:
         st.error(f"{error} Choose another network, or train it anew: `python -m core train report`")
         return None
+
+
+def show_network_choice() -> None:
+    """A selection box of the networks."""
+    if names := models.names():
+        st.selectbox("Network", names, key="model", persist_state="session", width=165)

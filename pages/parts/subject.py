@@ -67,24 +67,35 @@ def choose_subject() -> Subject | None:
     return None
 
 
-def choose_label(subject: Subject, prediction: int) -> int:
+def show_tools() -> None:
+    """What else one can do with the source of the digit."""
+    if st.session_state["source"] == DRAW:
+        canvas.show_tools()
+
+
+def label_of(subject: Subject, prediction: int) -> int:
     """The digit it is meant to be: known, else the prediction until somebody says otherwise."""
-    guess = prediction if subject.label is None else subject.label
+    corrected_id, corrected = st.session_state.get("correction", (None, 0))
+    if corrected_id == subject.id:
+        return int(corrected)
+    return prediction if subject.label is None else subject.label
+
+
+def show_label_choice(subject: Subject, label: int) -> None:
+    """The digits, to say which it is meant to be."""
     key = f"label {subject.id}"
 
     def correct() -> None:
         st.session_state["correction"] = (subject.id, st.session_state[key])
 
-    corrected_id, corrected = st.session_state.get("correction", ("", guess))
-    st.session_state[key] = corrected if corrected_id == subject.id else guess
-    label = st.pills(
+    st.session_state[key] = label
+    st.pills(
         "Meant to be (correct it where the network is wrong)",
         range(10),
         required=True,
         key=key,
         on_change=correct,
     )
-    return guess if label is None else label
 
 
 def show_what_the_network_sees(subject: Subject) -> None:
