@@ -68,8 +68,10 @@ def explorer(at: AppTest) -> dict[str, Any] | None:
     """The data that the live ε was given; None where it is not on the page."""
     for element in at.get("bidi_component"):
         if element.proto.component_name.endswith("epsilon_explorer"):
-            data: dict[str, Any] = json.loads(element.proto.json)
-            return data
+            content = element.proto.bytes
+            length = int.from_bytes(content[:4], "little")
+            about: dict[str, Any] = json.loads(content[4 : 4 + length])
+            return {**about, "frames": content[4 + length :]}
     return None
 
 
@@ -92,7 +94,7 @@ def test_a_drawn_seven_is_seen_and_flips() -> None:
     assert np.argmax(data["probabilities"][0]) == 7
     assert at.button_group(key="label Draw 0").value == 7
     assert data["epsilons"] == pytest.approx(np.linspace(0, 0.5, 101))
-    frames = np.frombuffer(base64.b64decode(data["frames"]), np.uint8)
+    frames = np.frombuffer(data["frames"], np.uint8)
     assert frames.shape == (101 * 784,)
     assert data["flip"]["after"] != 7
     assert sentence(at).startswith(f"Flips from 7 to {data['flip']['after']} at ε = ")
@@ -174,7 +176,7 @@ def test_centring_can_be_turned_off() -> None:
     well(at.toggle(key="centre").set_value(False).run())
     naive = explorer(at)
     assert centred is not None and naive is not None
-    frame = np.frombuffer(base64.b64decode(naive["frames"]), np.uint8)[:784].reshape(28, 28)
+    frame = np.frombuffer(naive["frames"], np.uint8)[:784].reshape(28, 28)
     assert not frame[14:].any()
     assert centred["frames"] != naive["frames"]
 
@@ -188,7 +190,7 @@ def test_the_address_brings_everything_back() -> None:
     assert data["label"] == test.y[17]
     assert at.selectbox(key="target").value == "3"
     assert at.button_group(key="attack").value == "PGD"
-    x = np.frombuffer(base64.b64decode(data["frames"]), np.uint8)[:784]
+    x = np.frombuffer(data["frames"], np.uint8)[:784]
     np.testing.assert_array_equal(x, (test.x[17] * 255).round().astype(np.uint8))
     assert at.query_params == {
         "model": "report",

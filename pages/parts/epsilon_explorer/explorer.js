@@ -7,7 +7,8 @@ const REST = 300; // milliseconds without movement, so that a held arrow key cou
 const explorers = new WeakMap();
 
 export default function (component) {
-  const { data, parentElement, setStateValue } = component;
+  const { parentElement, setStateValue } = component;
+  const data = unpack(component.data);
   let explorer = explorers.get(parentElement);
   if (!explorer) {
     explorer = new Explorer(parentElement, data.start);
@@ -15,6 +16,13 @@ export default function (component) {
   }
   explorer.tell = (epsilon) => setStateValue("epsilon", epsilon);
   explorer.show(data);
+}
+
+// Four bytes with the length of a JSON text, the text, and the frames.
+function unpack(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const about = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  return { ...about, frames: bytes.subarray(4 + length) };
 }
 
 class Explorer {
@@ -61,8 +69,6 @@ class Explorer {
 
   show(data) {
     if (this.data && this.data.id === data.id) return;
-    const text = atob(data.frames);
-    this.frames = Uint8Array.from(text, (character) => character.charCodeAt(0));
     this.data = data;
     const last = data.epsilons.length - 1;
     this.slider.max = last;
@@ -162,12 +168,13 @@ class Explorer {
 
   drawPictures(index, epsilon) {
     const [clean, perturbation, adversarial] = this.pictures.map(({ image }) => image.data);
+    const { frames } = this.data;
     const offset = index * PIXELS;
     const gain = epsilon > 0 ? 1 / (255 * epsilon) : 0;
     for (let pixel = 0; pixel < PIXELS; pixel++) {
       const at = 4 * pixel;
-      const x = this.frames[pixel];
-      const perturbed = this.frames[offset + pixel];
+      const x = frames[pixel];
+      const perturbed = frames[offset + pixel];
       clean[at] = clean[at + 1] = clean[at + 2] = x;
       adversarial[at] = adversarial[at + 1] = adversarial[at + 2] = perturbed;
       // Orange where the pixel got lighter, blue where darker, dark grey where it stayed.
