@@ -12,7 +12,7 @@ def open_draw(page: Page, app_url: str, query: str = "") -> None:
     """Open the page and wait until it can be used."""
     page.goto(f"{app_url}/{query}")
     expect(page.get_by_text("Draw a digit, turn up ε, watch it flip")).to_be_visible(timeout=30_000)
-    expect(page.get_by_label("Network")).to_be_visible()
+    expect(page.get_by_label("Network", exact=True)).to_be_visible()
 
 
 def draw(page: Page, points: list[Point]) -> None:
