@@ -37,13 +37,13 @@ def exact_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
     Returns:
         `(N, 10)`; each row's largest component other than y's is 1, and the row's sum is 0.
     """
-    rows = np.arange(len(y))
-    others = logits.copy()
-    others[rows, y] = -np.inf
-    others -= others.max(axis=1, keepdims=True)
+    images = np.arange(len(y))
+    others = logits.T.copy()  # a row a class: NumPy reduces ten long rows faster than many short
+    others[y, images] = -np.inf
+    others -= others.max(axis=0)
     np.exp(others, out=others)
-    others[rows, y] = -others.sum(axis=1)
-    return others
+    others[y, images] = -others.sum(axis=0)
+    return others.T
 
 
 def float32_autograd_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:

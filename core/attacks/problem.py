@@ -106,7 +106,7 @@ def step_along(sign: FloatArray, problem: Problem, rows: slice, x_adv: FloatArra
     for epsilon, out in zip(problem.epsilons, x_adv[:, rows], strict=True):
         np.multiply(sign, epsilon, out=out)
         out += problem.x[rows]
-        project(out, 0, 1)
+        np.clip(out, 0, 1, out=out)
 
 
 def to_sign(slope: FloatArray) -> None:
@@ -121,9 +121,3 @@ def to_sign(slope: FloatArray) -> None:
     bits |= kind(1).view(bits.dtype)
     if not not_zero.all():
         slope *= not_zero
-
-
-def project(x_adv: FloatArray, low: FloatArray | float, high: FloatArray | float) -> None:
-    """Bring `x_adv` between `low` and `high`, in place (np.clip takes ten times as long)."""
-    np.maximum(x_adv, low, out=x_adv)
-    np.minimum(x_adv, high, out=x_adv)
