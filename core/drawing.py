@@ -56,7 +56,9 @@ def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True) -> Stages:
     """
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8 or not rgba.size:
         raise ValueError(f"rgba must be (height, width, 4) bytes, not {rgba.dtype} {rgba.shape}")
-    ink = rgba[..., :3].max(axis=2).astype(np.float32) * rgba[..., 3] / 255**2
+    red, green, blue, alpha = np.moveaxis(rgba, 2, 0)
+    lightest = np.maximum(np.maximum(red, green), blue)
+    ink = lightest.astype(np.float32) * alpha / 255**2
     inked = ink > 0.1
     if not inked.any():
         raise EmptyDrawingError("There is no ink on the drawing yet.")

@@ -71,7 +71,18 @@ def explorer(at: AppTest) -> dict[str, Any] | None:
             content = element.proto.bytes
             length = int.from_bytes(content[:4], "little")
             about: dict[str, Any] = json.loads(content[4 : 4 + length])
-            return {**about, "frames": content[4 + length :]}
+            table, frames = np.split(
+                np.frombuffer(content[4 + length :], np.uint8), [about["budgets"] * 13 * 8]
+            )
+            columns = table.view("<f8").reshape(-1, 13)
+            return {
+                **about,
+                "epsilons": columns[:, 0],
+                "l2_norm": columns[:, 1],
+                "linf_norm": columns[:, 2],
+                "probabilities": columns[:, 3:],
+                "frames": frames.tobytes(),
+            }
     return None
 
 

@@ -33,22 +33,21 @@ def epsilon_explorer(path: Path, *, label: int, sentence: str, start: float, key
     Returns:
         ε at the last rest of the slider.
     """
-    frames = (path.x_adv * 255).round().astype(np.uint8).tobytes()
+    linf = linf_norm(path.x_adv[0], path.x_adv)
+    table = np.column_stack([path.epsilons, path.l2_norm, linf, path.probabilities])
+    frames = (path.x_adv * 255).round().astype(np.uint8)
+    numbers = table.astype("<f8").tobytes() + frames.tobytes()
     about: dict[str, Any] = {
-        "epsilons": path.epsilons.tolist(),
-        "probabilities": path.probabilities.round(5).tolist(),
-        "l2_norm": path.l2_norm.tolist(),
-        "linf_norm": linf_norm(path.x_adv[0], path.x_adv).tolist(),
         "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
         "label": label,
         "sentence": sentence,
     }
-    about["id"] = hashlib.sha1(frames + repr(about).encode(), usedforsecurity=False).hexdigest()
-    head = json.dumps({**about, "start": start}).encode()
+    about["id"] = hashlib.sha1(numbers + repr(about).encode(), usedforsecurity=False).hexdigest()
+    head = json.dumps({**about, "start": start, "budgets": len(table)}).encode()
     # Bytes reach the browser as they are; in JSON they would be half as much again, and be read
     # twice on the way.
     result = _explorer(
-        data=len(head).to_bytes(4, "little") + head + frames,
+        data=len(head).to_bytes(4, "little") + head + numbers,
         default={"epsilon": start},
         on_epsilon_change=lambda: None,
         key=key,

@@ -18,11 +18,23 @@ export default function (component) {
   explorer.show(data);
 }
 
-// Four bytes with the length of a JSON text, the text, and the frames.
+// Four bytes with the length of a JSON text, the text, a row of doubles for each budget (ε, L2 norm,
+// L∞ norm, ten probabilities), and the frames.
 function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const about = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  return { ...about, frames: bytes.subarray(4 + length) };
+  const table = 4 + length;
+  const frames = table + about.budgets * 13 * 8;
+  const numbers = [...new Float64Array(bytes.slice(table, frames).buffer)];
+  const rows = Array.from({ length: about.budgets }, (_, row) => numbers.slice(13 * row, 13 * row + 13));
+  return {
+    ...about,
+    epsilons: rows.map(([epsilon]) => epsilon),
+    l2_norm: rows.map(([, norm]) => norm),
+    linf_norm: rows.map(([, , norm]) => norm),
+    probabilities: rows.map((row) => row.slice(3)),
+    frames: bytes.subarray(frames),
+  };
 }
 
 class Explorer {
