@@ -4,12 +4,10 @@ import logging
 
 import streamlit as st
 
-st.set_page_config(page_title="Small Change", page_icon="🔍", layout="wide")
+st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page; on a projector they are wanted below.
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
-page = st.navigation(
-    [st.Page("pages/attack/draw.py", title="Draw", icon="✍️", default=True)], position="top"
-)
+page = st.navigation([st.Page("pages/attack/draw.py", title="Draw", default=True)], position="top")
 try:
     page.run()
 except Exception:

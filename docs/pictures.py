@@ -1,24 +1,28 @@
-"""Take the README's screenshot and animation: `python -m docs.pictures`.
+"""Take the README's screenshot and animation, and draw the app's icon: `python -m docs.pictures`.
 
-A real browser draws a 7 on the running app and turns up ε.
+A real browser draws a 7 on the running app and turns up ε. The icon is MNIST's first test digit, as
+a picture because Streamlit takes long over emoji.
 """
 
 import io
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect, sync_playwright
 
+from core import digits
 from tests.browser import chromium
 from tests.browser.conftest import serve
 from tests.browser.draw_page import draw, expect_seen, open_draw, position, slider
 
 FOLDER = Path(__file__).parent
+ICON = FOLDER.parent / "pages" / "icon.png"
 SEVEN = [(70, 75), (205, 65), (190, 100), (125, 225)]
 
 
 def main() -> None:
-    """Write draw.png and flip.gif beside this file."""
+    """Write draw.png and flip.gif beside this file, and the icon."""
+    write_icon(ICON)
     path = chromium.find()
     with serve() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
@@ -45,6 +49,14 @@ def shot(page: Page, index: int) -> Image.Image:
     page.mouse.move(*position(page, index))
     expect(page.locator("output")).to_have_text(f"{index / 200:.3f}")
     return Image.open(io.BytesIO(page.screenshot()))
+
+
+def write_icon(path: Path) -> None:
+    """A white 7 on blue, 64 × 64."""
+    seven = Image.fromarray((digits.load("test").x[0].reshape(28, 28) * 255).astype("uint8"))
+    large = seven.crop((4, 5, 24, 29)).resize((53, 64), Image.Resampling.LANCZOS)
+    square = ImageOps.pad(large, (64, 64))
+    ImageOps.colorize(square, "#0b4f8a", "#ffffff").save(path, optimize=True)
 
 
 def write_animation(frames: list[Image.Image], path: Path) -> None:

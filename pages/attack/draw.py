@@ -2,6 +2,7 @@
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import sentences
 from core.attacks import ATTACKS
@@ -46,26 +47,30 @@ small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MN
 def main() -> None:
     """The page.
 
-    The answer comes first, whatever its place: what the widgets below say is in the session state
-    before they are shown, and what is sent early is seen early.
+    What is sent early is seen early. When the page opens there is nothing to answer yet, and the
+    widgets come first: the browser builds them while the server loads what the canvas needs.
+    Afterwards the answer comes first; what the widgets say is in the session state already.
     """
+    opening = not st.session_state.get("draw_opened")
+    st.session_state["draw_opened"] = True
     start_from_address("epsilon", parse=epsilon_in, default=0.0)
     start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
     start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns([1, 2], gap="large")
+    with right:
+        attack_place, answer_place = st.container(horizontal=True), st.container()
+    if opening:
+        show_choices(attack_place)
     with left:
         subject = choose_subject()
         tools_place = st.container()
-    with right:
-        attack_place, answer_place = st.container(horizontal=True), st.container()
     with answer_place:
         chosen = chosen_network()
         if subject is None:
             st.info(
                 "Draw a digit, take one of MNIST's test digits, or upload a picture of one. "
-                "What the network sees in it, and how to make it see another, appears here.",
-                icon="✍️",
+                "What the network sees in it, and how to make it see another, appears here."
             )
         elif chosen is not None:
             label = label_of(subject, prediction=int(predict(chosen.network, subject.x)[0]))
@@ -74,9 +79,8 @@ def main() -> None:
         show_tools()
         if subject is not None and chosen is not None:
             show_label_choice(subject, label)
-    with attack_place:
-        show_attack_choice()
-        show_network_choice()
+    if not opening:
+        show_choices(attack_place)
     with answer_place:
         if subject is not None and chosen is not None:
             with st.expander("What the network sees", expanded=True):
@@ -121,6 +125,13 @@ def target_wanted() -> int | None:
     """The digit to attack towards; None for any other, which is all that noise knows."""
     target = st.session_state["target"]
     return None if target == ANY_OTHER or st.session_state["attack"] == NOISE else int(target)
+
+
+def show_choices(place: DeltaGenerator) -> None:
+    """The widgets that decide the attack, its target and the network, in their place."""
+    with place:
+        show_attack_choice()
+        show_network_choice()
 
 
 def show_attack_choice() -> None:

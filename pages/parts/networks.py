@@ -39,7 +39,7 @@ def chosen_network() -> ChosenNetwork | None:
             "`python -m core train report`"
         )
         return None
-    start_from_address("model", parse=one_of(names), default=names[0])
+    _start_from_address(names)
     name = st.session_state["model"]
     try:
         path = models.path_of(name)
@@ -50,7 +50,12 @@ def chosen_network() -> ChosenNetwork | None:
         return None
 
 
+def _start_from_address(names: list[str]) -> None:
+    start_from_address("model", parse=one_of(names), default=names[0])
+
+
 def show_network_choice() -> None:
     """A selection box of the networks."""
     if names := models.names():
+        _start_from_address(names)
         st.selectbox("Network", names, key="model", persist_state="session", width=165)

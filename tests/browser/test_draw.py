@@ -283,4 +283,4 @@ def test_the_chart_opens(page: Page, app_url: str) -> None:
     open_draw(page, app_url, "?digit=0")
     page.get_by_text("The whole path as a chart").click()
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_visible(timeout=20_000)
-    expect(page.locator(".js-plotly-plot").get_by_text("flips to 9")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").get_by_text("flips to")).to_be_visible()
