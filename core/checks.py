@@ -12,10 +12,21 @@ CLASSES = 10
 
 
 def images(x: ArrayLike, *, name: str = "x") -> FloatArray:
-    """`x` as a `(N, pixels)` float32 or float64 array of pixels in [0, 1].
+    """`x` as a `(N, 784)` float32 or float64 array of pixels in [0, 1].
 
     Raises:
         ValueError: another number of dimensions, not numbers, NaN, or outside [0, 1].
+    """
+    array = image_array(x, name=name)
+    in_chunks(lambda rows: pixels(array[rows], name=name), len(array))
+    return array
+
+
+def image_array(x: ArrayLike, *, name: str = "x") -> FloatArray:
+    """`x` as a `(N, 784)` float32 or float64 array, whose pixels are still to be looked at.
+
+    Raises:
+        ValueError: another number of dimensions, or not numbers.
     """
     array = _numbers(x, name)
     if array.ndim != 2:
@@ -24,15 +35,18 @@ def images(x: ArrayLike, *, name: str = "x") -> FloatArray:
         array = array.astype(np.float32)
     elif array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
-
-    def check(rows: slice) -> None:
-        part = array[rows]
-        # Written so that NaN, which compares false to everything, is caught too.
-        if part.size and not (part.min() >= 0 and part.max() <= 1):
-            raise ValueError(f"{name} must be pixels in [0, 1], without NaN")
-
-    in_chunks(check, len(array))
     return array
+
+
+def pixels(x: FloatArray, *, name: str = "x") -> None:
+    """Nothing, where every number of `x` is in [0, 1].
+
+    Raises:
+        ValueError: one is not, or is NaN.
+    """
+    # Written so that NaN, which compares false to everything, is caught too.
+    if x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(f"{name} must be pixels in [0, 1], without NaN")
 
 
 def labels(y: ArrayLike, n: int, *, name: str = "y") -> IntArray:

@@ -31,8 +31,9 @@ def fgsm(
     x_adv = problem.empty()
 
     def attack(rows: slice) -> None:
-        sign = problem.ascent_sign(problem.x[rows], problem.labels[rows], gradient)
-        step_along(sign, problem, rows, x_adv)
+        clean = problem.clean(rows)
+        sign = problem.ascent_sign(clean, problem.labels[rows], gradient)
+        step_along(sign, clean, problem.epsilons, x_adv[:, rows])
 
     in_chunks(attack, len(problem.x))
     return problem.answer(x_adv)

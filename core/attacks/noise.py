@@ -33,5 +33,9 @@ def noise(
     signs = np.random.default_rng(seed).integers(0, 2, problem.x.shape, np.int8) * 2 - 1
     signs = signs.astype(problem.x.dtype)
     x_adv = problem.empty()
-    in_chunks(lambda rows: step_along(signs[rows], problem, rows, x_adv), len(problem.x))
+
+    def perturb(rows: slice) -> None:
+        step_along(signs[rows], problem.clean(rows), problem.epsilons, x_adv[:, rows])
+
+    in_chunks(perturb, len(problem.x))
     return problem.answer(x_adv)

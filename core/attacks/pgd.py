@@ -55,7 +55,7 @@ def pgd(
             budget = budget[:1]  # NumPy is faster with one number than with a column of equals
         epsilon = problem.epsilons[budget, None]
         step = step_sizes[budget, None]
-        clean, labels = problem.x[image], problem.labels[image]
+        clean, labels = problem.clean(image), problem.labels[image]
         low = np.maximum(clean - epsilon, 0)
         high = np.minimum(clean + epsilon, 1)
 

@@ -48,7 +48,7 @@ class Problem:
 
     Attributes:
         classifier: the network under attack.
-        x: `(N, 784)` clean images.
+        x: `(N, 784)` clean images; `clean` looks at their pixels.
         labels: `(N,)`, the targets where there are any, else the true labels.
         targeted: whether the loss of `labels` is to fall, rather than to rise.
         epsilons: `(E,)` budgets, of the type of `x`.
@@ -72,7 +72,7 @@ class Problem:
         target: ArrayLike | None,
     ) -> "Problem":
         """Check the arguments that all attacks share (see `Attack`)."""
-        x = checks.images(x)
+        x = checks.image_array(x)
         labels = checks.labels(y, len(x))
         if target is not None:
             labels = checks.labels(target, len(x), name="target")
@@ -85,6 +85,16 @@ class Problem:
             epsilons=np.atleast_1d(epsilons).astype(x.dtype),
             single=epsilons.ndim == 0,
         )
+
+    def clean(self, rows: slice | IntArray) -> FloatArray:
+        """Some of the clean images; their range is checked here, where they come into the cache.
+
+        Raises:
+            ValueError: a pixel is outside [0, 1], or NaN.
+        """
+        x = self.x[rows]
+        checks.pixels(x)
+        return x
 
     def ascent_sign(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
         """The sign of the step that serves the attack's goal: -1, 0 or 1 a pixel of `x`."""
@@ -101,12 +111,13 @@ class Problem:
         return x_adv[0] if self.single else x_adv
 
 
-def step_along(sign: FloatArray, problem: Problem, rows: slice, x_adv: FloatArray) -> None:
-    """Fill `x_adv[:, rows]` with clip(x + ε · sign, 0, 1) for every budget ε."""
-    for epsilon, out in zip(problem.epsilons, x_adv[:, rows], strict=True):
-        np.multiply(sign, epsilon, out=out)
-        out += problem.x[rows]
-        np.clip(out, 0, 1, out=out)
+def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:
+    """Fill `x_adv`, `(E, N, 784)`, with clip(x + ε · sign, 0, 1) for every budget ε."""
+    moved = np.empty_like(x)  # in the cache, which `x_adv` is not: it is written to once
+    for epsilon, out in zip(epsilons, x_adv, strict=True):
+        np.multiply(sign, epsilon, out=moved)
+        moved += x
+        np.clip(moved, 0, 1, out=out)
 
 
 def to_sign(slope: FloatArray) -> None:
