@@ -35,6 +35,7 @@ def main() -> None:
     """Measure and print a table for each attack."""
     torchvision_datasets()  # Torchattacks imports torchvision
     network = models.load(models.path_of("report"))[0]
+    assert isinstance(network, MLP)
     test = digits.load("test")
     module = torch_module(network)
     peers = {

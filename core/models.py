@@ -1,27 +1,62 @@
-"""Trained networks as files: safetensors with a card in the header, read with NumPy alone."""
+"""Trained networks as files: safetensors with a card in the header, read with NumPy alone.
 
+The shipped ones lie in `FOLDER`, those that people keep in a folder inside it.
+"""
+
+import datetime
+import itertools
 import json
 import os
+import re
+import sys
 import tempfile
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, TypeAlias
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
+from core.classifier import FloatArray
+from core.ensemble import Ensemble
 from core.mlp import MLP
 from core.recipe import Recipe
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 FOLDER = Path(__file__).parent.parent / "models"
+KEPT = FOLDER / "kept"
 SUFFIX = ".safetensors"
-FORMAT = "mlp"
+FORMATS = ("mlp", "ensemble")
 FORMAT_VERSION = 1  # of the layout; a change that older programs can't read counts it up
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20  # of a file
+MAX_MEMBERS = 20  # of an ensemble
+MAX_KEPT = 100  # networks
+MAX_KEPT_BYTES = 500 * 2**20  # of them together
+MAX_NAME = 40  # characters
+_STRAY_SECONDS = 3600  # nobody writes for so long: the process was killed
+
+Network: TypeAlias = MLP | Ensemble
 
 
 class ModelFileError(ValueError):
     """A file that holds no network of ours; the message says which file and why."""
+
+
+class ModelNameError(ValueError):
+    """A name that no network can have; the message says why."""
+
+
+class ModelStoreError(ValueError):
+    """A network that can't be kept or deleted; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +68,10 @@ class Card:
         epochs_trained: how many of the recipe's epochs it has behind it.
         created: the day, as YYYY-MM-DD.
         train_accuracy, validation_accuracy, test_accuracy: measured after training, in [0, 1].
+        train_seconds: how long the training took; None where nobody measured it.
+
+    Raises:
+        ValueError: one of them is of another kind or out of its range; the message names it.
     """
 
     recipe: Recipe
@@ -41,34 +80,107 @@ class Card:
     train_accuracy: float
     validation_accuracy: float
     test_accuracy: float
+    train_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.epochs_trained) is not int or self.epochs_trained < 0:
+            raise ValueError(f"epochs_trained must be a whole number, not {self.epochs_trained!r}")
+        try:
+            datetime.date.fromisoformat(self.created)
+        except (TypeError, ValueError):
+            raise ValueError(f"created must be YYYY-MM-DD, not {self.created!r}") from None
+        for field in ("train_accuracy", "validation_accuracy", "test_accuracy"):
+            _check_number(field, getattr(self, field), most=1)
+        if self.train_seconds is not None:
+            _check_number("train_seconds", self.train_seconds, most=1e9)
 
 
-def save(path: Path, network: MLP, card: Card) -> None:
+def _check_number(field: str, value: object, *, most: float) -> None:
+    """Refuse what is no number from 0 to `most`, NaN included."""
+    if not isinstance(value, int | float) or not 0 <= value <= most:
+        raise ValueError(f"{field} must be a number from 0 to {most:g}, not {value!r}")
+
+
+def size(network: Network) -> int:
+    """The number of weights and biases, over all members."""
+    return sum(
+        array.size for member in _members(network) for array in member.weights + member.biases
+    )
+
+
+def _members(network: Network) -> tuple[MLP, ...]:
+    return network.members if isinstance(network, Ensemble) else (network,)
+
+
+# A network as a file
+
+
+def save(path: Path, network: Network, card: Card) -> None:
     """Write a network and its card; the file is whole or not there at all.
 
     Raises:
+        ModelStoreError: it is no network that `load` would read.
         OSError: it can't be written.
     """
-    tensors = {}
-    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-        tensors[f"layers.{layer}.weight"] = weight
-        tensors[f"layers.{layer}.bias"] = bias
-    header = {"format": FORMAT, "version": str(FORMAT_VERSION), "card": json.dumps(asdict(card))}
-    content = safetensors.numpy.save(tensors, header)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    with _unfinished_file(path.parent, _content(network, card)) as unfinished:
+        os.replace(unfinished, path)
+
+
+def _content(network: Network, card: Card) -> bytes:
+    """The bytes of a network's file."""
+    if fault := _fault(network):
+        raise ModelStoreError(f"This network can't be saved: {fault}.")
+    ensemble = isinstance(network, Ensemble)
+    tensors: dict[str, FloatArray] = {}
+    for number, member in enumerate(_members(network)):
+        prefix = f"members.{number}." if ensemble else ""
+        for layer, (weight, bias) in enumerate(zip(member.weights, member.biases, strict=True)):
+            tensors[f"{prefix}layers.{layer}.weight"] = weight
+            tensors[f"{prefix}layers.{layer}.bias"] = bias
+    header = {
+        "format": "ensemble" if ensemble else "mlp",
+        "version": str(FORMAT_VERSION),
+        "card": json.dumps(asdict(card)),
+    }
+    content: bytes = safetensors.numpy.save(tensors, header)
+    if len(content) > MAX_BYTES:
+        raise ModelStoreError(
+            f"This network can't be saved: its file would be larger than {MAX_BYTES // 2**20} MB."
+        )
+    return content
+
+
+def _fault(network: Network) -> str:
+    """Why a network is none for MNIST's images, or not for a file; empty where it is."""
+    members = _members(network)
+    if len(members) > MAX_MEMBERS:
+        return f"it has {len(members)} members, and {MAX_MEMBERS} are the most"
+    inputs, outputs = members[0].sizes[0], members[0].sizes[-1]
+    kind = members[0].weights[0].dtype
+    if (inputs, outputs) != (784, 10) or kind != np.float32:
+        return f"it maps {inputs} inputs to {outputs} outputs in {kind}, not 784 to 10 in float32"
+    return ""
+
+
+@contextmanager
+def _unfinished_file(folder: Path, content: bytes) -> Iterator[Path]:
+    """A hidden file in `folder` with the whole content on disk; gone afterwards, if not renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    unfinished = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            os.fchmod(file.fileno(), 0o644) if hasattr(os, "fchmod") else None
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+            file.flush()
+            os.fsync(handle)
+        unfinished.chmod(0o644)
+        yield unfinished
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
-def load(path: Path) -> tuple[MLP, Card]:
-    """Read a network that `save` wrote, and its card.
+def load(path: Path) -> tuple[Network, Card]:
+    """Read a network that `save` or `keep` wrote, and its card.
 
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or of a later format.
@@ -84,11 +196,11 @@ def load(path: Path) -> tuple[MLP, Card]:
     return parse(content, path.name)
 
 
-def parse(content: bytes, name: str) -> tuple[MLP, Card]:
+def parse(content: bytes, name: str) -> tuple[Network, Card]:
     """The network and the card in a file's bytes.
 
     Args:
-        content: what `save` wrote.
+        content: what `save` or `keep` wrote.
         name: what to call the file in an error.
 
     Raises:
@@ -99,45 +211,261 @@ def parse(content: bytes, name: str) -> tuple[MLP, Card]:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
         raise _refusal(name, "it is no safetensors file, or was cut short") from None
-    about = header.get("__metadata__", {})
-    if about.get("format") != FORMAT or "card" not in about:
+    about = header.get("__metadata__") or {}
+    if about.get("format") not in FORMATS or "card" not in about:
         raise _refusal(name, "it is a safetensors file, but was not saved by this program")
     version = about.get("version")
     if version != str(FORMAT_VERSION):
-        raise _refusal(name, f"its format is {version}, this program reads {FORMAT_VERSION}")
+        raise _refusal(
+            name, f"its format is {str(version)[:20]}, this program reads {FORMAT_VERSION}"
+        )
     try:
         fields = json.loads(about["card"])
         card = Card(**{**fields, "recipe": Recipe(**fields["recipe"])})
-        layers = range(len(tensors) // 2)
-        weights = tuple(tensors.pop(f"layers.{layer}.weight") for layer in layers)
-        biases = tuple(tensors.pop(f"layers.{layer}.bias") for layer in layers)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise _refusal(name, "its header does not describe a network of ours") from None
-    if tensors:
-        raise _refusal(name, f"it holds {', '.join(sorted(tensors))} besides a network's layers")
     try:
-        network = MLP(weights, biases)
+        network = _take_network(tensors, about["format"])
     except ValueError as error:
         raise _refusal(name, str(error)) from None
-    inputs, outputs, kind = network.sizes[0], network.sizes[-1], network.weights[0].dtype
-    if (inputs, outputs) != (784, 10) or kind != np.float32:
-        raise _refusal(
-            name,
-            f"it maps {inputs} inputs to {outputs} outputs in {kind}, not 784 to 10 in float32",
-        )
+    if fault := _fault(network):
+        raise _refusal(name, fault)
     return network, card
+
+
+def _take_network(tensors: dict[str, FloatArray], kind: str) -> Network:
+    """The network of which `tensors` holds the layers and nothing else."""
+    if kind == "mlp":
+        parts = [_take_layers(tensors, "")]
+    else:
+        numbered = (_take_layers(tensors, f"members.{number}.") for number in itertools.count())
+        parts = list(itertools.takewhile(any, numbered))
+    if tensors:
+        odd = min(tensors)[:60]
+        raise ValueError(f"it holds {odd!r}, which is no layer's, or follows a gap in the numbers")
+    members = tuple(MLP(weights, biases) for weights, biases in parts)
+    return members[0] if kind == "mlp" else Ensemble(members)
+
+
+Layers: TypeAlias = tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]
+
+
+def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> Layers:
+    """The weights and biases under a prefix, taken out of `tensors`, as far as they count up."""
+
+    def take(part: str) -> Iterator[FloatArray]:
+        for layer in itertools.count():
+            if (name := f"{prefix}layers.{layer}.{part}") not in tensors:
+                return
+            yield tensors.pop(name)
+
+    return tuple(take("weight")), tuple(take("bias"))
 
 
 def _refusal(name: str, reason: str) -> ModelFileError:
     return ModelFileError(f"{name} can't be used: {reason}.")
 
 
+# Networks by name
+
+
 def names(folder: Path = FOLDER) -> list[str]:
-    """The names of the network files in a folder, without their suffix, the report's first."""
-    found = sorted(file.stem for file in folder.glob(f"*{SUFFIX}") if not file.name.startswith("."))
-    return sorted(found, key=lambda name: name != "report")
+    """The shipped networks, the report's first, then the kept ones, all in alphabetical order."""
+    shipped = sorted(_stems(folder), key=lambda name: name != "report")
+    hidden = set(map(_folded, shipped))
+    kept = [name for name in _stems(_kept(folder)) if _folded(name) not in hidden]
+    return shipped + sorted(kept, key=_folded)
 
 
 def path_of(name: str, folder: Path = FOLDER) -> Path:
-    """Where the network of that name lies."""
+    """Where the network of that name lies; of an unknown one, where a shipped one would lie."""
+    kept = name in _stems(_kept(folder)) and not is_shipped(name, folder)
+    return _file(_kept(folder) if kept else folder, name)
+
+
+def is_shipped(name: str, folder: Path = FOLDER) -> bool:
+    """Whether there is a network of that name that came with the project."""
+    return name in _stems(folder)
+
+
+def check_name(name: str) -> str:
+    """A name for a network to keep, without space around it and in Unicode's form NFC.
+
+    Raises:
+        ModelNameError: it is empty, too long, or has characters that don't suit a file's name
+            on every system.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(name) <= MAX_NAME:
+        raise ModelNameError(f"A network's name must have 1 to {MAX_NAME} characters.")
+    if not _is_letter_or_digit(name[0]):
+        raise ModelNameError("A network's name must begin with a letter or a digit.")
+    if not all(map(_suits_a_name, name)):
+        raise ModelNameError(
+            "A network's name may have letters, digits, spaces and - _ . = , but nothing else."
+        )
+    if name.endswith("."):
+        raise ModelNameError("A network's name must not end in a full stop.")
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name, re.ASCII | re.IGNORECASE):
+        raise ModelNameError(f"{name} can't be a network's name: Windows keeps it for itself.")
+    return name
+
+
+def _is_letter_or_digit(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category.startswith("L") or category == "Nd"
+
+
+def _suits_a_name(character: str) -> bool:
+    """Besides what is asked for, marks: in Hindi, among others, no word goes without."""
+    return (
+        _is_letter_or_digit(character)
+        or character in " -_.=,"
+        or unicodedata.category(character) in ("Mn", "Mc")
+    )
+
+
+def _folded(name: str) -> str:
+    """The same for names that differ only by case: some systems take them for one file's."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _kept(folder: Path) -> Path:
+    return folder / KEPT.name
+
+
+def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}{SUFFIX}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob(f"*{SUFFIX}") if not file.name.startswith("."))
+
+
+def _stems(folder: Path) -> list[str]:
+    return [file.stem for file in _files(folder)]
+
+
+# What people keep
+
+
+def keep(name: str, network: Network, card: Card, *, folder: Path = FOLDER) -> str:
+    """Write a network under a name of its own, never over another; whole or not at all.
+
+    Threads and processes may keep networks at the same time.
+
+    Args:
+        name: what to call it. Where that is taken, be it in other case or by a shipped network,
+            " 2", " 3" and so on is added.
+        network: to keep.
+        card: what is known of it.
+        folder: of the shipped networks; the kept ones lie in a folder inside it.
+
+    Returns:
+        The name that it was given.
+
+    Raises:
+        ModelNameError: no network can have that name.
+        ModelStoreError: there is no room, or it is no network that `load` would read.
+        OSError: it can't be written.
+    """
+    name, content, kept = check_name(name), _content(network, card), _kept(folder)
+    with _unfinished_file(kept, content) as unfinished, _alone_in(kept):
+        _remove_strays(kept)
+        _check_room(kept, len(content))
+        taken = set(map(_folded, _stems(folder) + _stems(kept)))
+        free = (candidate for candidate in _candidates(name) if _folded(candidate) not in taken)
+        return next(candidate for candidate in free if _link(unfinished, _file(kept, candidate)))
+
+
+def delete(name: str, *, folder: Path = FOLDER) -> None:
+    """Delete a network that somebody kept.
+
+    Raises:
+        ModelStoreError: it is shipped, or there is none of that name.
+        OSError: it can't be deleted.
+    """
+    if is_shipped(name, folder):
+        raise ModelStoreError(f"{name} came with the project and can't be deleted.")
+    kept = _kept(folder)
+    unknown = ModelStoreError(f"There is no kept network named {name[:MAX_NAME]!r}.")
+    if name not in _stems(kept):
+        raise unknown
+    try:
+        with _alone_in(kept):
+            _file(kept, name).unlink()
+    except FileNotFoundError:  # somebody else was quicker
+        raise unknown from None
+
+
+def _candidates(name: str) -> Iterator[str]:
+    """The name, then the name with 2, 3 and so on, each short enough."""
+    yield name
+    for number in itertools.count(2):
+        suffix = f" {number}"
+        yield name[: MAX_NAME - len(suffix)].rstrip() + suffix
+
+
+def _check_room(kept: Path, more: int) -> None:
+    """Refuse a network of `more` bytes where there are too many already."""
+    sizes = [file.stat().st_size for file in _files(kept)]
+    if len(sizes) >= MAX_KEPT:
+        raise ModelStoreError(f"There are {MAX_KEPT} kept networks already; delete one first.")
+    if sum(sizes) + more > MAX_KEPT_BYTES:
+        raise ModelStoreError(
+            f"The kept networks would take more than {MAX_KEPT_BYTES // 2**20} MB; "
+            "delete one first."
+        )
+
+
+def _remove_strays(kept: Path) -> None:
+    """Remove the unfinished files of processes that were killed long ago."""
+    for file in kept.glob(".*.part"):
+        with suppress(OSError):  # finished meanwhile, or another user's
+            if time.time() - file.stat().st_mtime > _STRAY_SECONDS:
+                file.unlink()
+
+
+def _link(unfinished: Path, file: Path) -> bool:
+    """Give a whole file its name in one step; False where something of that name is there."""
+    try:
+        os.link(unfinished, file)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        return _claim_and_replace(unfinished, file)
+    return True
+
+
+def _claim_and_replace(unfinished: Path, file: Path) -> bool:
+    """As `_link`, in two steps: an empty file takes the name, then the whole one its place."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    try:
+        os.replace(unfinished, file)
+    except BaseException:
+        file.unlink()
+        raise
+    return True
+
+
+@contextmanager
+def _alone_in(kept: Path) -> Iterator[None]:
+    """Wait until nobody else, in any thread or process, is inside; a killed one is not.
+
+    A link alone would not keep two names that differ only by case apart, nor count to the limit.
+    """
+    with (kept / ".lock").open("ab") as file:
+        _lock(file)
+        yield
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Wait for the lock on a file, which closing it gives back."""
+    if sys.platform == "win32":
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX)

@@ -45,6 +45,10 @@ def read(content: bytes) -> NDArray[np.uint8]:
                 )
             picture.draft("RGB", (2 * WORKING_SIZE, 2 * WORKING_SIZE))  # of a JPEG, decode less
             grey, alpha = _grey_and_alpha(picture)
+    except Image.DecompressionBombError:  # raised before its size can be looked at
+        raise PictureError(
+            "This picture has far too many pixels. Please make it smaller."
+        ) from None
     except UnidentifiedImageError:
         raise PictureError("This file is not a PNG or JPEG picture.") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:

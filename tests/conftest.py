@@ -23,7 +23,9 @@ def test_digits() -> Digits:
 @pytest.fixture(scope="session")
 def report_network() -> MLP:
     """The network that is shipped."""
-    return models.load(models.path_of("report"))[0]
+    network = models.load(models.path_of("report"))[0]
+    assert isinstance(network, MLP)
+    return network
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core import sentences
 from core.attacks import ATTACKS
+from core.classifier import Classifier
 from core.figures import probabilities_along
 from core.measures import predict
-from core.mlp import MLP
 from core.path import Path, random_flips, trace
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.epsilon_explorer import epsilon_explorer
@@ -159,7 +159,7 @@ def show_chart(path: Path) -> None:
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def follow(
-    _network: MLP,
+    _network: Classifier,
     network_name: str,
     network_version: int,
     attack: str,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core import models
-from core.mlp import MLP
 from pages.parts.address import one_of, start_from_address
 
 
@@ -21,11 +20,11 @@ class ChosenNetwork:
 
     name: str
     version: int
-    network: MLP
+    network: models.Network
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _load(name: str, version: int) -> MLP:
+def _load(name: str, version: int) -> models.Network:
     """A network, read once for all sessions as long as its file stays the same."""
     return models.load(models.path_of(name))[0]
 

@@ -126,3 +126,11 @@ def test_a_picture_with_a_wrong_byte_is_a_picture_or_a_sentence(place: int, valu
         pictures.read(content)
     except pictures.PictureError as error:
         assert str(error).endswith((".", "see."))
+
+
+def test_a_picture_that_unpacks_to_400_million_pixels_is_refused() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
+    assert len(buffer.getvalue()) < 200_000
+    with pytest.raises(pictures.PictureError, match="far too many pixels"):
+        pictures.read(buffer.getvalue())
