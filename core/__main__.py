@@ -32,10 +32,23 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument(
         "--engine", choices=("compiled", "torch"), help="default: compiled where it can"
     )
-    train.add_argument(
-        "--out", type=Path, help="the file to write; default: models/PRESET.safetensors"
-    )
+    train.add_argument("--data", type=Path, metavar="DIR", help="learn from folders of pictures")
+    place = train.add_mutually_exclusive_group()
+    place.add_argument("--name", help="keep it under this name, to be chosen on every page")
+    place.add_argument("--out", type=Path, help="the file to write")
     train.set_defaults(run=_train)
+
+    listing = commands.add_parser("models", help="list the networks that there are")
+    listing.set_defaults(run=_models)
+
+    measuring = commands.add_parser(
+        "measure", help="measure the shipped networks' robustness where that is not known yet"
+    )
+    measuring.set_defaults(run=_measure)
+
+    export = commands.add_parser("export", help="write MNIST as folders of PNG files")
+    export.add_argument("folder", type=Path, metavar="DIR")
+    export.set_defaults(run=_export)
 
     options = parser.parse_args(arguments)
     try:
@@ -44,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         return 1
     return 0
 
@@ -57,9 +70,59 @@ def _data(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from core.training.command import train_and_save
 
-    recipe = dataclasses.replace(PRESETS[options.preset], **_changes(options.settings))
-    out = options.out or models.path_of(options.preset)
-    train_and_save(recipe, out, engine=options.engine, today=datetime.date.today().isoformat())
+    changes = _changes(options.settings)
+    recipe = dataclasses.replace(PRESETS[options.preset], **changes)
+    if options.out or options.name:
+        out = options.out or options.name
+    elif changes or options.data:
+        # A shipped network is not to be replaced by one of another recipe.
+        out = options.preset + " changed"
+    else:
+        out = models.path_of(options.preset)
+    train_and_save(
+        recipe,
+        out,
+        engine=options.engine,
+        data=options.data,
+        today=datetime.date.today().isoformat(),
+    )
+
+
+def _models(options: argparse.Namespace) -> None:
+    for name in models.names():
+        try:
+            network, card = models.load(models.path_of(name))
+        except models.ModelFileError as error:
+            print(error)
+            continue
+        print(
+            f"{name:24} {card.created}  {models.size(network):>9,} numbers  test accuracy "
+            f"{card.test_accuracy:.2%}  {'shipped' if models.is_shipped(name) else 'kept'}"
+        )
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from core import robustness
+
+    networks = {
+        name: models.load(models.path_of(name))[0]
+        for name in models.names()
+        if models.is_shipped(name)
+    }
+    budgets = len(networks) * len(robustness.EPSILONS)
+    with tqdm(total=budgets, unit=" budgets") as bar:
+        robustness.write_cache(networks, digits.load("test"), on_progress=bar.update)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from core import folders
+
+    with tqdm(total=70_000, unit=" images", unit_scale=True) as bar:
+        folders.export(options.folder, on_progress=bar.update)
 
 
 def _changes(settings: list[str]) -> dict[str, Any]:
@@ -71,13 +134,21 @@ def _changes(settings: list[str]) -> dict[str, Any]:
         if field not in defaults:
             raise ValueError(f"--set {setting}: there is no {field!r} among {', '.join(defaults)}")
         try:
-            if isinstance(defaults[field], tuple):
-                changes[field] = tuple(int(part) for part in value.split(",") if part)
-            else:
-                changes[field] = type(defaults[field])(value)
+            changes[field] = _parsed(value, like=defaults[field])
         except ValueError:
             raise ValueError(f"--set {setting}: {value!r} is not a value for {field}") from None
     return changes
+
+
+def _parsed(text: str, *, like: object) -> object:
+    """The value that a text gives for a field with a default like this one."""
+    if isinstance(like, tuple):
+        return tuple(int(part) for part in text.split(",") if part)
+    if isinstance(like, bool):
+        if text not in ("true", "false"):
+            raise ValueError(text)
+        return text == "true"
+    return type(like)(text)  # type: ignore[call-arg]
 
 
 if __name__ == "__main__":

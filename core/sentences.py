@@ -1,6 +1,9 @@
 """What results say in plain words."""
 
+from dataclasses import fields
+
 from core.path import Path
+from core.recipe import Recipe
 
 
 def with_article(digit: int) -> str:
@@ -52,3 +55,24 @@ def _control(random_flips: int, *, noise: bool) -> str:
     if random_flips == 1:
         return f"one {of_all} does it{also}"
     return f"{random_flips} {of_all} do it{also}"
+
+
+def on_recipe(recipe: Recipe) -> str:
+    """In what a recipe differs from the course report's."""
+    differences = [
+        f"{field.name.replace('_', ' ')} {_plain(getattr(recipe, field.name))}"
+        for field in fields(Recipe)
+        if field.name != "seed" and getattr(recipe, field.name) != field.default
+    ]
+    if not differences:
+        return "The recipe is the report's."
+    return f"The recipe is the report's but for: {', '.join(differences)}."
+
+
+def _plain(value: object) -> str:
+    """A setting as one would write it by hand."""
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -16,8 +16,9 @@ HEAVY = ("torch", "torchvision", "numba", "plotly")
 LIGHT_CORE = [
     f"core.{name}"
     for name in (
-        *("attacks", "checks", "chunks", "classifier", "digits", "drawing", "figures", "losses"),
-        *("measures", "mlp", "models", "path", "pictures", "recipe", "sentences", "training"),
+        *("attacks", "checks", "chunks", "classifier", "digits", "drawing", "ensemble", "figures"),
+        *("folders", "losses", "measures", "mlp", "models", "path", "pictures", "recipe"),
+        *("remedies", "robustness", "sentences", "training", "training.outcome", "training.queue"),
     )
 ]
 

@@ -2,64 +2,109 @@
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from tqdm import tqdm
 
-from core import digits, models
-from core.measures import accuracy
+from core import digits, folders, models
+from core.mlp import MLP
 from core.recipe import Recipe
-from core.training import EpochReport, train
+from core.training import EpochReport, split, train
+from core.training.outcome import log_lines, outcome
 
 
-def train_and_save(recipe: Recipe, out: Path, *, engine: str | None, today: str) -> None:
+def train_and_save(
+    recipe: Recipe,
+    out: Path | str,
+    *,
+    engine: str | None,
+    data: Path | None = None,
+    today: str,
+) -> None:
     """Train by a recipe, print each epoch as the report does, and save the network.
 
-    The last epoch is saved, as in the report. Ctrl-C ends the training early, and then it is the
-    epoch with the best validation accuracy so far.
+    The last epoch is saved, as in the report, unless the recipe stops early. Ctrl-C ends the
+    training, and then it is the epoch with the best validation accuracy so far.
 
     Args:
         recipe: the settings.
-        out: the file to write.
+        out: the file to write, or a name to keep the network under.
         engine: as in `core.training.train`.
+        data: folders of pictures to learn from and test on (see `core.folders`); None for MNIST.
         today: the date for the card, as YYYY-MM-DD.
 
     Raises:
         ValueError: `out` can't be written, which is found out before the training; or as in
-            `train` and in `core.digits.load`.
+            `train`, `core.digits.load` and `core.folders.load`.
         OSError: the disk filled up meanwhile.
         KeyboardInterrupt: it was stopped before the first epoch ended; nothing is saved.
     """
-    _check_writable(out)
-    training, test = digits.load("train"), digits.load("test")
+    if isinstance(out, Path):
+        _check_writable(out)
+    else:
+        out = models.check_name(out)
+    start = load_start(recipe)
+    if data is None:
+        everything, test = digits.load("train"), digits.load("test")
+    else:
+        everything, test = folders.load(data)
+    training, validation = split(recipe, everything, test)
+
     reports: list[EpochReport] = []
-    with tqdm(total=recipe.epochs * len(training), unit=" images", unit_scale=True) as bar:
+    stopped = False
+    began = time.monotonic()
+    images = recipe.members * recipe.epochs * len(training)
+    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+        run = train(
+            recipe, training, validation, start=start, engine=engine, on_progress=bar.update
+        )
         try:
-            for report in train(recipe, training, test, engine=engine, on_progress=bar.update):
+            for report in run:
                 reports.append(report)
-                bar.write(_log_lines(report, recipe.epochs))
-            kept = reports[-1]
+                bar.write(log_lines(recipe, report))
         except KeyboardInterrupt:
             if not reports:
                 raise
-            kept = max(reports, key=lambda report: report.validation_accuracy)
-            bar.write(f"Stopped; keeping epoch {kept.epoch}, the best so far")
+            stopped = True
+        seconds = time.monotonic() - began
+        network, card = outcome(
+            recipe,
+            reports,
+            training=training,
+            validation=validation,
+            test=test,
+            seconds=seconds,
+            today=today,
+            stopped=stopped,
+        )
+        if stopped:
+            bar.write(f"Stopped; keeping epoch {card.epochs_trained}, the best so far")
 
-    test_accuracy = accuracy(kept.network, test.x, test.y)
-    card = models.Card(
-        recipe=recipe,
-        epochs_trained=kept.epoch,
-        created=today,
-        train_accuracy=accuracy(kept.network, training.x, training.y),
-        validation_accuracy=kept.validation_accuracy,
-        test_accuracy=test_accuracy,
-    )
-    models.save(out, kept.network, card)
+    if isinstance(out, Path):
+        models.save(out, network, card)
+    else:
+        out = models.path_of(models.keep(out, network, card))
     print(f"Training accuracy:   {card.train_accuracy:.2%}")
     print(f"Validation accuracy: {card.validation_accuracy:.2%}")
     print(f"Test accuracy:       {card.test_accuracy:.2%}")
-    print("(Validation and test are the same 10,000 images, as in the report.)")
+    if not recipe.held_out:
+        print(f"(Validation and test are the same {len(validation):,} images, as in the report.)")
     print(f"Saved as {os.path.relpath(out)}")
+
+
+def load_start(recipe: Recipe) -> MLP | None:
+    """The network that a recipe starts from; None for a fresh one.
+
+    Raises:
+        ValueError: there is no such network, or it is an ensemble.
+    """
+    if not recipe.start:
+        return None
+    network = models.load(models.path_of(recipe.start))[0]
+    if not isinstance(network, MLP):
+        raise ValueError(f"start: {recipe.start} is an ensemble; start from a single network")
+    return network
 
 
 def _check_writable(out: Path) -> None:
@@ -72,13 +117,3 @@ def _check_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"{out} can't be written: {error.strerror}") from None
-
-
-def _log_lines(report: EpochReport, epochs: int) -> str:
-    """An epoch as the report logs it."""
-    head = f"Epoch [{report.epoch}/{epochs}], "
-    return (
-        f"{head}Train Loss: {report.train_loss:.4f}, Train Accuracy: {report.train_accuracy:.4f}\n"
-        f"{head}Validation Loss: {report.validation_loss:.4f}, "
-        f"Validation Accuracy: {report.validation_accuracy:.4f}"
-    )

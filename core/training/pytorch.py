@@ -1,51 +1,168 @@
-"""Gradient descent in plain PyTorch, for whatever the compiled loop does not cover."""
+"""Gradient descent in PyTorch, for whatever the compiled loop does not cover; on a GPU if any."""
+
+from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from core.classifier import FloatArray, IntArray
 from core.mlp import MLP
 from core.recipe import Recipe
 
+_PGD_STEPS = 7
+
 
 class TorchEngine:
-    """See `core.training.Engine`. Covers every recipe."""
+    """See `core.training.Engine`. Covers every recipe, with whole batches of tensors.
+
+    Attributes:
+        model: the network in the making, in evaluation mode between runs.
+    """
 
     def __init__(self, start: MLP, recipe: Recipe) -> None:
-        layers: list[torch.nn.Module] = []
-        for weight, bias in zip(start.weights, start.biases, strict=True):
-            if layers:
-                layers.append(torch.nn.ReLU())
-            linear = torch.nn.Linear(*weight.shape)
-            with torch.no_grad():
-                linear.weight.copy_(torch.tensor(weight.T.copy()))
-                linear.bias.copy_(torch.tensor(bias))
-            layers.append(linear)
-        self._model = torch.nn.Sequential(*layers)
-        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=recipe.learning_rate)
-        self._batch_size = recipe.batch_size
+        # On small batches a second thread gains little, and takes a core from everybody else.
+        torch.set_num_threads(1)
+        self._recipe = recipe
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._random = torch.Generator(self._device).manual_seed(recipe.seed)
+        self.model = _Perceptron(start, batch_norm=recipe.batch_norm).to(self._device).eval()
+        for linear in self.model.linears[: recipe.frozen]:
+            linear.requires_grad_(False)
+        self._optimizer = _optimizer(self.model, recipe)
 
-    def run(self, x: FloatArray, y: IntArray, order: IntArray) -> tuple[float, int]:
+    def run(
+        self,
+        x: FloatArray,
+        y: IntArray,
+        order: IntArray,
+        learning_rate: float,
+        open_units: NDArray[np.bool_] | None = None,
+    ) -> tuple[float, int]:
         """Train on the images in the given order (see `Engine`)."""
-        images = torch.tensor(x[order])
-        labels = torch.tensor(y[order])
-        loss_sum, correct = 0.0, 0
-        for batch, wanted in zip(
-            images.split(self._batch_size), labels.split(self._batch_size), strict=True
-        ):
-            logits = self._model(batch)
-            loss = torch.nn.functional.cross_entropy(logits, wanted)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        images, labels = self._tensor(x[order]), self._tensor(y[order])
+        gain = 1 / (1 - self._recipe.dropout)
+        gates = None if open_units is None else self._tensor(open_units.astype(np.float32)) * gain
+        loss_sum = torch.zeros((), device=self._device)
+        correct = torch.zeros((), dtype=torch.int64, device=self._device)
+        size = self._recipe.batch_size
+        for first in range(0, len(order), size):
+            rows = slice(first, first + size)
+            batch, wanted = images[rows], labels[rows]
+            if self._recipe.batch_norm and len(batch) < 2:
+                continue  # a last image by itself has no batch to be normalised by
+            if self._recipe.adversary != "none":
+                batch = self._attacked(batch, wanted)
+            self.model.train()
+            logits = self.model(batch, None if gates is None else gates[rows])
+            loss = cross_entropy(logits, wanted)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
-            loss_sum += loss.item() * len(batch)
-            correct += int((logits.argmax(dim=1) == wanted).sum())
-        return loss_sum, correct
+            self.model.eval()
+            loss_sum += loss.detach() * len(batch)
+            correct += (logits.argmax(dim=1) == wanted).sum()
+        return float(loss_sum), int(correct)
 
     def network(self) -> MLP:
-        """A copy of the network as it is now."""
-        linears = [layer for layer in self._model if isinstance(layer, torch.nn.Linear)]
-        return MLP(
-            tuple(np.ascontiguousarray(layer.weight.detach().numpy().T) for layer in linears),
-            tuple(layer.bias.detach().numpy() for layer in linears),
-        )
+        """A copy of the network as it is now, batch normalisation folded in."""
+        return self.model.folded()
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+    def _attacked(self, x: Tensor, y: Tensor) -> Tensor:
+        """The images under attack by the recipe's adversary, from a random start."""
+        epsilon = self._recipe.adversary_epsilon
+        if self._recipe.adversary == "fgsm":
+            steps, step_size = 1, 1.25 * epsilon  # Wong et al. 2020, section 4
+        else:
+            steps, step_size = _PGD_STEPS, 2.5 * epsilon / _PGD_STEPS
+        draws = torch.rand(x.shape, generator=self._random, device=self._device)
+        here = (x + epsilon * (2 * draws - 1)).clamp(0, 1)
+        for _ in range(steps):
+            here.requires_grad_()
+            logits = self.model(here)
+            (slope,) = torch.autograd.grad(logits, here, _exact_cotangent(logits.detach(), y))
+            here = here.detach() + step_size * slope.sign()
+            here = torch.minimum(torch.maximum(here, x - epsilon), x + epsilon).clamp(0, 1)
+        return here
+
+
+class _Perceptron(torch.nn.Module):
+    """Affine layers with ReLU between them, and batch normalisation before it where wanted."""
+
+    def __init__(self, start: MLP, *, batch_norm: bool) -> None:
+        super().__init__()
+        hidden = start.sizes[1:-1] if batch_norm else ()
+        self.linears = [torch.nn.Linear(*sizes) for sizes in pairwise(start.sizes)]
+        self.norms = [torch.nn.BatchNorm1d(units) for units in hidden]
+        self.layers = torch.nn.ModuleList([*self.linears, *self.norms])  # torch looks here
+        with torch.no_grad():
+            for linear, weight, bias in zip(self.linears, start.weights, start.biases, strict=True):
+                linear.weight.copy_(torch.tensor(weight.T.copy()))
+                linear.bias.copy_(torch.tensor(bias))
+
+    def forward(self, x: Tensor, gates: Tensor | None = None) -> Tensor:
+        """Logits `(N, 10)`; `gates`, `(N, hidden units)`, multiply the hidden outputs."""
+        first = 0
+        for place, linear in enumerate(self.linears[:-1]):
+            x = linear(x)
+            if self.norms:
+                x = self.norms[place](x)
+            x = x.relu()
+            if gates is not None:
+                x = x * gates[:, first : first + x.shape[1]]
+                first += x.shape[1]
+        logits: Tensor = self.linears[-1](x)
+        return logits
+
+    def folded(self) -> MLP:
+        """The network of plain layers that gives the same logits in evaluation mode."""
+        weights, biases = [], []
+        for place, linear in enumerate(self.linears):
+            weight = linear.weight.detach().cpu().double().numpy().T
+            bias = linear.bias.detach().cpu().double().numpy()
+            if place < len(self.norms):
+                norm = self.norms[place]
+                assert norm.running_mean is not None
+                assert norm.running_var is not None
+                mean, variance, gain, offset = (
+                    values.detach().cpu().double().numpy()
+                    for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+                )
+                factor = gain / np.sqrt(variance + norm.eps)
+                weight, bias = weight * factor, (bias - mean) * factor + offset
+            weights.append(weight.astype(np.float32))
+            biases.append(bias.astype(np.float32))
+        return MLP(tuple(weights), tuple(biases))
+
+
+def _optimizer(model: _Perceptron, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser; only weights decay, neither biases nor batch normalisation."""
+    learned = [linear for linear in model.linears if linear.weight.requires_grad]
+    groups = [
+        {"params": [linear.weight for linear in learned], "weight_decay": recipe.weight_decay},
+        {
+            "params": [
+                *(linear.bias for linear in learned),
+                *(values for norm in model.norms for values in norm.parameters()),
+            ],
+            "weight_decay": 0.0,
+        },
+    ]
+    if recipe.optimizer == "adam":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    momentum = 0.9 if recipe.optimizer == "momentum" else 0.0
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=momentum)
+
+
+def _exact_cotangent(logits: Tensor, y: Tensor) -> Tensor:
+    """What `core.losses.exact_cotangent` returns, on the tensors' device."""
+    others = logits.scatter(1, y[:, None], -torch.inf)
+    others = (others - others.amax(dim=1, keepdim=True)).exp()
+    return others.scatter(1, y[:, None], -others.sum(dim=1, keepdim=True))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core import digits, models
+from core import digits, models, robustness
 from core.__main__ import main
+from core.digits import Digits
+from core.mlp import MLP
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,6 +28,7 @@ def test_training_prints_the_report_s_log_and_saves(
             assert re.search(line, said)
     assert re.search(r"Test accuracy: +9\d\.\d\d%", said)
     network, card = models.load(out)
+    assert isinstance(network, MLP)
     assert network.sizes == (784, 16, 10)
     assert card.epochs_trained == 2
     assert (card.recipe.learning_rate, card.recipe.seed) == (0.02, 4)
@@ -34,7 +37,7 @@ def test_training_prints_the_report_s_log_and_saves(
 
 def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
     out = tmp_path / "mine.safetensors"
-    command = [sys.executable, "-u", "-m", "core", "train", "report", "--set", "epochs=9999"]
+    command = [sys.executable, "-u", "-m", "core", "train", "report", "--set", "epochs=1000"]
     with subprocess.Popen(
         [*command, "--out", out],
         cwd=ROOT,
@@ -96,3 +99,48 @@ def test_data_says_what_is_in_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == (
         "60,000 train images are in place.\n10,000 test images are in place.\n"
     )
+
+
+def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"report +2\d{3}-\d\d-\d\d +109,386 numbers  test accuracy 97\.\d\d%  shipped", first
+    )
+
+
+def test_what_is_measured_is_not_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
+    before = robustness.CACHE.read_bytes()
+    assert main(["measure"]) == 0
+    assert robustness.CACHE.read_bytes() == before
+
+
+def test_a_changed_recipe_does_not_replace_what_is_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(models.keep, "__kwdefaults__", {"folder": tmp_path})
+    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
+    tiny = ["--set", "epochs=1", "--set", "training_images=500", "--set", "flip=true"]
+    assert main(["train", "report", *tiny]) == 0
+    assert main(["train", "report", *tiny, "--name", "mine"]) == 0
+    assert models.names(tmp_path) == ["mine", "report changed"]
+    assert main(["train", "report", *tiny, "--name", "a/b"]) == 1
+    assert "name" in capsys.readouterr().err
+
+
+def test_a_network_is_trained_on_folders_of_pictures(
+    tmp_path: Path,
+    test_digits: Digits,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as small:
+        few = Digits(test_digits.x[:300], test_digits.y[:300])
+        small.setattr(digits, "load", lambda split: few)
+        assert main(["export", str(tmp_path / "digits")]) == 0
+    out = tmp_path / "mine.safetensors"
+    arguments = ["train", "report", "--data", str(tmp_path / "digits"), "--out", str(out)]
+    assert main(arguments) == 0
+    assert models.load(out)[1].train_accuracy > 0.9
+    assert main(["train", "report", "--data", str(tmp_path / "none"), "--out", str(out)]) == 1
+    assert "none" in capsys.readouterr().err

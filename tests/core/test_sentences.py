@@ -4,6 +4,7 @@ import numpy as np
 
 from core import sentences
 from core.path import Flip, Path
+from core.recipe import Recipe
 
 PATH = Path(
     epsilons=np.array([0, 0.25, 0.5]),
@@ -65,3 +66,13 @@ def test_no_flip_and_no_need_of_one() -> None:
     assert sentences.on_path(PATH, random_flips=0, label=1) == (
         "The network takes this 1 for a 7 without any attack."
     )
+
+
+def test_a_recipe_is_told_by_what_it_changes() -> None:
+    assert sentences.on_recipe(Recipe()) == "The recipe is the report's."
+    assert sentences.on_recipe(Recipe(seed=5)) == "The recipe is the report's."
+    changed = Recipe(hidden=(300, 100), epochs=5, flip=True, dropout=0.25)
+    assert sentences.on_recipe(changed) == (
+        "The recipe is the report's but for: hidden 300-100, epochs 5, dropout 0.25, flip yes."
+    )
+    assert "hidden none" in sentences.on_recipe(Recipe(hidden=()))

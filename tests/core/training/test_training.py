@@ -1,80 +1,53 @@
+"""The generator of reports, and what each remedy changes."""
+
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core import measures
 from core.digits import Digits
+from core.ensemble import Ensemble
+from core.losses import softmax
 from core.mlp import MLP
 from core.recipe import PRESETS, Recipe
-from core.training import ENGINES, Engine, initial_network, train
-from core.training.compiled import CompiledEngine
-from core.training.pytorch import TorchEngine
-from tests.core.torch_twin import torch_twin
+from core.training import ENGINES, initial_network, of_digits, split, train
+from tests.conftest import random_mlp
+from tests.core.training.comparison import first, largest_difference
 
 REPORT = PRESETS["report"]
 every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
-def first(digits: Digits, count: int) -> Digits:
-    return Digits(digits.x[:count], digits.y[:count])
+@pytest.fixture
+def few(training_digits: Digits) -> Digits:
+    """Some images to learn from."""
+    return first(training_digits, 300)
 
 
-def largest_difference(one: MLP, other: MLP) -> float:
-    pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
-    return max(float(np.abs(a - b).max()) for a, b in pairs)
+@pytest.fixture
+def others(test_digits: Digits) -> Digits:
+    """Some images to validate on."""
+    return first(test_digits, 100)
 
 
-@pytest.mark.parametrize("hidden", [(128, 64), (), (32,), (40, 30, 20)])
-def test_both_engines_end_in_the_same_weights_after_1000_steps(
-    hidden: tuple[int, ...], training_digits: Digits
-) -> None:
-    recipe = dataclasses.replace(REPORT, hidden=hidden)
-    start = initial_network(recipe)
-    order = np.random.default_rng(0).permutation(60_000)[:1000]
-    engines: list[Engine] = [CompiledEngine(start, recipe), TorchEngine(start, recipe)]
-    outcomes = [engine.run(training_digits.x, training_digits.y, order) for engine in engines]
-    compiled, torched = (engine.network() for engine in engines)
-    assert largest_difference(compiled, torched) < 1e-4
-    assert largest_difference(compiled, start) > 1e-2
-    assert outcomes[0][0] == pytest.approx(outcomes[1][0], rel=1e-4)
-    assert outcomes[0][1] == pytest.approx(outcomes[1][1], abs=1)
+def numbered(count: int) -> Digits:
+    """Images that tell their number, of the digits 0 to 9 in turn."""
+    x = np.zeros((count, 784), np.float32)
+    x[:, 0] = np.arange(count) / count
+    return Digits(x, np.arange(count) % 10)
 
 
-def test_one_compiled_step_is_autograd_s(training_digits: Digits) -> None:
-    start = initial_network(REPORT)
-    module = torch_twin(start)
-    x, y = torch.tensor(training_digits.x[:1]).double(), torch.tensor(training_digits.y[:1])
-    torch.nn.functional.cross_entropy(module(x), y).backward()
-    engine = CompiledEngine(start, REPORT)
-    engine.run(training_digits.x, training_digits.y, np.array([0]))
-    stepped = engine.network()
-    linears = [layer for layer in module if isinstance(layer, torch.nn.Linear)]
-    for linear, weight, bias in zip(linears, stepped.weights, stepped.biases, strict=True):
-        assert linear.weight.grad is not None
-        assert linear.bias.grad is not None
-        expected = (linear.weight - 0.01 * linear.weight.grad).detach().numpy().T
-        np.testing.assert_allclose(weight, expected, atol=1e-7)
-        expected = (linear.bias - 0.01 * linear.bias.grad).detach().numpy()
-        np.testing.assert_allclose(bias, expected, atol=1e-7)
+def black(count: int) -> Digits:
+    """Images with no pixel to learn from: of the first layer, only the biases have a slope."""
+    return Digits(np.zeros((count, 784), np.float32), np.arange(count) % 10)
 
 
-def test_the_torch_engine_takes_batches(training_digits: Digits) -> None:
-    recipe = dataclasses.replace(REPORT, batch_size=4)
-    start = initial_network(recipe)
-    module = torch_twin(start, dtype=torch.float32)
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
-    for rows in (slice(0, 4), slice(4, 8), slice(8, 10)):
-        optimizer.zero_grad()
-        x, y = torch.tensor(training_digits.x[rows]), torch.tensor(training_digits.y[rows])
-        torch.nn.functional.cross_entropy(module(x), y).backward()
-        optimizer.step()
-    engine = TorchEngine(start, recipe)
-    engine.run(training_digits.x, training_digits.y, np.arange(10))
-    linears = [layer for layer in module if isinstance(layer, torch.nn.Linear)]
-    for linear, weight in zip(linears, engine.network().weights, strict=True):
-        np.testing.assert_allclose(weight, linear.weight.detach().numpy().T, atol=1e-6)
+# Reports
 
 
 @every_engine
@@ -86,6 +59,7 @@ def test_an_epoch_is_reported_as_it_was(
     recipe = dataclasses.replace(REPORT, epochs=2)
     reports = list(train(recipe, training, validation, engine=engine, on_progress=seen.append))
     assert [report.epoch for report in reports] == [1, 2]
+    assert [report.member for report in reports] == [1, 1]
     assert sum(seen) == 1400
     assert reports[1].train_loss < reports[0].train_loss < 2.4
     last = reports[-1]
@@ -95,21 +69,8 @@ def test_an_epoch_is_reported_as_it_was(
         torch.tensor(last.network.logits(validation.x)), torch.tensor(validation.y)
     )
     assert last.validation_loss == pytest.approx(expected.item(), rel=1e-4)
-
-
-@every_engine
-def test_equal_recipes_give_equal_networks(
-    engine: str, training_digits: Digits, test_digits: Digits
-) -> None:
-    training, validation = first(training_digits, 400), first(test_digits, 50)
-
-    def trained(seed: int) -> MLP:
-        recipe = dataclasses.replace(REPORT, epochs=1, seed=seed)
-        (report,) = train(recipe, training, validation, engine=engine)
-        return report.network
-
-    assert largest_difference(trained(1), trained(1)) == 0
-    assert largest_difference(trained(1), trained(2)) > 1e-3
+    assert last.kept is last.network
+    assert last.kept_epoch == 2
 
 
 def test_the_report_s_training_reaches_the_report_s_accuracies(
@@ -121,13 +82,16 @@ def test_the_report_s_training_reaches_the_report_s_accuracies(
     assert measures.accuracy(network, test_digits.x, test_digits.y) >= 0.9747
 
 
-def test_closing_the_generator_stops_the_training(
-    training_digits: Digits, test_digits: Digits
-) -> None:
-    run = train(REPORT, first(training_digits, 100), first(test_digits, 10))
+def test_closing_the_generator_stops_the_training(few: Digits, others: Digits) -> None:
+    run = train(REPORT, few, others)
     next(run)
     run.close()
     assert list(run) == []
+
+
+def test_a_training_that_diverges_says_so(few: Digits, others: Digits) -> None:
+    with pytest.raises(ValueError, match="^training diverged in epoch 1: .* learning_rate helps$"):
+        list(train(Recipe(learning_rate=10), few, others))
 
 
 def test_the_initial_network_is_as_torch_starts() -> None:
@@ -140,12 +104,402 @@ def test_the_initial_network_is_as_torch_starts() -> None:
         assert weight.dtype == bias.dtype == np.float32
 
 
-def test_what_can_t_be_trained_is_refused(training_digits: Digits, test_digits: Digits) -> None:
+# Seeds
+
+EVERYTHING: dict[str, Any] = {
+    "hidden": (24, 16),
+    "epochs": 3,
+    "schedule": "cosine",
+    "weight_decay": 0.01,
+    "dropout": 0.2,
+    "rotation": 10,
+    "shift": 1.5,
+    "scaling": 0.1,
+    "flip": True,
+    "training_images": 200,
+    "held_out": 40,
+    "patience": 2,
+    "digits": (0, 2, 3, 5, 7),
+    "members": 2,
+}
+FROM_ANOTHER = {**EVERYTHING, "start": "another", "frozen": 1}
+IN_BATCHES = {**EVERYTHING, "batch_size": 16, "optimizer": "adam", "adversary": "pgd"}
+
+
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        ("compiled", {"epochs": 1}),
+        ("compiled", EVERYTHING),
+        ("compiled", FROM_ANOTHER),
+        ("torch", {"epochs": 1}),
+        ("torch", FROM_ANOTHER),
+        ("torch", {**IN_BATCHES, "batch_norm": True}),
+        ("torch", {**IN_BATCHES, "start": "another", "frozen": 2, "optimizer": "momentum"}),
+    ],
+)
+def test_equal_recipes_give_equal_networks(
+    engine: str, options: dict[str, Any], training_digits: Digits, test_digits: Digits
+) -> None:
+    def trained(seed: int) -> list[MLP]:
+        recipe = Recipe(**options, seed=seed)
+        training, validation = split(recipe, first(training_digits, 500), first(test_digits, 90))
+        start = random_mlp((784, 24, 16, 10), seed=0, dtype=np.float32) if recipe.start else None
+        *_, last = train(recipe, training, validation, start=start, engine=engine)
+        return list(last.kept.members if isinstance(last.kept, Ensemble) else (last.kept,))
+
+    one, same, other = trained(1), trained(1), trained(5)
+    assert len(one) == options.get("members", 1)
+    for member, again, another in zip(one, same, other, strict=True):
+        assert largest_difference(member, again) == 0
+        assert largest_difference(member, another) > 1e-3
+
+
+# Engines
+
+
+@every_engine
+def test_both_engines_train_a_recipe_alike(engine: str, few: Digits, others: Digits) -> None:
+    recipe = Recipe(hidden=(24, 16), epochs=2, dropout=0.2, weight_decay=0.01, schedule="cosine")
+    recipe = dataclasses.replace(recipe, rotation=10, shift=1, scaling=0.1, flip=True)
+    *_, chosen = train(recipe, few, others)
+    *_, last = train(recipe, few, others, engine=engine)
+    assert largest_difference(last.network, chosen.network) < 1e-4
+    assert last.train_loss == pytest.approx(chosen.train_loss, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 2},
+        {"optimizer": "momentum"},
+        {"optimizer": "adam"},
+        {"batch_norm": True, "batch_size": 2},
+        {"adversary": "pgd"},
+    ],
+)
+def test_what_the_compiled_loop_does_not_cover_goes_to_torch(
+    options: dict[str, Any], few: Digits, others: Digits
+) -> None:
+    recipe = Recipe(epochs=1, **options)
+    with pytest.raises(ValueError, match="plain SGD with batch_size 1; take torch"):
+        next(train(recipe, few, others, engine="compiled"))
+    (chosen,) = train(recipe, few, others)
+    (torched,) = train(recipe, few, others, engine="torch")
+    assert largest_difference(chosen.network, torched.network) == 0
+
+
+# Schedule
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [0.1] * 8),
+        ("step", [0.1] * 4 + [0.01] * 2 + [0.001] * 2),
+        ("cosine", [0.1 * (1 + np.cos(np.pi * done / 8)) / 2 for done in range(8)]),
+    ],
+)
+@every_engine
+def test_each_epoch_has_the_schedule_s_learning_rate(
+    engine: str, schedule: str, expected: list[float]
+) -> None:
+    recipe = Recipe(hidden=(), epochs=8, learning_rate=0.1, schedule=schedule, weight_decay=0.1)
+    images = black(100)
+    used = []
+    before = initial_network(recipe).weights[0]
+    for report in train(recipe, images, images, engine=engine):
+        # All that happens to weights without a slope is decay, by learning rate × λ a step.
+        ratio = np.median(report.network.weights[0] / before)
+        used.append((1 - ratio ** (1 / len(images))) / recipe.weight_decay)
+        before = report.network.weights[0]
+    np.testing.assert_allclose(used, expected, rtol=1e-2)
+
+
+# Weight decay
+
+
+@every_engine
+def test_decay_shrinks_weights_and_no_bias(engine: str, few: Digits, others: Digits) -> None:
+    def trained(images: Digits, weight_decay: float) -> MLP:
+        recipe = Recipe(hidden=(20,), epochs=1, weight_decay=weight_decay)
+        (report,) = train(recipe, images, others, engine=engine)
+        return report.network
+
+    start = initial_network(Recipe(hidden=(20,)))
+    plain, decayed = (trained(first(few, 1), decay) for decay in (0.0, 0.1))
+    for layer in range(2):
+        shrinkage = plain.weights[layer] - decayed.weights[layer]
+        np.testing.assert_allclose(shrinkage, 0.001 * start.weights[layer], atol=1e-7)
+        np.testing.assert_array_equal(plain.biases[layer], decayed.biases[layer])
+    plain, decayed = (trained(few, decay) for decay in (0.0, 0.1))
+    for layer in range(2):
+        norms = [np.linalg.norm(network.weights[layer]) for network in (plain, decayed)]
+        assert norms[1] < 0.9 * norms[0]
+
+
+# Dropout
+
+
+@every_engine
+def test_dropout_keeps_the_expectation_and_is_off_afterwards(engine: str) -> None:
+    # One hidden unit that puts out 1. Open, it puts out 1 / (1 - dropout); shut, 0.
+    slope = np.zeros((1, 10), np.float32)
+    slope[0, 3] = 2
+    start = MLP(
+        (np.full((784, 1), 1 / 784, np.float32), slope),
+        (np.zeros(1, np.float32), np.zeros(10, np.float32)),
+    )
+    images = Digits(np.ones((4000, 784), np.float32), np.full(4000, 3))
+    recipe = Recipe(hidden=(1,), epochs=1, dropout=0.25, learning_rate=1e-12, start="another")
+    (report,) = train(recipe, images, images, start=start, engine=engine)
+
+    def loss(hidden: float) -> float:
+        return float(np.log(1 + 9 * np.exp(-2 * hidden)))
+
+    assert report.validation_loss == pytest.approx(loss(1), rel=1e-4)
+    assert largest_difference(report.network, start) < 1e-6
+    open_share = (loss(0) - report.train_loss) / (loss(0) - loss(1 / 0.75))
+    assert open_share == pytest.approx(0.75, abs=0.03)
+
+
+# Frozen layers and other starts
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2])
+@every_engine
+def test_frozen_layers_stay_and_the_rest_learns(
+    engine: str, frozen: int, few: Digits, others: Digits
+) -> None:
+    start = random_mlp((784, 24, 16, 10), seed=1, dtype=np.float32)
+    recipe = Recipe(hidden=(24, 16), epochs=2, start="another", frozen=frozen, weight_decay=0.01)
+    *_, last = train(recipe, few, others, start=start, engine=engine)
+    for layer in range(3):
+        for before, after in (
+            (start.weights[layer], last.network.weights[layer]),
+            (start.biases[layer], last.network.biases[layer]),
+        ):
+            assert (before == after).all() == (layer < frozen)
+
+
+@every_engine
+def test_training_goes_on_from_the_start(engine: str, few: Digits, others: Digits) -> None:
+    start = random_mlp((784, 24, 10), seed=1, dtype=np.float32)
+    recipe = Recipe(hidden=(24,), epochs=1, start="another", learning_rate=1e-9)
+    (report,) = train(recipe, few, others, start=start, engine=engine)
+    assert largest_difference(report.network, start) < 1e-5
+    assert report.train_accuracy == measures.accuracy(start, few.x, few.y)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "said"),
+    [
+        ("another", None, "start must be the network that the recipe names: 'another'"),
+        ("", (784, 128, 64, 10), "start must be the network that the recipe names"),
+        ("another", (784, 128, 10), r"start: another has layers \(784, 128, 10\), the recipe"),
+        ("another", (783, 128, 64, 10), r"start: another has layers \(783, "),
+        ("another", (784, 128, 64, 5), r"start: another has layers .* 5\)"),
+    ],
+)
+@every_engine
+def test_a_start_that_does_not_fit_is_refused(
+    engine: str, name: str, sizes: tuple[int, ...] | None, said: str, few: Digits, others: Digits
+) -> None:
+    start = random_mlp(sizes, seed=0, dtype=np.float32) if sizes else None
+    with pytest.raises(ValueError, match=f"^{said}"):
+        next(train(Recipe(start=name), few, others, start=start, engine=engine))
+
+
+# Early stopping
+
+
+def wrongly_labelled(digits: Digits) -> Digits:
+    """What is learned makes the loss on these rise, after a while."""
+    y = digits.y.copy()
+    y[::8] = (y[::8] + 1) % 10
+    return Digits(digits.x, y)
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_early_stopping_keeps_the_epoch_of_the_lowest_validation_loss(
+    patience: int, few: Digits, others: Digits
+) -> None:
+    recipe = Recipe(epochs=40, held_out=100, patience=patience)
+    reports = list(train(recipe, few, wrongly_labelled(others)))
+    losses = [report.validation_loss for report in reports]
+    best = int(np.argmin(losses))
+    assert 0 < best < len(losses) - 1
+    assert len(reports) == best + 1 + patience < 40
+    for epoch, report in enumerate(reports, start=1):
+        assert report.epoch == epoch
+        assert report.kept_epoch == 1 + int(np.argmin(losses[:epoch]))
+        assert report.kept is reports[report.kept_epoch - 1].network
+
+
+def test_without_patience_all_epochs_are_trained_and_the_last_kept(
+    few: Digits, others: Digits
+) -> None:
+    reports = list(train(Recipe(epochs=15, held_out=100), few, wrongly_labelled(others)))
+    assert len(reports) == 15
+    losses = [report.validation_loss for report in reports]
+    assert np.argmin(losses) < 14
+    assert all(report.kept is report.network for report in reports)
+    assert [report.kept_epoch for report in reports] == list(range(1, 16))
+
+
+def test_who_goes_on_improving_is_not_stopped(training_digits: Digits, few: Digits) -> None:
+    reports = list(train(Recipe(epochs=4, held_out=1, patience=1), few, few))
+    assert [report.kept_epoch for report in reports] == [1, 2, 3, 4]
+
+
+# Ensembles
+
+
+@every_engine
+def test_an_ensemble_is_the_mean_of_members_that_differ(
+    engine: str, few: Digits, others: Digits
+) -> None:
+    recipe = Recipe(hidden=(20,), epochs=2, members=3)
+    reports = list(train(recipe, few, others, engine=engine))
+    assert [(report.member, report.epoch) for report in reports] == [
+        (member, epoch) for member in (1, 2, 3) for epoch in (1, 2)
+    ]
+    kept = reports[-1].kept
+    assert isinstance(kept, Ensemble)
+    assert [*kept.members] == [report.network for report in reports[1::2]]
+    expected = np.mean([softmax(m.logits(others.x)) for m in kept.members], axis=0)
+    np.testing.assert_allclose(softmax(kept.logits(others.x)), expected, atol=1e-5)
+    one, two, three = kept.members
+    for pair in ((one, two), (one, three), (two, three)):
+        assert largest_difference(*pair) > 0.01
+    assert one is reports[1].network
+    alone = list(train(dataclasses.replace(recipe, members=1), few, others, engine=engine))
+    assert largest_difference(alone[-1].network, one) == 0
+
+
+def test_what_is_kept_of_an_ensemble_so_far(few: Digits, others: Digits) -> None:
+    recipe = Recipe(epochs=30, members=2, held_out=50, patience=1)
+    reports = list(train(recipe, few, wrongly_labelled(others)))
+    members = [[report for report in reports if report.member == number] for number in (1, 2)]
+    best = [min(own, key=lambda report: report.validation_loss) for own in members]
+    assert all(len(own) < 30 for own in members)
+    assert members[0][-1].kept is best[0].network
+    second = members[1][0].kept
+    assert isinstance(second, Ensemble)
+    assert second.members == (best[0].network, members[1][0].network)
+    last = reports[-1].kept
+    assert isinstance(last, Ensemble)
+    assert last.members == tuple(report.network for report in best)
+    assert reports[-1].kept_epoch == best[1].epoch
+
+
+# Which images
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> Recipe:
+    held_out = draw(st.integers(0, 60))
+    return Recipe(
+        training_images=draw(st.just(0) | st.integers(held_out + 1, 300)),
+        held_out=held_out,
+        digits=tuple(sorted(draw(st.sets(st.integers(0, 9), min_size=1)))),
+        seed=draw(st.integers(0, 2**53)),
+    )
+
+
+def numbers(digits: Digits, count: int) -> set[int]:
+    """Which of the numbered images these are."""
+    return {int(number) for number in (digits.x[:, 0] * count).round()}
+
+
+@settings(max_examples=50, deadline=None)
+@given(splits())
+def test_a_split_is_of_the_digits_disjoint_and_of_the_right_sizes(recipe: Recipe) -> None:
+    images, test = numbered(1000), numbered(50)
+    training, validation = split(recipe, images, test)
+    known = 100 * len(recipe.digits)
+    used = min(known, recipe.training_images or known)
+    assert len(training) == used - recipe.held_out
+    learned = numbers(training, 1000)
+    assert len(learned) == len(training)
+    if recipe.held_out:
+        held_out = numbers(validation, 1000)
+        assert len(held_out) == len(validation) == recipe.held_out
+        assert not learned & held_out
+    else:
+        assert numbers(validation, 50) == {n for n in range(50) if n % 10 in recipe.digits}
+    for part, total in ((training, 1000), (validation, 1000 if recipe.held_out else 50)):
+        assert set(part.y) <= set(recipe.digits)
+        assert ((part.x[:, 0] * total).round() % 10 == part.y).all()
+
+
+def test_a_split_is_drawn_by_the_seed() -> None:
+    def learned(seed: int) -> list[float]:
+        recipe = Recipe(training_images=100, held_out=20, seed=seed)
+        return list(split(recipe, numbered(1000), numbered(50))[0].x[:, 0])
+
+    assert learned(0) == learned(0)
+    assert learned(0) != learned(1)
+
+
+def test_the_report_learns_from_all_images_and_validates_on_the_test_images() -> None:
+    images, test = numbered(1000), numbered(50)
+    assert split(REPORT, images, test) == (images, test)
+
+
+def test_transfer_learns_from_the_same_images_as_its_rival(training_digits: Digits) -> None:
+    few, transferred = (
+        split(PRESETS[name], training_digits, numbered(50))[0]
+        for name in ("few-images", "transfer")
+    )
+    np.testing.assert_array_equal(few.x, transferred.x)
+    assert len(few) == 500
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"held_out": 50}, "held_out: of 50 training images none is left"),
+        ({"held_out": 60}, "held_out: of 50 training images none is left"),
+        ({"held_out": 5, "digits": (3,)}, "held_out: of 5 training images none is left"),
+    ],
+)
+def test_too_few_images_to_split_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}"):
+        split(Recipe(**options), numbered(50), numbered(50))
+
+
+def test_images_of_some_digits() -> None:
+    images = numbered(30)
+    assert of_digits(images, tuple(range(10))) is images
+    some = of_digits(images, (1, 4))
+    assert list(some.y) == [1, 4] * 3
+    assert numbers(some, 30) == {1, 4, 11, 14, 21, 24}
+
+
+def test_what_can_t_be_trained_is_refused(test_digits: Digits) -> None:
     some, none = first(test_digits, 5), first(test_digits, 0)
     with pytest.raises(ValueError, match="engine must be one of compiled, torch, not 'jax'"):
         next(train(REPORT, some, some, engine="jax"))
-    with pytest.raises(ValueError, match="batch_size 1 only; take torch"):
-        next(train(Recipe(batch_size=2), some, some, engine="compiled"))
     for training, validation in ((none, some), (some, none)):
         with pytest.raises(ValueError, match="at least one image each"):
             next(train(REPORT, training, validation))
+
+
+# Presets
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_trained(
+    name: str, training_digits: Digits, test_digits: Digits
+) -> None:
+    preset = PRESETS[name]
+    changes: dict[str, Any] = {"epochs": 2, "training_images": 1000}
+    if preset.held_out:
+        changes["held_out"] = 50
+    recipe = dataclasses.replace(preset, **changes)
+    training, validation = split(recipe, first(training_digits, 2000), first(test_digits, 100))
+    start = initial_network(Recipe(hidden=recipe.hidden, seed=9)) if recipe.start else None
+    *_, last = train(recipe, training, validation, start=start)
+    assert last.member == recipe.members
+    assert measures.accuracy(last.kept, training.x, training.y) > 0.15

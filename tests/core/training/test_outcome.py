@@ -1,0 +1,102 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from core import measures
+from core.digits import Digits
+from core.ensemble import Ensemble
+from core.recipe import Recipe
+from core.training import EpochReport, of_digits, split, train
+from core.training.outcome import log_lines, outcome
+
+RECIPE = Recipe(hidden=(16,), epochs=3, training_images=1500)
+
+
+@pytest.fixture(scope="module")
+def reports(training_digits: Digits, test_digits: Digits) -> list[EpochReport]:
+    training, validation = split(RECIPE, training_digits, test_digits)
+    return list(train(RECIPE, training, validation))
+
+
+def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
+    reports: list[EpochReport], training_digits: Digits, test_digits: Digits
+) -> None:
+    training, validation = split(RECIPE, training_digits, test_digits)
+    network, card = outcome(
+        RECIPE,
+        reports,
+        training=training,
+        validation=validation,
+        test=test_digits,
+        seconds=1.234,
+        today="2026-01-02",
+        stopped=False,
+    )
+    assert network is reports[-1].network
+    assert card.epochs_trained == 3
+    assert card.train_accuracy == measures.accuracy(network, training.x, training.y)
+    assert card.test_accuracy == measures.accuracy(network, test_digits.x, test_digits.y)
+    assert card.validation_accuracy == card.test_accuracy
+    assert (card.train_seconds, card.created) == (1.2, "2026-01-02")
+
+
+def test_one_that_was_stopped_keeps_its_best_epoch(
+    reports: list[EpochReport], test_digits: Digits
+) -> None:
+    few = Digits(test_digits.x[:100], test_digits.y[:100])
+    worse = [dataclasses.replace(report, validation_accuracy=0.1) for report in reports]
+    worse[1] = reports[1]
+    network, card = outcome(
+        RECIPE,
+        worse,
+        training=few,
+        validation=few,
+        test=few,
+        seconds=1,
+        today="2026-01-02",
+        stopped=True,
+    )
+    assert network is reports[1].network
+    assert card.epochs_trained == 2
+
+
+def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
+    training_digits: Digits, test_digits: Digits
+) -> None:
+    few = Digits(training_digits.x[:300], training_digits.y[:300])
+    recipe = Recipe(hidden=(8,), epochs=1, members=3)
+    reports = list(train(recipe, few, few))[:2]
+    network, _ = outcome(
+        recipe,
+        reports,
+        training=few,
+        validation=few,
+        test=test_digits,
+        seconds=1,
+        today="2026-01-02",
+        stopped=True,
+    )
+    assert isinstance(network, Ensemble)
+    assert len(network.members) == 2
+
+
+def test_only_the_digits_that_were_learned_count(training_digits: Digits) -> None:
+    some = of_digits(training_digits, (3, 7))
+    assert set(some.y) == {3, 7}
+    assert len(some) == np.isin(training_digits.y, (3, 7)).sum()
+
+
+def test_the_log_is_the_report_s(reports: list[EpochReport]) -> None:
+    report = dataclasses.replace(
+        reports[0],
+        train_loss=0.3238,
+        train_accuracy=0.8964,
+        validation_loss=0.194,
+        validation_accuracy=0.9383,
+    )
+    assert log_lines(Recipe(), report) == (
+        "Epoch [1/20], Train Loss: 0.3238, Train Accuracy: 0.8964\n"
+        "Epoch [1/20], Validation Loss: 0.1940, Validation Accuracy: 0.9383"
+    )
+    assert log_lines(Recipe(members=5), report).startswith("Network [1/5], Epoch [1/20], ")

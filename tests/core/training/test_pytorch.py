@@ -1,0 +1,216 @@
+"""The PyTorch engine beside the textbook's formulas in NumPy."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from core import measures
+from core.attacks import fgsm
+from core.classifier import FloatArray
+from core.digits import Digits
+from core.losses import cross_entropy, exact_cotangent
+from core.recipe import Recipe
+from core.training import initial_network
+from core.training.pytorch import TorchEngine, _exact_cotangent
+from tests.core.training.comparison import first, gradients, largest_difference
+
+BATCH_NORM: dict[str, Any] = {"batch_norm": True, "batch_size": 32, "optimizer": "momentum"}
+ADAM: dict[str, Any] = {"optimizer": "adam", "batch_size": 64}
+
+
+class TextbookOptimizer:
+    """One array's steps, as the papers have them."""
+
+    def __init__(self, name: str, learning_rate: float, decay: float) -> None:
+        self.name, self.learning_rate, self.decay = name, learning_rate, decay
+        self.steps = 0
+        self.velocity: FloatArray = np.zeros(())
+        self.mean: FloatArray = np.zeros(())
+        self.square: FloatArray = np.zeros(())
+
+    def step(self, w: FloatArray, slope: FloatArray) -> FloatArray:
+        """Where `w` goes."""
+        self.steps += 1
+        if self.name == "adam":
+            self.mean = 0.9 * self.mean + 0.1 * slope
+            self.square = 0.999 * self.square + 0.001 * slope**2
+            mean = self.mean / (1 - 0.9**self.steps)
+            square = self.square / (1 - 0.999**self.steps)
+            slope = mean / (np.sqrt(square) + 1e-8)
+            change: FloatArray = self.learning_rate * (slope + self.decay * w)
+            return w - change
+        momentum = 0.9 if self.name == "momentum" else 0.0
+        self.velocity = momentum * self.velocity + slope + self.decay * w
+        return w - self.learning_rate * self.velocity
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_batches_and_optimizers_are_the_textbook_s(
+    optimizer: str, weight_decay: float, training_digits: Digits
+) -> None:
+    recipe = Recipe(batch_size=4, optimizer=optimizer, weight_decay=weight_decay, hidden=(20, 15))
+    start = initial_network(recipe)
+    weights: list[FloatArray] = [weight.astype(np.float64) for weight in start.weights]
+    biases: list[FloatArray] = [bias.astype(np.float64) for bias in start.biases]
+    of_weights = [TextbookOptimizer(optimizer, 0.05, weight_decay) for _ in weights]
+    of_biases = [TextbookOptimizer(optimizer, 0.05, 0.0) for _ in biases]
+    for rows in (slice(0, 4), slice(4, 8), slice(8, 10)):
+        batch = Digits(training_digits.x[rows], training_digits.y[rows])
+        slopes, bias_slopes = gradients(weights, biases, batch)
+        for layer in range(3):
+            weights[layer] = of_weights[layer].step(weights[layer], slopes[layer])
+            biases[layer] = of_biases[layer].step(biases[layer], bias_slopes[layer])
+    engine = TorchEngine(start, recipe)
+    engine.run(training_digits.x, training_digits.y, np.arange(10), 0.05)
+    network = engine.network()
+    for layer in range(3):
+        np.testing.assert_allclose(network.weights[layer], weights[layer], atol=1e-5)
+        np.testing.assert_allclose(network.biases[layer], biases[layer], atol=1e-5)
+    assert largest_difference(network, start) > 1e-3
+
+
+def test_dropout_gates_each_image_of_a_batch(training_digits: Digits) -> None:
+    recipe = Recipe(batch_size=8, dropout=0.4, hidden=(20, 15))
+    start, digits = initial_network(recipe), first(training_digits, 8)
+    open_units = np.random.default_rng(0).random((8, 35)) >= 0.4
+    slopes, _ = gradients([*start.weights], [*start.biases], digits, open_units / 0.6)
+    engine = TorchEngine(start, recipe)
+    engine.run(digits.x, digits.y, np.arange(8), 0.1, open_units)
+    for layer in range(3):
+        expected = start.weights[layer] - 0.1 * slopes[layer]
+        np.testing.assert_allclose(engine.network().weights[layer], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.3}], ids=["alone", "with dropout"])
+def test_folding_batch_normalisation_changes_no_logit(
+    options: dict[str, Any], training_digits: Digits, test_digits: Digits
+) -> None:
+    recipe = Recipe(**BATCH_NORM, **options)
+    engine = TorchEngine(initial_network(recipe), recipe)
+    mask = np.random.default_rng(0).random((6400, 192)) >= 0.3 if options else None
+    engine.run(training_digits.x, training_digits.y, np.arange(6400), 0.05, mask)
+    x = test_digits.x[:1000]
+    with torch.no_grad():
+        expected = engine.model(torch.tensor(x)).numpy()
+    assert not engine.model.training
+    for norm in engine.model.norms:  # or there would be little to fold
+        assert isinstance(norm, torch.nn.BatchNorm1d)
+        assert norm.running_mean is not None
+        assert norm.running_mean.abs().max() > 0.1
+        assert (norm.weight - 1).abs().max() > 0.01
+    np.testing.assert_allclose(engine.network().logits(x), expected, atol=1e-4)
+    assert measures.accuracy(engine.network(), x, test_digits.y[:1000]) > 0.8
+
+
+def test_in_training_sums_are_normalised_over_the_batch(training_digits: Digits) -> None:
+    recipe = Recipe(hidden=(30,), batch_norm=True, batch_size=50)
+    start = initial_network(recipe)
+    x, y = training_digits.x[:50].astype(np.float64), training_digits.y[:50]
+    sums = x @ start.weights[0] + start.biases[0]
+    sums = (sums - sums.mean(axis=0)) / np.sqrt(sums.var(axis=0) + 1e-5)
+    logits = np.maximum(sums, 0) @ start.weights[1] + start.biases[1]
+    loss, _ = TorchEngine(start, recipe).run(training_digits.x, y, np.arange(50), 1e-9)
+    assert loss == pytest.approx(float(cross_entropy(logits, y).sum()), rel=1e-4)
+
+
+def test_a_last_image_by_itself_is_not_normalised(training_digits: Digits) -> None:
+    recipe = Recipe(batch_norm=True, batch_size=4)
+    engines = [TorchEngine(initial_network(recipe), recipe) for _ in range(2)]
+    for engine, count in zip(engines, (8, 9), strict=True):
+        engine.run(training_digits.x, training_digits.y, np.arange(count), 0.1)
+    assert largest_difference(engines[0].network(), engines[1].network()) == 0
+
+
+def batches_of(engine: TorchEngine, digits: Digits) -> FloatArray:
+    """The images that a run over `digits` learns from, in their order."""
+    batches: list[FloatArray] = []
+
+    def keep(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if module.training:
+            batches.append(inputs[0].detach().cpu().numpy().copy())
+
+    hook = engine.model.register_forward_pre_hook(keep)
+    engine.run(digits.x, digits.y, np.arange(len(digits)), 1e-9)
+    hook.remove()
+    return np.concatenate(batches)
+
+
+@pytest.mark.parametrize("adversary", ["fgsm", "pgd"])
+def test_adversarial_images_stay_within_the_budget_and_raise_the_loss(
+    adversary: str, training_digits: Digits
+) -> None:
+    plain, epsilon = Recipe(**ADAM), 0.1
+    learned = TorchEngine(initial_network(plain), plain)
+    learned.run(training_digits.x, training_digits.y, np.arange(3200), 0.002)
+    network, digits = learned.network(), first(training_digits, 192)
+    recipe = Recipe(**ADAM, adversary=adversary, adversary_epsilon=epsilon)
+    x_adv = batches_of(TorchEngine(network, recipe), digits)
+    assert x_adv.shape == digits.x.shape
+    assert x_adv.min() >= 0
+    assert x_adv.max() <= 1
+    norms = measures.linf_norm(digits.x, x_adv)
+    assert norms.max() <= epsilon + 1e-6
+    assert norms.min() > 0.9 * epsilon
+    clean, attacked = (cross_entropy(network.logits(x), digits.y) for x in (digits.x, x_adv))
+    assert attacked.mean() > clean.mean() + 1
+
+
+def test_the_adversary_starts_anew_each_time_but_from_the_seed(training_digits: Digits) -> None:
+    digits = first(training_digits, 64)
+
+    def engine(seed: int) -> TorchEngine:
+        recipe = Recipe(**ADAM, adversary="fgsm", seed=seed)
+        return TorchEngine(initial_network(Recipe()), recipe)
+
+    one, same, other = engine(1), engine(1), engine(2)
+    x_adv = batches_of(one, digits)
+    np.testing.assert_array_equal(x_adv, batches_of(same, digits))
+    assert np.abs(x_adv - batches_of(other, digits)).max() > 0.01
+    assert np.abs(x_adv - batches_of(one, digits)).max() > 0.01
+
+
+def test_without_an_adversary_images_are_learned_as_they_are(training_digits: Digits) -> None:
+    digits = first(training_digits, 100)
+    engine = TorchEngine(initial_network(Recipe(**ADAM)), Recipe(**ADAM))
+    np.testing.assert_array_equal(batches_of(engine, digits), digits.x)
+
+
+@pytest.mark.parametrize("adversary", ["fgsm", "pgd"])
+def test_adversarial_training_lowers_the_evasion_rate(
+    adversary: str, training_digits: Digits, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:1000], test_digits.y[:1000]
+
+    def evasion_rate(**options: Any) -> float:
+        recipe = Recipe(hidden=(64,), **ADAM, **options)
+        engine = TorchEngine(initial_network(recipe), recipe)
+        engine.run(training_digits.x, training_digits.y, np.arange(300 * 64), 0.002)
+        network = engine.network()
+        return measures.evasion_rate(network, fgsm(network, x, y, 0.1), y)
+
+    assert evasion_rate(adversary=adversary) < evasion_rate() - 0.2
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.float64, (6, 10), elements=st.floats(-1e4, 1e4)),
+    arrays(np.int64, 6, elements=st.integers(0, 9)),
+)
+def test_the_adversary_s_cotangent_is_core_s(logits: FloatArray, y: np.ndarray[Any, Any]) -> None:
+    ours = _exact_cotangent(torch.tensor(logits), torch.tensor(y)).numpy()
+    np.testing.assert_allclose(ours, exact_cotangent(logits, y), rtol=1e-12, atol=1e-300)
+
+
+def test_the_network_is_a_copy(training_digits: Digits) -> None:
+    start = initial_network(Recipe())
+    engine = TorchEngine(start, Recipe())
+    before = engine.network()
+    engine.run(training_digits.x, training_digits.y, np.arange(50), 0.01)
+    assert largest_difference(before, start) == 0
+    assert largest_difference(engine.network(), start) > 1e-3
