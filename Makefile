@@ -25,6 +25,8 @@ bench: .venv/dev .venv/bench
 	$(BENCH) benchmarks.training
 	$(BENCH) benchmarks.attacks
 	$(BENCH) benchmarks.page
+	$(BENCH) benchmarks.presets
+	$(BENCH) benchmarks.load
 
 # The README's screenshot and animation.
 pictures: .venv/dev

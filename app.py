@@ -7,7 +7,15 @@ import streamlit as st
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page; on a projector they are wanted below.
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
-page = st.navigation([st.Page("pages/attack/draw.py", title="Draw", default=True)], position="top")
+page = st.navigation(
+    [
+        st.Page("pages/attack/draw.py", title="Draw", default=True),
+        # Each of these needs a file of its name in pages/, for the first visit after a start.
+        st.Page("pages/training/train.py", title="Train"),
+        st.Page("pages/training/remedies.py", title="Remedies"),
+    ],
+    position="top",
+)
 try:
     page.run()
 except Exception:

@@ -1,6 +1,7 @@
 """A real server and a real browser, with an eye on everything that is asked of the network."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from tests.browser import chromium
 
@@ -81,10 +82,14 @@ def watch(context: BrowserContext) -> list[str]:
         page.on("websocket", lambda socket: look_at(socket.url))
         page.on("pageerror", lambda error: faults.append(f"an error: {error}"))
 
+    def listen(message: ConsoleMessage) -> None:
+        # Opened by its own address, Streamlit tries a page's folder before the server's root.
+        probing = re.match(r"/\w+/_stcore/", urlsplit(message.location["url"]).path)
+        if message.type == "error" and not probing:
+            faults.append(message.text)
+
     context.on("request", lambda request: look_at(request.url))
-    context.on(
-        "console", lambda message: faults.append(message.text) if message.type == "error" else None
-    )
+    context.on("console", listen)
     context.on("page", watch_page)
     return faults
 

@@ -1,0 +1,68 @@
+"""How long each preset trains, beside the report's own in the compiled loop, all in one run."""
+
+from dataclasses import replace
+
+from benchmarks.measuring import print_machine, print_table, timed
+from core import digits
+from core.mlp import MLP
+from core.recipe import PRESETS, Recipe
+from core.training import split, train
+from core.training.compiled import CompiledEngine
+
+BASELINE = "report"
+
+
+def main() -> None:
+    """Train every preset in full, the report's between them, and print a table."""
+    training, test = digits.load("train"), digits.load("test")
+    trained: dict[str, MLP] = {}
+
+    def seconds(preset: str) -> float:
+        """Train a preset; how long it took without reading the images."""
+        recipe = PRESETS[preset]
+        learned, validation = split(recipe, training, test)
+
+        def run() -> None:
+            start = trained.get(recipe.start)
+            *_, report = train(recipe, learned, validation, start=start)
+            trained[preset] = report.kept_member
+
+        return timed(run)[0]
+
+    warm_up(training, test)
+    rows = []
+    for preset in PRESETS:
+        # The baseline is trained again each time, so that noise hits both alike.
+        baseline, own = seconds(BASELINE), seconds(preset)
+        engine = "compiled" if CompiledEngine.covers(PRESETS[preset]) else "PyTorch"
+        rows.append(
+            [
+                preset,
+                engine,
+                f"{own:.1f} s",
+                f"{baseline:.1f} s",
+                f"{own / baseline:.2f}",
+                f"at most {most(PRESETS[preset])}",
+            ]
+        )
+    print_machine()
+    print_table(["preset", "engine", "seconds", "report's, just before", "ratio", "target"], rows)
+
+
+def most(recipe: Recipe) -> int:
+    """How many times the report's own time a preset may take."""
+    if not CompiledEngine.covers(recipe) or recipe.members > 1:
+        return 6
+    return 3 if recipe.augmented else 2
+
+
+def warm_up(training: digits.Digits, test: digits.Digits) -> None:
+    """Have the loop compiled and PyTorch imported."""
+    for preset in (BASELINE, "augmentation", "batch-norm"):
+        recipe = replace(PRESETS[preset], epochs=1, training_images=200)
+        learned, validation = split(recipe, training, test)
+        list(train(recipe, learned, validation))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""All networks there are: their cards, files to download, and files to bring along."""
+
+import streamlit as st
+
+from core import models, sentences
+from pages.parts.trainings import show_accuracies
+
+
+def show_library() -> None:
+    """A network's card, its file, and a place for files of one's own."""
+    st.markdown("##### Networks")
+    if said := st.session_state.pop("library_said", None):
+        kind, text = said
+        (st.success if kind == "good" else st.error)(text)
+    names = models.names()
+    if st.session_state.get("card_of") not in names:
+        st.session_state.pop("card_of", None)
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        name = st.selectbox("Card of", names, key="card_of", persist_state="session")
+        st.file_uploader(
+            "Bring a network along (.safetensors, as downloaded here)",
+            type=["safetensors"],
+            key="upload",
+            on_change=_bring_along,
+        )
+    with right:
+        if name is not None:
+            _show_card(name)
+
+
+def _show_card(name: str) -> None:
+    """What is known of a network, its file, and the way to delete it."""
+    try:
+        network, card = models.load(models.path_of(name))
+        content = models.path_of(name).read_bytes()
+    except (models.ModelFileError, OSError) as error:
+        st.error(str(error))
+        content, card = b"", None
+    if card is not None:
+        show_accuracies(card)
+        took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
+        st.markdown(
+            f"Trained on {card.created}{took}, epoch {card.epochs_trained} kept, seed "
+            f"{card.recipe.seed}; {models.size(network):,} numbers, {len(content) / 1e6:.1f} MB. "
+            f"{sentences.on_recipe(card.recipe)}"
+        )
+    with st.container(horizontal=True):
+        if content:
+            st.download_button(
+                "Download", content, file_name=f"{name}{models.SUFFIX}", on_click="ignore"
+            )
+        if models.is_shipped(name):
+            st.caption("Shipped with the app: it can't be overwritten or deleted.")
+        else:
+            with st.popover("Delete …"):
+                st.write(f"{name} is deleted for everybody.")
+                st.button("Delete it", key="delete", on_click=_delete, args=[name])
+
+
+def _bring_along() -> None:
+    """Keep a file that was uploaded, under its own name."""
+    file = st.session_state["upload"]
+    if file is None:
+        return
+    try:
+        network, card = models.parse(file.getvalue(), file.name)
+        name = models.keep(file.name.removesuffix(models.SUFFIX), network, card)
+    except ValueError as error:
+        st.session_state["library_said"] = ("bad", str(error))
+    except OSError as error:
+        st.session_state["library_said"] = ("bad", f"It can't be written: {error.strerror}.")
+    else:
+        st.session_state["library_said"] = ("good", f"Kept as {name}.")
+        st.session_state["card_of"] = name
+
+
+def _delete(name: str) -> None:
+    try:
+        models.delete(name)
+    except ValueError as error:
+        st.session_state["library_said"] = ("bad", str(error))
+    else:
+        st.session_state["library_said"] = ("good", f"{name} is deleted.")

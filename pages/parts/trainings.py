@@ -1,0 +1,74 @@
+"""The server's one queue of trainings, and how a run shows itself."""
+
+import streamlit as st
+
+from core import models
+from core.figures import training_curves
+from core.training.outcome import log_lines
+from core.training.queue import Queue, Status
+
+# The course report's, on its 60,000 training and 10,000 test images, which also validated.
+REPORT_ACCURACIES = {"Training": 0.9955, "Validation": 0.9747, "Test": 0.9747}
+
+
+@st.cache_resource(show_spinner=False)
+def training_queue() -> Queue:
+    """One for all sessions."""
+    return Queue()
+
+
+def show_progress(run_id: str, status: Status) -> None:
+    """Where a run stands, with a button to stop it."""
+    if status.state == "waiting":
+        st.info(
+            f"{status.ahead} {'training' if status.ahead == 1 else 'trainings'} before this one. "
+            "It begins by itself; keep this page open, or come back to its address."
+        )
+    elif status.state == "running":
+        share = status.images / status.all_images if status.all_images else 0.0
+        st.progress(min(share, 1.0), text=_progress_text(status))
+    if not status.ended:
+        st.button(
+            "Stop and keep the best so far" if status.reports else "Stop",
+            key="stop",
+            on_click=training_queue().stop,
+            args=[run_id],
+        )
+
+
+def show_epochs(status: Status) -> None:
+    """The curves of the epochs so far, and their log as the report prints it."""
+    if not status.reports:
+        return
+    st.plotly_chart(
+        training_curves(status.reports), config={"displayModeBar": False}, key="training_curves"
+    )
+    with st.expander("The log, as the report prints it", expanded=True), st.container(height=260):
+        lines = [log_lines(status.recipe, report) for report in reversed(status.reports)]
+        st.code("\n".join(lines), language=None)
+
+
+def show_accuracies(card: models.Card) -> None:
+    """A network's accuracies beside the report's."""
+    shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
+    with st.container(horizontal=True):
+        for (name, report), share in zip(REPORT_ACCURACIES.items(), shares, strict=True):
+            st.metric(
+                f"{name} accuracy",
+                f"{share:.2%}",
+                f"{100 * (share - report):+.2f} points; the report: {report:.2%}",
+                delta_color="off",
+                delta_arrow="off",
+            )
+
+
+def _progress_text(status: Status) -> str:
+    if not status.images:
+        return "Reading the images and compiling …"
+    recipe, epochs = status.recipe, len(status.reports)
+    text = f"Epoch {min(epochs % recipe.epochs + 1, recipe.epochs)} of {recipe.epochs}"
+    if recipe.members > 1:
+        member = status.reports[-1].member if status.reports else 1
+        text = f"Network {member} of {recipe.members}, {text.lower()}"
+    left = status.seconds_left
+    return text if left is None else f"{text}, at most {left:.0f} s left"

@@ -1,0 +1,1 @@
+"""Pages on which networks are trained and compared."""

@@ -1,0 +1,135 @@
+"""Train: a network by a recipe, in front of the class; then keep it and attack it."""
+
+import streamlit as st
+
+from core import models
+from core.training.queue import QueueFullError, Status
+from pages.parts.address import put_in_address
+from pages.parts.network_library import show_library
+from pages.parts.recipe_form import TITLES, recipe_in_form, show_recipe_form
+from pages.parts.trainings import (
+    show_accuracies,
+    show_epochs,
+    show_progress,
+    training_queue,
+)
+
+DRAW_PAGE = "pages/attack/draw.py"
+SECONDS_BETWEEN_LOOKS = 0.7
+EXPLANATION = """
+Training shows the network one image after the other (or a batch of them) and moves every weight a
+little against the slope of the **loss**, which is large where the network gave the right digit a
+small probability. An **epoch** is once through all images. Training loss always falls in the
+end; what counts is the **validation** loss, on images that nothing is learned from. Where it rises
+again while the training loss still falls, the network begins to learn its images by heart.
+
+*The report* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
+0.01, 20 epochs. Every other recipe changes that in one of the ways that the report recommends for
+more robustness; *Remedies* shows what each of them really buys.
+"""
+
+
+def main() -> None:
+    """The page."""
+    st.markdown("#### Train a network")
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        ready = show_recipe_form()
+        st.button("Train", type="primary", disabled=not ready, on_click=begin, key="train")
+    with right:
+        if problem := st.session_state.pop("train_problem", ""):
+            st.error(problem)
+        show_run()
+        st.expander("What is happening here?").markdown(EXPLANATION)
+    st.divider()
+    show_library()
+    put_in_address({"recipe": st.session_state["recipe"], "run": st.session_state.get("run")})
+
+
+def begin() -> None:
+    """Put a training into the queue, and look at it from now on.
+
+    The recipe is read here: somebody may have changed a setting and pressed Train at once.
+    """
+    try:
+        st.session_state["run"] = training_queue().submit(recipe_in_form())
+        st.session_state["run_title"] = TITLES[st.session_state["recipe"]]
+    except (QueueFullError, ValueError) as error:
+        st.session_state["train_problem"] = str(error)
+
+
+def show_run() -> None:
+    """The session's run, or the one that the address names."""
+    if "run" not in st.session_state and "run" in st.query_params:
+        st.session_state["run"] = st.query_params["run"]
+    run_id = st.session_state.get("run")
+    if run_id is None:
+        st.info("Choose a recipe and press Train. The report's takes a few seconds.")
+        return
+    status = training_queue().status(run_id)
+    if status is None:
+        del st.session_state["run"]
+        st.warning(
+            "This training is not known any more: it is long ago, or the server was restarted. "
+            "What was kept of it is in the list of networks below."
+        )
+        return
+    if status.ended:
+        show_end(run_id, status)
+        show_epochs(status)
+        return
+    follow = st.fragment(show_while_it_runs, run_every=SECONDS_BETWEEN_LOOKS)
+    follow(run_id)
+
+
+def show_while_it_runs(run_id: str) -> None:
+    """A run's progress, looked at again and again until it has ended."""
+    status = training_queue().status(run_id)
+    if status is None or status.ended:
+        st.rerun()
+    show_progress(run_id, status)
+    show_epochs(status)
+
+
+def show_end(run_id: str, status: Status) -> None:
+    """What came out, and a name to keep it under."""
+    if status.error:
+        (st.error if status.state == "failed" else st.warning)(status.error)
+    if status.result is None:
+        return
+    card = status.result[1]
+    ended = "Stopped" if status.state == "stopped" else "Trained"
+    st.markdown(f"**{ended} after {status.seconds:.0f} s**, keeping epoch {card.epochs_trained}.")
+    show_accuracies(card)
+    kept = st.session_state.get("kept", {})
+    if run_id in kept:
+        name = kept[run_id]
+        st.success(f"Kept as {name}. It can be chosen on every page.")
+        if st.button("Attack it on the Draw page", key="attack_it"):
+            st.session_state["model"] = name
+            st.switch_page(DRAW_PAGE)
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "Name",
+            value=st.session_state.get("run_title", "My network"),
+            max_chars=models.MAX_NAME,
+            key="keep_name",
+        )
+        st.button("Keep it", key="keep", on_click=keep, args=[run_id, status])
+
+
+def keep(run_id: str, status: Status) -> None:
+    """Keep a run's network under the name in the box."""
+    if status.result is None:
+        return
+    try:
+        name = models.keep(st.session_state["keep_name"], *status.result)
+    except (ValueError, OSError) as error:
+        reason = f"It can't be written: {error.strerror}." if isinstance(error, OSError) else error
+        st.session_state["train_problem"] = str(reason)
+        return
+    st.session_state["kept"] = {**st.session_state.get("kept", {}), run_id: name}
+
+
+main()

@@ -1,0 +1,221 @@
+"""The Remedies page, run by Streamlit's AppTest."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import digits, models, remedies, robustness
+from core.digits import Digits
+from core.measures import accuracy
+from core.mlp import MLP
+from core.robustness import EPSILONS, Robustness, cached
+from tests.conftest import random_mlp
+
+PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
+SHIPPED = [name for name in remedies.presets() if models.is_shipped(name)]
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> None:
+    """Nothing that another test cached."""
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of networks with the report's in it, and nothing measured."""
+    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(robustness.read_cache, "__defaults__", (tmp_path / "robustness.json",))
+    shutil.copy(models.path_of("report", models.FOLDER), tmp_path)
+    return tmp_path
+
+
+def opened(**query: str) -> AppTest:
+    """The page as somebody opens it by a link."""
+    at = AppTest.from_file(PAGE, default_timeout=120)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return well(at.run())
+
+
+def well(at: AppTest) -> AppTest:
+    """`at`, having made sure that nothing was raised."""
+    assert not at.exception
+    return at
+
+
+def table(at: AppTest) -> Any:
+    """The rows by network, as pandas has them."""
+    return at.dataframe[0].value.set_index("network")
+
+
+def chart(at: AppTest) -> dict[str, Any]:
+    figure: dict[str, Any] = json.loads(at.get("plotly_chart")[0].proto.spec)
+    return figure
+
+
+def said(at: AppTest) -> str:
+    return "\n".join(element.value for element in (*at.markdown, *at.caption, *at.info))
+
+
+def shipped_robustness(name: str) -> Robustness:
+    known = cached(models.load(models.path_of(name))[0])
+    assert known is not None
+    return known
+
+
+def test_the_table_is_there_at_once_with_what_was_measured() -> None:
+    at = opened()
+    rows = table(at)
+    assert list(rows.index) == SHIPPED
+    assert not at.button
+    report = shipped_robustness("report")
+    for name in ("report", "dropout", "adversarial-pgd"):
+        own, row = shipped_robustness(name), rows.loc[name]
+        assert row["accuracy"] == pytest.approx(100 * own.clean_accuracy)
+        for attack in ("fgsm", "pgd"):
+            assert row[attack] == pytest.approx(100 * own.evasion_rate(attack, 0.1))
+        if name != "report":
+            gain = own.evasion_rate("pgd", 0.1) - report.evasion_rate("pgd", 0.1)
+            assert row["pgd_gain"] == pytest.approx(100 * gain)
+            assert row["found"] == remedies.verdict(own, report, epsilon=0.1)
+    assert rows.loc["weight-decay", "draw"] == "/?model=weight-decay"
+    transfer, scratch = shipped_robustness("transfer"), shipped_robustness("few-images")
+    assert rows.loc["transfer", "found"] == remedies.verdict(transfer, scratch, epsilon=0.1)
+    assert "10,000 test images" in at.caption[0].value
+
+
+def test_each_remedy_has_its_finding_below() -> None:
+    text = said(opened())
+    for remedy in remedies.REMEDIES:
+        assert f"**{remedy.title}** · " in text
+        assert remedy.mechanism in text
+
+
+def test_epsilon_attack_and_networks_are_followed_and_in_the_address() -> None:
+    at = opened()
+    well(at.select_slider(key="budget").set_value(0.2).run())
+    well(at.button_group(key="against").set_value("FGSM").run())
+    well(at.multiselect(key="networks").set_value(["report", "dropout"]).run())
+    own = shipped_robustness("dropout")
+    assert list(table(at).index) == ["report", "dropout"]
+    assert table(at).loc["dropout", "pgd"] == pytest.approx(100 * own.evasion_rate("pgd", 0.2))
+    lines = {line["name"]: line for line in chart(at)["data"]}
+    assert list(lines) == ["report", "dropout"]
+    assert lines["dropout"]["y"] == pytest.approx(own.evasion_rates["fgsm"], abs=1e-4)
+    assert at.query_params == {"networks": "report~dropout", "budget": "0.2", "against": "FGSM"}
+    assert "At ε = 0.2" in said(at)
+
+
+def test_the_address_brings_everything_back() -> None:
+    at = opened(networks="dropout~report", budget="0.151", against="FGSM")
+    assert list(table(at).index) == ["dropout", "report"]
+    assert at.select_slider(key="budget").value == 0.15
+    assert at.button_group(key="against").value == "FGSM"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"networks": "../report", "budget": "nan", "against": "Noise"},
+        {"networks": "", "budget": "", "against": ""},
+        {"networks": "~~", "budget": "1e999", "against": "pgd"},
+    ],
+)
+def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
+    at = opened(**query)
+    assert list(table(at).index) == SHIPPED
+    assert at.query_params == {"budget": "0.1", "against": "PGD"}
+
+
+def test_nothing_chosen_is_an_invitation() -> None:
+    at = opened()
+    well(at.multiselect(key="networks").set_value([]).run())
+    assert at.info[0].value.startswith("Choose a network")
+    assert not at.dataframe
+    assert "What transfer saves" in said(at)
+
+
+def test_mirrored_digits_are_read_and_counted(report_network: MLP, test_digits: Digits) -> None:
+    at = opened(networks="report")
+    bars = json.loads(at.get("plotly_chart")[1].proto.spec)["data"]
+    mirrored = test_digits.x.reshape(-1, 28, 28)[:, :, ::-1].reshape(-1, 784)
+    fives = test_digits.y == 5
+    expected = accuracy(report_network, mirrored[fives], test_digits.y[fives])
+    assert bars[1]["y"][5] == pytest.approx(expected, abs=1e-4)
+    first = mirrored[test_digits.y.tolist().index(5)]
+    seen = int(report_network.logits(first[None]).argmax())
+    assert f"5, read as {seen}" in "".join(element.proto.body for element in at.get("html"))
+    overall = remedies.percent(accuracy(report_network, mirrored, test_digits.y))
+    assert f"{overall} mirrored" in said(at)
+
+
+def test_a_new_network_is_measured_once_for_all(folder: Path, test_digits: Digits) -> None:
+    network = random_mlp((784, 10), seed=0, dtype=np.float32)
+    models.keep("mine, too", network, models.load(models.path_of("report"))[1], folder=folder)
+    at = opened(networks="mine, too")
+    row = table(at).loc["mine, too"]
+    assert row["accuracy"] == pytest.approx(100 * accuracy(network, test_digits.x, test_digits.y))
+    assert table(at)["pgd"].isna().all()
+    assert row["found"] == "Not measured yet."
+    assert row["draw"] == "/?model=mine%2C%20too"
+    assert "has been measured yet" in said(at)
+    well(at.button(key="measure").click().run())
+    measured = table(at).loc["mine, too"]
+    lines = chart(at)["data"]
+    assert [line["name"] for line in lines] == ["mine, too"]
+    assert len(lines[0]["y"]) == len(EPSILONS)
+    assert measured["pgd"] == pytest.approx(100 * lines[0]["y"][EPSILONS.index(0.1)], abs=0.01)
+    assert not at.button
+    somebody_else = opened(networks="mine, too")
+    assert table(somebody_else).loc["mine, too", "pgd"] == measured["pgd"]
+    models.delete("mine, too", folder=folder)
+    well(at.run())
+    assert at.multiselect(key="networks").value == []
+
+
+def test_a_damaged_network_is_one_sentence_and_the_rest_goes_on(folder: Path) -> None:
+    (folder / "dropout.safetensors").write_bytes(b"no network")
+    at = opened()
+    assert [error.value for error in at.error] == [
+        "dropout.safetensors can't be used: it is no safetensors file, or was cut short."
+    ]
+    assert list(table(at).index) == ["report"]
+    assert "mirrored" in said(at)
+
+
+def test_without_the_yardstick_the_rest_goes_on(folder: Path) -> None:
+    (folder / "report.safetensors").rename(folder / "dropout.safetensors")
+    at = opened()
+    assert not at.error
+    assert table(at).loc["dropout", "found"] == "Not measured yet."
+    assert table(at)["accuracy_gain"].isna().all()
+
+
+def test_a_damaged_file_of_figures_is_one_sentence(folder: Path) -> None:
+    (folder / "robustness.json").write_text("{")
+    at = opened()
+    assert [error.value for error in at.error] == [
+        "robustness.json is damaged; `python -m core measure` makes it anew."
+    ]
+    assert list(table(at).index) == ["report"]
+
+
+def test_no_network_at_all_is_a_sentence(folder: Path) -> None:
+    (folder / "report.safetensors").unlink()
+    assert opened().error[0].value.startswith("The folder models holds no network.")
+
+
+def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(split: str) -> None:
+        raise digits.DataFileError("MNIST's files are damaged.")
+
+    monkeypatch.setattr(digits, "load", fail)
+    assert [error.value for error in opened().error] == ["MNIST's files are damaged."]

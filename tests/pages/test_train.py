@@ -1,0 +1,203 @@
+"""The Train page, run by Streamlit's AppTest; its trainings are real ones."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import models
+from core.recipe import PRESETS
+from pages.parts.recipe_form import TITLES
+
+APP = str(Path(__file__).parent.parent.parent / "app.py")
+TRAIN = "pages/training/train.py"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of networks for this test alone, and nothing that another test cached."""
+    st.cache_resource.clear()
+    for name in ("report", "first-digits"):
+        shutil.copy(models.path_of(name), tmp_path)
+    for function in (models.names, models.path_of, models.is_shipped):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    for writer in (models.keep, models.delete):
+        monkeypatch.setattr(writer, "__kwdefaults__", {"folder": tmp_path})
+    return tmp_path
+
+
+def opened(**query: str) -> AppTest:
+    at = AppTest.from_file(APP, default_timeout=60)
+    at.switch_page(TRAIN)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return well(at.run())
+
+
+def well(at: AppTest) -> AppTest:
+    assert not at.exception
+    assert not [error.value for error in at.error if "went wrong" in error.value]
+    return at
+
+
+def train_a_little(at: AppTest, *, epochs: int = 2) -> AppTest:
+    """Train on 500 images, and wait for the end."""
+    at.number_input(key="recipe_epochs").set_value(epochs)
+    at.number_input(key="recipe_training_images").set_value(500)
+    return until_ended(well(at.button(key="train").click().run()))
+
+
+def until_ended(at: AppTest) -> AppTest:
+    end = time.monotonic() + 60
+    while not any("keeping epoch" in text.value for text in at.markdown):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+        well(at.run())
+    return at
+
+
+def test_the_page_opens_with_the_report_s_recipe_and_a_card() -> None:
+    at = opened()
+    assert at.selectbox(key="recipe").value == "report"
+    assert at.number_input(key="recipe_epochs").value == 20
+    assert at.text_input(key="recipe_hidden").value == "128, 64"
+    assert at.info[0].value.startswith("Choose a recipe")
+    assert at.selectbox(key="card_of").options == ["report", "first-digits"]
+    card = models.load(models.path_of("report"))[1]
+    assert [metric.value for metric in at.metric][2] == f"{card.test_accuracy:.2%}"
+    assert "99.55%" in at.metric[0].delta
+
+
+def test_every_preset_has_a_title_and_fills_in_the_form() -> None:
+    assert set(TITLES) == set(PRESETS)
+    at = opened()
+    for preset in ("ensemble", "adversarial-pgd", "transfer", "report"):
+        well(at.selectbox(key="recipe").set_value(preset).run())
+        assert at.number_input(key="recipe_members").value == PRESETS[preset].members
+        assert at.selectbox(key="recipe_adversary").value == PRESETS[preset].adversary
+        assert not at.button(key="train").disabled
+        assert not at.warning
+
+
+def test_a_network_is_trained_kept_and_attacked() -> None:
+    at = train_a_little(opened())
+    assert at.query_params["run"]
+    assert "keeping epoch 2" in " ".join(text.value for text in at.markdown)
+    assert "Epoch [2/2], Validation Loss" in at.code[0].value
+    at.text_input(key="keep_name").set_value("Mine")
+    well(at.button(key="keep").click().run())
+    assert at.success[0].value == "Kept as Mine. It can be chosen on every page."
+    network, card = models.load(models.path_of("Mine"))
+    assert card.recipe.training_images == 500
+    assert not models.is_shipped("Mine")
+    well(at.button(key="attack_it").click().run())
+    assert at.selectbox(key="model").value == "Mine"
+
+
+def test_a_reload_finds_the_run_by_its_address() -> None:
+    at = train_a_little(opened())
+    again = opened(run=at.query_params["run"])
+    assert "keeping epoch 2" in " ".join(text.value for text in again.markdown)
+    assert again.button(key="keep")
+
+
+def test_a_run_that_is_not_known_is_said_to_be_so() -> None:
+    at = opened(run="nobody")
+    assert "not known any more" in at.warning[0].value
+
+
+def test_two_of_the_same_name_are_two_networks() -> None:
+    for expected in ("Twin", "Twin 2"):
+        at = train_a_little(opened(), epochs=1)
+        at.text_input(key="keep_name").set_value("Twin")
+        well(at.button(key="keep").click().run())
+        assert at.success[0].value.startswith(f"Kept as {expected}.")
+
+
+def test_a_bad_name_loses_nothing() -> None:
+    at = train_a_little(opened(), epochs=1)
+    at.text_input(key="keep_name").set_value("../../evil <b>")
+    well(at.button(key="keep").click().run())
+    assert "name" in at.error[0].value
+    assert at.button(key="keep")
+    at.text_input(key="keep_name").set_value("good")
+    well(at.button(key="keep").click().run())
+    assert at.success[0].value.startswith("Kept as good.")
+
+
+def test_a_run_can_be_stopped() -> None:
+    at = opened()
+    at.number_input(key="recipe_epochs").set_value(1000)
+    well(at.button(key="train").click().run())
+    end = time.monotonic() + 60
+    while not at.get("plotly_chart"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+        well(at.run())
+    well(at.button(key="stop").click().run())
+    until_ended(at)
+    assert any(text.value.startswith("**Stopped after") for text in at.markdown)
+    assert at.button(key="keep")
+
+
+def test_what_does_not_go_together_is_said_before_it_starts() -> None:
+    at = opened()
+    well(at.toggle(key="recipe_batch_norm").set_value(True).run())
+    assert "batch_norm needs a batch_size of at least 2" in at.warning[0].value
+    assert at.button(key="train").disabled
+    well(at.number_input(key="recipe_batch_size").set_value(64).run())
+    assert not at.warning
+    well(at.text_input(key="recipe_hidden").set_value("many").run())
+    assert "hidden" in at.warning[0].value
+
+
+def test_others_see_their_place_in_the_queue() -> None:
+    first, second = opened(), opened()
+    first.number_input(key="recipe_epochs").set_value(1000)
+    well(first.button(key="train").click().run())
+    well(second.button(key="train").click().run())
+    assert second.info[0].value.startswith("1 training before this one")
+    well(second.button(key="stop").click().run())
+    assert "stopped before it began" in second.warning[0].value
+    well(first.button(key="stop").click().run())
+
+
+def test_shipped_networks_can_t_be_deleted_kept_ones_can(folder: Path) -> None:
+    network, card = models.load(models.path_of("report"))
+    models.keep("mine", network, card)
+    at = opened()
+    assert not [button for button in at.button if button.key == "delete"]
+    well(at.selectbox(key="card_of").set_value("mine").run())
+    well(at.button(key="delete").click().run())
+    assert at.success[0].value == "mine is deleted."
+    assert at.selectbox(key="card_of").options == ["report", "first-digits"]
+
+
+def test_a_damaged_file_is_one_sentence(folder: Path) -> None:
+    (folder / "report.safetensors").write_bytes(b"nothing")
+    at = opened()
+    assert "report.safetensors can't be used" in at.error[0].value
+    assert at.selectbox(key="recipe").value == "report"
+
+
+@pytest.mark.parametrize("content", [b"no safetensors", b""])
+def test_a_foreign_file_is_refused(content: bytes) -> None:
+    at = opened()
+    at.file_uploader(key="upload").set_value(("x.safetensors", content, "application/octet-stream"))
+    well(at.run())
+    assert "x.safetensors can't be used" in at.error[0].value
+
+
+def test_a_file_is_brought_along() -> None:
+    at = opened()
+    content = models.path_of("report").read_bytes()
+    at.file_uploader(key="upload").set_value(
+        ("theirs.safetensors", content, "application/octet-stream")
+    )
+    well(at.run())
+    assert at.success[0].value == "Kept as theirs."
+    assert models.path_of("theirs").read_bytes()
+    assert at.selectbox(key="card_of").value == "theirs"
