@@ -30,7 +30,7 @@ MOVES = 100
 THUMB_RADIUS = 13
 PATIENCE = 60  # seconds; longer than that, and something is broken
 
-# Lines on the canvas, from corner to corner in its own pixels; one is drawn over the others.
+# Lines on the canvas, from end to end in its own pixels; one is drawn over the others.
 STROKES = (
     ((80, 70), (200, 70)),
     ((200, 70), (130, 220)),
@@ -164,7 +164,9 @@ def stroke_rows(browser: Browser) -> list[list[str]]:
                 page.bring_to_front()
                 page.goto(url)
                 wait_for(site, page)
-                first, *rest = [stroke_latency(page, site, stroke) for stroke in STROKES]
+                # No two drawings the same, or the server would know the answers already.
+                strokes = [(start, (x + drawing, y - drawing)) for start, (x, y) in STROKES]
+                first, *rest = [stroke_latency(page, site, stroke) for stroke in strokes]
                 if drawing > 0:  # the one before that warms both up
                     firsts[site.script].append(first)
                     others[site.script] += rest

@@ -5,12 +5,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core import sentences
-from core.attacks import ATTACKS
-from core.classifier import Classifier
 from core.figures import probabilities_along
 from core.measures import predict
-from core.path import Path, random_flips, trace
+from core.path import Path
 from pages.parts.address import one_of, put_in_address, start_from_address
+from pages.parts.digit_path import EPSILONS, follow
 from pages.parts.epsilon_explorer import epsilon_explorer
 from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import (
@@ -22,7 +21,6 @@ from pages.parts.subject import (
     show_what_the_network_sees,
 )
 
-EPSILONS = np.linspace(0, 0.5, 101)
 NOISE = "Random noise"
 ATTACK_NAMES = {"FGSM": "fgsm", "PGD": "pgd", NOISE: "noise"}
 ANY_OTHER = "any other digit"
@@ -58,14 +56,12 @@ def main() -> None:
     start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns([1, 2], gap="large")
-    with right:
-        attack_place, answer_place = st.container(horizontal=True), st.container()
+    attack_place = right.container(horizontal=True)
     if opening:
         show_choices(attack_place)
     with left:
         subject = choose_subject()
-        tools_place = st.container()
-    with answer_place:
+    with right:
         chosen = chosen_network()
         if subject is None:
             st.info(
@@ -75,18 +71,20 @@ def main() -> None:
         elif chosen is not None:
             label = label_of(subject, prediction=int(predict(chosen.network, subject.x)[0]))
             path = explore(subject, chosen, label)
-    with tools_place:
+    with left:
         show_tools()
         if subject is not None and chosen is not None:
             show_label_choice(subject, label)
     if not opening:
         show_choices(attack_place)
-    with answer_place:
-        if subject is not None and chosen is not None:
+    with right:
+        if subject is None:
+            st.markdown(EXPLANATION)
+        elif chosen is not None:
             with st.expander("What the network sees", expanded=True):
                 show_what_the_network_sees(subject)
             show_chart(path)
-        st.expander("What is happening here?", expanded=subject is None).markdown(EXPLANATION)
+            show_explanation()
     put_in_address(
         {
             "model": chosen.name if chosen else None,
@@ -150,32 +148,18 @@ def show_attack_choice() -> None:
 
 
 def show_chart(path: Path) -> None:
-    """The probabilities over ε, for who wants to see them."""
+    """The probabilities over ε, sent to whoever opens them."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
     if chart.open:
         figure = probabilities_along(path, epsilon=st.session_state["epsilon"])
         chart.plotly_chart(figure, config={"displayModeBar": False})
 
 
-@st.cache_resource(max_entries=128, show_spinner=False)
-def follow(
-    _network: Classifier,
-    network_name: str,
-    network_version: int,
-    attack: str,
-    pixels: bytes,
-    label: int,
-    target: int | None,
-) -> tuple[Path, int]:
-    """A digit's path under an attack, and how many of 100 random perturbations flip it too."""
-    x = np.frombuffer(pixels, np.float32).reshape(1, 784)
-    path = trace(
-        _network,
-        lambda epsilons: ATTACKS[attack](_network, x, [label], epsilons, target=target)[:, 0],
-        EPSILONS,
-        target=target,
-    )
-    return path, random_flips(_network, x, path.flip.epsilon) if path.flip else 0
+def show_explanation() -> None:
+    """What ε and the attacks are, sent to whoever opens it."""
+    explanation = st.expander("What is happening here?", key="explanation", on_change="rerun")
+    if explanation.open:
+        explanation.markdown(EXPLANATION)
 
 
 def epsilon_in(text: str) -> float:

@@ -45,5 +45,7 @@ def show_images(
 
 def _data_uri(image: FloatArray) -> str:
     buffer = io.BytesIO()
-    Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8)).save(buffer, "PNG")
+    Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8)).save(
+        buffer, "PNG", compress_level=1
+    )
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

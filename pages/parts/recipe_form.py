@@ -1,6 +1,6 @@
 """A recipe in widgets: one of the presets, and every setting of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import models
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
+from core.sentences import on_recipe
 from pages.parts.address import one_of, start_from_address
 
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -31,10 +32,23 @@ TITLES: Mapping[str, str] = MappingProxyType(
     }
 )
 FRESH = "fresh weights"
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "sgd": "SGD",
+        "momentum": "SGD with momentum",
+        "adam": "Adam",
+        "step": "in steps",
+        "fgsm": "one step (FGSM)",
+        "pgd": "PGD",
+    }
+)
 
 
-def show_recipe_form() -> bool:
-    """Choose a recipe; False, and a sentence, where the settings don't make one."""
+def show_recipe_form(*, train: Callable[[], None]) -> None:
+    """Choose a recipe, and a button that calls `train`.
+
+    Where the settings don't make a recipe a sentence says why, and the button is disabled.
+    """
     start_from_address("recipe", parse=one_of(list(PRESETS)), default="report")
     if _key("epochs") not in st.session_state:
         _fill_in()
@@ -46,14 +60,17 @@ def show_recipe_form() -> bool:
         persist_state="session",
         on_change=_fill_in,
     )
+    place = st.container()
     with st.expander("Set everything yourself"):
         _show_settings()
-    try:
-        recipe_in_form()
-    except ValueError as error:
-        st.warning(f"These settings don't make a recipe: {error}.")
-        return False
-    return True
+    with place:
+        try:
+            st.caption(on_recipe(recipe_in_form()))
+            ready = True
+        except ValueError as error:
+            st.warning(f"These settings don't make a recipe: {error}.")
+            ready = False
+        st.button("Train", type="primary", disabled=not ready, on_click=train, key="train")
 
 
 def recipe_in_form() -> Recipe:
@@ -95,8 +112,14 @@ def _show_settings() -> None:
     def number(field: str, label: str, least: float, most: float, **more: Any) -> None:
         st.number_input(label, least, most, key=_key(field), persist_state="session", **more)
 
-    def choice(field: str, label: str, options: list[str], **more: Any) -> None:
-        st.selectbox(label, options, key=_key(field), persist_state="session", **more)
+    def choice(field: str, label: str, options: list[str]) -> None:
+        st.selectbox(
+            label,
+            options,
+            format_func=lambda option: WORDS.get(option, option),
+            key=_key(field),
+            persist_state="session",
+        )
 
     def switch(field: str, label: str, **more: Any) -> None:
         st.toggle(label, key=_key(field), persist_state="session", **more)
@@ -106,7 +129,7 @@ def _show_settings() -> None:
     starts = [FRESH, *models.names()]
     if st.session_state[_key("start")] not in starts:
         starts.append(st.session_state[_key("start")])
-    choice("start", "Start from", starts)
+    st.selectbox("Start from", starts, key=_key("start"), persist_state="session")
     number("frozen", "Frozen layers, from the pixels on", 0, 8)
     number("members", "Networks in the ensemble", 1, 20)
 

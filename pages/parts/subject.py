@@ -110,14 +110,17 @@ def show_what_the_network_sees(subject: Subject) -> None:
         show_images(fitted, box=stages.box)
     else:
         show_images([(stages.ink, "The whole drawing"), seen])
-    st.toggle(
+    centred = st.toggle(
         "Fit and centre the digit, as MNIST's makers did",
         value=True,
         key="centre",
         persist_state="session",
-        help="Off, the whole drawing is merely shrunk to 28 × 28. Draw small or in a corner, and "
-        "see what becomes of the prediction: the network has only ever seen centred digits.",
     )
+    if not centred:
+        st.caption(
+            "Off, the whole drawing is merely shrunk to 28 × 28. Draw small or in a corner, and "
+            "see what becomes of the prediction: the network has only ever seen centred digits."
+        )
 
 
 def _test_digit() -> Subject:

@@ -34,8 +34,7 @@ def main() -> None:
     st.markdown("#### Train a network")
     left, right = st.columns([1, 2], gap="large")
     with left:
-        ready = show_recipe_form()
-        st.button("Train", type="primary", disabled=not ready, on_click=begin, key="train")
+        show_recipe_form(train=begin)
     with right:
         if problem := st.session_state.pop("train_problem", ""):
             st.error(problem)

@@ -138,6 +138,7 @@ def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
     clock.now = 301
     status = wait(queue, run, ended)
     assert status.state == "stopped"
+    assert status.error == "It was ended because nobody looked at it any more."
     assert status.result is not None
 
 
