@@ -15,8 +15,8 @@ from pages.parts.networks import ChosenNetwork, chosen_network, show_network_cho
 from pages.parts.subject import (
     Subject,
     choose_subject,
+    correct_label,
     label_of,
-    show_label_choice,
     show_tools,
     show_what_the_network_sees,
 )
@@ -73,8 +73,6 @@ def main() -> None:
             path = explore(subject, chosen, label)
     with left:
         show_tools()
-        if subject is not None and chosen is not None:
-            show_label_choice(subject, label)
     if not opening:
         show_choices(attack_place)
     with right:
@@ -110,6 +108,7 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
     st.session_state["epsilon"] = epsilon_explorer(
         path,
         label=label,
+        on_label=lambda digit: correct_label(subject, digit),
         sentence=sentences.on_path(
             path, random_flips=noisy, label=label, target=target, noise=attack == "noise"
         ),

@@ -81,21 +81,9 @@ def label_of(subject: Subject, prediction: int) -> int:
     return prediction if subject.label is None else subject.label
 
 
-def show_label_choice(subject: Subject, label: int) -> None:
-    """The digits, to say which it is meant to be."""
-    key = f"label {subject.id}"
-
-    def correct() -> None:
-        st.session_state["correction"] = (subject.id, st.session_state[key])
-
-    st.session_state[key] = label
-    st.pills(
-        "Meant to be (correct it where the network is wrong)",
-        range(10),
-        required=True,
-        key=key,
-        on_change=correct,
-    )
+def correct_label(subject: Subject, label: int) -> None:
+    """Somebody says which digit it is meant to be."""
+    st.session_state["correction"] = (subject.id, label)
 
 
 def show_what_the_network_sees(subject: Subject) -> None:

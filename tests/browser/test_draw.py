@@ -85,6 +85,34 @@ def test_the_bars_show_the_probabilities(page: Page, app_url: str) -> None:
     assert predicted == str(shares.index(max(shares)))
 
 
+def test_the_label_is_corrected_with_one_click(page: Page, app_url: str) -> None:
+    open_draw(page, app_url, "?digit=0")
+    expect_seen(page, 7)
+    choices = page.get_by_role("group", name="Meant to be").get_by_role("radio")
+    expect(choices.nth(7)).to_be_checked()
+    choices.nth(1).click()
+    expect(page.locator(".sentence")).to_have_text(
+        "The network takes this 1 for a 7 without any attack."
+    )
+    choices.nth(7).click()
+    expect(page.locator(".sentence")).to_contain_text("Flips from 7 to")
+
+
+@pytest.mark.parametrize("width", [360, 390, 700, 1000, 1280, 1920])
+def test_nothing_moves_and_nothing_sticks_out_as_the_prediction_flips(
+    page: Page, app_url: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    open_draw(page, app_url, "?digit=0")
+    expect_seen(page, 7)
+    slider(page).focus()
+    before = slider(page).bounding_box()
+    page.keyboard.press("End")
+    expect_seen(page, r"[^7]")
+    assert slider(page).bounding_box() == before
+    assert page.locator(".explorer").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 def test_by_arrow_keys_and_for_screen_readers(page: Page, app_url: str) -> None:
     open_draw(page, app_url, "?digit=0")
     expect_seen(page, 7)

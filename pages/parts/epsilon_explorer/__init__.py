@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path as File
 from typing import Any
 
@@ -20,12 +21,21 @@ _explorer = st.components.v2.component(
 )
 
 
-def epsilon_explorer(path: Path, *, label: int, sentence: str, start: float, key: str) -> float:
+def epsilon_explorer(
+    path: Path,
+    *,
+    label: int,
+    on_label: Callable[[int], None],
+    sentence: str,
+    start: float,
+    key: str,
+) -> float:
     """Show a path with a slider that needs no server, and return where it came to rest.
 
     Args:
         path: the image under every budget.
         label: the digit it is meant to be.
+        on_label: called with another one where somebody says so.
         sentence: what there is to say of the path as a whole.
         start: the ε to begin with; afterwards the slider stays where it is, whatever the path.
         key: the component's key in the session state.
@@ -50,6 +60,7 @@ def epsilon_explorer(path: Path, *, label: int, sentence: str, start: float, key
         data=len(head).to_bytes(4, "little") + head + numbers,
         default={"epsilon": start},
         on_epsilon_change=lambda: None,
+        on_label_change=lambda: on_label(int(st.session_state[key]["label"])),
         key=key,
     )
     return float(result["epsilon"])

@@ -7,7 +7,7 @@ const REST = 300; // milliseconds without movement, so that a held arrow key cou
 const explorers = new WeakMap();
 
 export default function (component) {
-  const { parentElement, setStateValue } = component;
+  const { parentElement, setStateValue, setTriggerValue } = component;
   const data = unpack(component.data);
   let explorer = explorers.get(parentElement);
   if (!explorer) {
@@ -15,6 +15,7 @@ export default function (component) {
     explorers.set(parentElement, explorer);
   }
   explorer.tell = (epsilon) => setStateValue("epsilon", epsilon);
+  explorer.correct = (digit) => setTriggerValue("label", digit);
   explorer.show(data);
 }
 
@@ -58,6 +59,7 @@ class Explorer {
       return { context, canvas: context.canvas, image: context.createImageData(28, 28) };
     });
     this.columns = Array.from({ length: 10 }, (_, digit) => this.addColumn(digit));
+    this.choices = Array.from({ length: 10 }, (_, digit) => this.addChoice(find(".meant"), digit));
     this.start = start;
     this.slider.addEventListener("input", () => this.moved());
     this.slider.addEventListener("change", () => this.waitForRest());
@@ -77,6 +79,20 @@ class Explorer {
     const was = make(well, "was");
     make(column, "name").textContent = digit;
     return { column, percent, fill, was };
+  }
+
+  // The digit as one of those that the image may be meant to be.
+  addChoice(place, digit) {
+    const label = document.createElement("label");
+    const choice = document.createElement("input");
+    choice.type = "radio";
+    choice.name = "meant";
+    choice.addEventListener("change", () => this.correct(digit));
+    const name = document.createElement("span");
+    name.textContent = digit;
+    label.append(choice, name);
+    place.append(label);
+    return choice;
   }
 
   show(data) {
@@ -101,6 +117,7 @@ class Explorer {
       was.style.bottom = `calc(${data.probabilities[0][digit] * 100}% - 2px)`;
       column.classList.toggle("label", digit === data.label);
     });
+    this.choices[data.label].checked = true;
     this.sentence.textContent = data.sentence;
     this.drawn = null;
     this.draw();
