@@ -1,8 +1,8 @@
 """Page configuration and navigation; `streamlit run app.py` starts here."""
 
-import logging
-
 import streamlit as st
+
+from pages.parts.failures import failures_explained
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page; on a projector they are wanted below.
@@ -16,11 +16,5 @@ page = st.navigation(
     ],
     position="top",
 )
-try:
+with failures_explained(page.title):
     page.run()
-except Exception:
-    logging.getLogger(__name__).exception("The page %s failed", page.title)
-    st.error(
-        "Something went wrong on our side; the server's log says what. Your drawing and settings "
-        "are kept: try another attack or another digit."
-    )

@@ -2,7 +2,6 @@
 
 import numpy as np
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from core import sentences
 from core.figures import probabilities_along
@@ -11,9 +10,11 @@ from core.path import Path
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.digit_path import EPSILONS, follow
 from pages.parts.epsilon_explorer import epsilon_explorer
+from pages.parts.failures import failures_explained
 from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import (
     Subject,
+    choose_source,
     choose_subject,
     correct_label,
     label_of,
@@ -21,6 +22,7 @@ from pages.parts.subject import (
     show_what_the_network_sees,
 )
 
+COLUMNS = (1, 2)
 NOISE = "Random noise"
 ATTACK_NAMES = {"FGSM": "fgsm", "PGD": "pgd", NOISE: "noise"}
 ANY_OTHER = "any other digit"
@@ -43,54 +45,62 @@ small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MN
 
 
 def main() -> None:
-    """The page.
-
-    What is sent early is seen early. When the page opens there is nothing to answer yet, and the
-    widgets come first: the browser builds them while the server loads what the canvas needs.
-    Afterwards the answer comes first; what the widgets say is in the session state already.
-    """
-    opening = not st.session_state.get("draw_opened")
-    st.session_state["draw_opened"] = True
+    """The page: its choices, and the digit under attack."""
     start_from_address("epsilon", parse=epsilon_in, default=0.0)
     start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
     start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
-    left, right = st.columns([1, 2], gap="large")
-    attack_place = right.container(horizontal=True)
-    if opening:
-        show_choices(attack_place)
+    left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
     with left:
-        subject = choose_subject()
-    with right:
-        chosen = chosen_network()
-        if subject is None:
-            st.info(
-                "Draw a digit, take one of MNIST's test digits, or upload a picture of one. "
-                "What the network sees in it, and how to make it see another, appears here."
-            )
-        elif chosen is not None:
-            label = label_of(subject, prediction=int(predict(chosen.network, subject.x)[0]))
-            path = explore(subject, chosen, label)
-    with left:
-        show_tools()
-    if not opening:
-        show_choices(attack_place)
-    with right:
-        if subject is None:
-            st.markdown(EXPLANATION)
-        elif chosen is not None:
-            with st.expander("What the network sees", expanded=True):
-                show_what_the_network_sees(subject)
-            show_chart(path)
-            show_explanation()
-    put_in_address(
-        {
-            "model": chosen.name if chosen else None,
-            "attack": st.session_state["attack"],
-            "target": None if target_wanted() is None else str(target_wanted()),
-            "epsilon": f"{st.session_state['epsilon']:.3f}",
-        }
+        choose_source()
+    with right.container(horizontal=True):
+        show_attack_choice()
+        show_network_choice()
+    show_digit_under_attack()
+
+
+@st.fragment
+def show_digit_under_attack() -> None:
+    """The digit and what becomes of it, all that a stroke has run again.
+
+    What is sent early is seen early, so the answer comes before whatever else is below the digit.
+    """
+    with failures_explained("Draw"):
+        left, right = st.columns(COLUMNS, gap="large")
+        with left:
+            subject = choose_subject()
+        with right:
+            chosen = chosen_network()
+            if subject is None:
+                show_how_to_begin()
+            elif chosen is not None:
+                label = label_of(subject, prediction=int(predict(chosen.network, subject.x)[0]))
+                path = explore(subject, chosen, label)
+        with left:
+            show_tools()
+        with right:
+            if subject is not None and chosen is not None:
+                with st.expander("What the network sees", expanded=True):
+                    show_what_the_network_sees(subject)
+                show_chart(path)
+                show_explanation()
+        put_in_address(
+            {
+                "model": chosen.name if chosen else None,
+                "attack": st.session_state["attack"],
+                "target": None if target_wanted() is None else str(target_wanted()),
+                "epsilon": f"{st.session_state['epsilon']:.3f}",
+            }
+        )
+
+
+def show_how_to_begin() -> None:
+    """What there is to do while there is no digit."""
+    st.info(
+        "Draw a digit, take one of MNIST's test digits, or upload a picture of one. "
+        "What the network sees in it, and how to make it see another, appears here."
     )
+    st.markdown(EXPLANATION)
 
 
 def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
@@ -122,13 +132,6 @@ def target_wanted() -> int | None:
     """The digit to attack towards; None for any other, which is all that noise knows."""
     target = st.session_state["target"]
     return None if target == ANY_OTHER or st.session_state["attack"] == NOISE else int(target)
-
-
-def show_choices(place: DeltaGenerator) -> None:
-    """The widgets that decide the attack, its target and the network, in their place."""
-    with place:
-        show_attack_choice()
-        show_network_choice()
 
 
 def show_attack_choice() -> None:

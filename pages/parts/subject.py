@@ -39,9 +39,9 @@ def test_digits() -> digits.Digits:
     return digits.load("test")
 
 
-def choose_subject() -> Subject | None:
-    """The widgets by which one comes to a digit; None while there is none to attack."""
-    source = st.segmented_control(
+def choose_source() -> None:
+    """Where the digit comes from."""
+    st.segmented_control(
         "A digit to attack",
         [DRAW, TEST_DIGIT, PICTURE],
         default=TEST_DIGIT if "digit" in st.query_params else DRAW,
@@ -50,6 +50,11 @@ def choose_subject() -> Subject | None:
         persist_state="session",
         label_visibility="collapsed",
     )
+
+
+def choose_subject() -> Subject | None:
+    """The widgets by which one comes to a digit; None while there is none to attack."""
+    source = st.session_state["source"]
     if source != TEST_DIGIT:
         put_in_address({"digit": None})
     try:

@@ -5,6 +5,7 @@ import streamlit as st
 from core import models
 from core.training.queue import QueueFullError, Status
 from pages.parts.address import put_in_address
+from pages.parts.failures import failures_explained
 from pages.parts.network_library import show_library
 from pages.parts.recipe_form import TITLES, recipe_in_form, show_recipe_form
 from pages.parts.trainings import (
@@ -83,11 +84,12 @@ def show_run() -> None:
 
 def show_while_it_runs(run_id: str) -> None:
     """A run's progress, looked at again and again until it has ended."""
-    status = training_queue().status(run_id)
-    if status is None or status.ended:
-        st.rerun()
-    show_progress(run_id, status)
-    show_epochs(status)
+    with failures_explained("Train"):
+        status = training_queue().status(run_id)
+        if status is None or status.ended:
+            st.rerun()
+        show_progress(run_id, status)
+        show_epochs(status)
 
 
 def show_end(run_id: str, status: Status) -> None:
