@@ -128,8 +128,9 @@ REMEDIES = (
     Remedy(
         title="Adversarial training, PGD",
         preset="adversarial-pgd",
-        mechanism="As before, but the attack takes several small steps and asks for the gradient "
-        "again after each. Whoever learns from the stronger attack should withstand it better.",
+        mechanism="Each image is attacked before it is learned from, by several small steps that "
+        "each ask for the gradient anew. Whoever learns from the stronger attack should withstand "
+        "it better.",
         paper="Madry, Makelov, Schmidt, Tsipras and Vladu 2018, “Towards Deep Learning Models "
         "Resistant to Adversarial Attacks”",
         expectation=NOT_NAMED,
@@ -146,10 +147,15 @@ def presets() -> list[str]:
 # What was found
 
 NO_DIFFERENCE = "No difference worth the name."
+TOO_LARGE = "Nearly all are misread; try a smaller ε."
+TOO_SMALL = "Hardly any is misread; try a larger ε."
+_SATURATED = 0.1
 
 
 def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
     """What a network has over another, in one sentence; PGD decides, as the stronger attack.
+
+    Where nearly all images are misread with and without it, or hardly any, nothing is said.
 
     Args:
         own: of the network with the remedy.
@@ -163,6 +169,11 @@ def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
         raise ValueError("epsilon must be above 0: without a budget there is no attack")
     accuracy = _sign(own.clean_accuracy - other.clean_accuracy, SAME_ACCURACY)
     robustness = _gain("pgd", own, other, epsilon)
+    rates = [network.evasion_rate("pgd", epsilon) for network in (own, other)]
+    if robustness == 0 and min(rates) > 1 - _SATURATED:
+        return TOO_LARGE
+    if robustness == 0 and max(rates) < _SATURATED:
+        return TOO_SMALL
     if (accuracy, robustness) == (0, 0) and _gain("fgsm", own, other, epsilon) == 0:
         return NO_DIFFERENCE
     return {
@@ -248,8 +259,8 @@ def percent(share: float) -> str:
 
 
 def _sign(difference: float, threshold: float) -> int:
-    """1 or -1 where a difference is worth the name, else 0."""
-    return 0 if abs(difference) < threshold else int(np.sign(difference))
+    """1 or -1 where a difference, to a tenth of a per cent as it is shown, is worth the name."""
+    return 0 if round(abs(difference), 3) <= threshold else int(np.sign(difference))
 
 
 def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float) -> int:

@@ -245,6 +245,20 @@ def initial_network(recipe: Recipe) -> MLP:
     return MLP(tuple(weights), tuple(biases))
 
 
+def check_start(network: MLP, recipe: Recipe) -> None:
+    """Refuse a network to start from whose layers are not the recipe's.
+
+    Raises:
+        ValueError: it is one.
+    """
+    own, wanted = network.sizes, (784, *recipe.hidden, checks.CLASSES)
+    if own != wanted:
+        own_layers, wanted_layers = ("-".join(map(str, sizes)) for sizes in (own, wanted))
+        raise ValueError(
+            f"start: {recipe.start} has the layers {own_layers}, the recipe {wanted_layers}"
+        )
+
+
 def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
     """The engine of that name, at the start of a run. Imported here: each brings a compiler."""
     if name not in (None, *ENGINES):
@@ -252,11 +266,7 @@ def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
     if (start is None) == bool(recipe.start):
         raise ValueError(f"start must be the network that the recipe names: {recipe.start!r}")
     network = start or initial_network(recipe)
-    if network.sizes != (784, *recipe.hidden, checks.CLASSES):
-        raise ValueError(
-            f"start: {recipe.start} has layers {network.sizes}, "
-            f"the recipe {(784, *recipe.hidden, checks.CLASSES)}"
-        )
+    check_start(network, recipe)
     if name == "torch":
         return _torch_engine(network, recipe)
     from core.training.compiled import CompiledEngine

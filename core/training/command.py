@@ -10,7 +10,7 @@ from tqdm import tqdm
 from core import digits, folders, models
 from core.mlp import MLP
 from core.recipe import Recipe
-from core.training import EpochReport, split, train
+from core.training import EpochReport, check_start, split, train
 from core.training.outcome import log_lines, outcome
 
 
@@ -97,13 +97,14 @@ def load_start(recipe: Recipe) -> MLP | None:
     """The network that a recipe starts from; None for a fresh one.
 
     Raises:
-        ValueError: there is no such network, or it is an ensemble.
+        ValueError: there is no such network, it is an ensemble, or has other layers.
     """
     if not recipe.start:
         return None
     network = models.load(models.path_of(recipe.start))[0]
     if not isinstance(network, MLP):
         raise ValueError(f"start: {recipe.start} is an ensemble; start from a single network")
+    check_start(network, recipe)
     return network
 
 

@@ -1,5 +1,7 @@
 """All networks there are: their cards, files to download, and files to bring along."""
 
+import re
+
 import streamlit as st
 
 from core import models, sentences
@@ -54,7 +56,7 @@ def _show_card(name: str) -> None:
             st.caption("Shipped with the app: it can't be overwritten or deleted.")
         else:
             with st.popover("Delete …"):
-                st.write(f"{name} is deleted for everybody.")
+                st.write(f"This deletes {name} for everybody.")
                 st.button("Delete it", key="delete", on_click=_delete, args=[name])
 
 
@@ -65,7 +67,9 @@ def _bring_along() -> None:
         return
     try:
         network, card = models.parse(file.getvalue(), file.name)
-        name = models.keep(file.name.removesuffix(models.SUFFIX), network, card)
+        # Browsers number a second download of the same name in brackets.
+        stem = re.sub(r" ?\(\d+\)$", "", file.name.removesuffix(models.SUFFIX))
+        name = models.keep(stem, network, card)
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:

@@ -40,6 +40,9 @@ def chosen_network() -> ChosenNetwork | None:
         return None
     _start_from_address(names)
     name = st.session_state["model"]
+    if name not in names:
+        st.error(f"The network {name} is not there any more. Choose another one.")
+        return None
     try:
         path = models.path_of(name)
         version = path.stat().st_mtime_ns if path.exists() else 0

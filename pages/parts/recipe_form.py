@@ -44,10 +44,14 @@ WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def show_recipe_form(*, train: Callable[[], None]) -> None:
+def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
     """Choose a recipe, and a button that calls `train`.
 
     Where the settings don't make a recipe a sentence says why, and the button is disabled.
+
+    Args:
+        train: called on a click.
+        busy: whether a training has to end before another can be asked for.
     """
     start_from_address("recipe", parse=one_of(list(PRESETS)), default="report")
     if _key("epochs") not in st.session_state:
@@ -70,7 +74,9 @@ def show_recipe_form(*, train: Callable[[], None]) -> None:
         except ValueError as error:
             st.warning(f"These settings don't make a recipe: {error}.")
             ready = False
-        st.button("Train", type="primary", disabled=not ready, on_click=train, key="train")
+        st.button("Train", type="primary", disabled=busy or not ready, on_click=train, key="train")
+        if busy:
+            st.caption("The training shown here has to end first, or be stopped.")
 
 
 def recipe_in_form() -> Recipe:
@@ -109,8 +115,9 @@ def _fill_in() -> None:
 def _show_settings() -> None:
     """A widget for each field of a recipe."""
 
-    def number(field: str, label: str, least: float, most: float, **more: Any) -> None:
-        st.number_input(label, least, most, key=_key(field), persist_state="session", **more)
+    def number(field: str, label: str, *, step: float = 1, **more: Any) -> None:
+        # Without limits: a number outside of them would stay here, and its sentence unsaid.
+        st.number_input(label, step=step, key=_key(field), persist_state="session", **more)
 
     def choice(field: str, label: str, options: list[str]) -> None:
         st.selectbox(
@@ -130,26 +137,26 @@ def _show_settings() -> None:
     if st.session_state[_key("start")] not in starts:
         starts.append(st.session_state[_key("start")])
     st.selectbox("Start from", starts, key=_key("start"), persist_state="session")
-    number("frozen", "Frozen layers, from the pixels on", 0, 8)
-    number("members", "Networks in the ensemble", 1, 20)
+    number("frozen", "Frozen layers, from the pixels on")
+    number("members", "Networks in the ensemble")
 
     st.markdown("**Steps**")
-    number("epochs", "Epochs", 1, 1000)
-    number("batch_size", "Batch size", 1, 10_000)
+    number("epochs", "Epochs")
+    number("batch_size", "Batch size")
     choice("optimizer", "Optimiser", list(OPTIMIZERS))
-    number("learning_rate", "Learning rate", 0.0, 10.0, step=0.001, format="%.4f")
+    number("learning_rate", "Learning rate", step=0.001, format="%.4f")
     choice("schedule", "Learning-rate schedule", list(SCHEDULES))
-    number("patience", "Early stopping: patience in epochs, 0 for none", 0, 1000)
-    number("seed", "Seed", 0, 2**31)
+    number("patience", "Early stopping: patience in epochs, 0 for none")
+    number("seed", "Seed")
 
     st.markdown("**Regularisation**")
-    number("weight_decay", "L2 weight decay", 0.0, 0.1, step=0.0001, format="%.4f")
-    number("dropout", "Dropout, share of units", 0.0, 0.9, step=0.05)
+    number("weight_decay", "L2 weight decay", step=0.0001, format="%.4f")
+    number("dropout", "Dropout, share of units", step=0.05)
     switch("batch_norm", "Batch normalisation")
 
     st.markdown("**Images**")
-    number("training_images", "Training images, 0 for all", 0, 60_000, step=500)
-    number("held_out", "Of these held out for validation, 0 for the test images", 0, 59_999)
+    number("training_images", "Training images, 0 for all", step=500)
+    number("held_out", "Of these held out for validation, 0 for the test images")
     st.pills(
         "Digits to learn",
         range(10),
@@ -157,19 +164,25 @@ def _show_settings() -> None:
         key=_key("digits"),
         persist_state="session",
     )
-    number("rotation", "Turn by up to, degrees", 0.0, 180.0, step=5.0)
-    number("shift", "Shift by up to, pixels", 0.0, 14.0, step=0.5)
-    number("scaling", "Scale by up to, share", 0.0, 0.5, step=0.05)
+    number("rotation", "Turn by up to, degrees", step=5.0)
+    number("shift", "Shift by up to, pixels", step=0.5)
+    number("scaling", "Scale by up to, share", step=0.05)
     switch("flip", "Mirror half of them", help="Most mirrored digits are no digits: see Remedies.")
 
     st.markdown("**Adversarial training**")
     choice("adversary", "Attack while training", list(ADVERSARIES))
-    number("adversary_epsilon", "Its ε", 0.001, 1.0, step=0.05)
+    number("adversary_epsilon", "Its ε", step=0.05)
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
-    """What a list like "128, 64" says; a text that is none becomes a layer that is refused."""
+    """What a list like "128, 64" says.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
-        return (0,)
+        raise ValueError(
+            f"hidden layers must be whole numbers with commas, like 128, 64, not {text!r}"
+        ) from None

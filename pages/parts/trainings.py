@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core import models
+from core.checks import CLASSES
 from core.figures import training_curves
 from core.training.outcome import log_lines
 from core.training.queue import Queue, Status
@@ -20,10 +21,9 @@ def training_queue() -> Queue:
 def show_progress(run_id: str, status: Status) -> None:
     """Where a run stands, with a button to stop it."""
     if status.state == "waiting":
-        st.info(
-            f"{status.ahead} {'training' if status.ahead == 1 else 'trainings'} before this one. "
-            "It begins by itself; keep this page open, or come back to its address."
-        )
+        trainings = "training" if status.ahead == 1 else "trainings"
+        before = f"{status.ahead} {trainings} before this one. " if status.ahead else ""
+        st.info(f"{before}It begins by itself; keep this page open, or come back to its address.")
     elif status.state == "running":
         share = status.images / status.all_images if status.all_images else 0.0
         st.progress(min(share, 1.0), text=_progress_text(status))
@@ -49,14 +49,17 @@ def show_epochs(status: Status) -> None:
 
 
 def show_accuracies(card: models.Card) -> None:
-    """A network's accuracies beside the report's."""
+    """A network's accuracies, beside the report's where they are of all ten digits."""
+    learned = card.recipe.digits
     shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
     with st.container(horizontal=True):
         for (name, report), share in zip(REPORT_ACCURACIES.items(), shares, strict=True):
             st.metric(
                 f"{name} accuracy",
                 f"{share:.2%}",
-                f"{100 * (share - report):+.2f} points; the report: {report:.2%}",
+                f"{100 * (share - report):+.2f} points; the report: {report:.2%}"
+                if len(learned) == CLASSES
+                else f"of the digits {', '.join(map(str, learned))} alone",
                 delta_color="off",
                 delta_arrow="off",
             )
@@ -66,6 +69,8 @@ def _progress_text(status: Status) -> str:
     if not status.images:
         return "Reading the images and compiling …"
     recipe, epochs = status.recipe, len(status.reports)
+    if epochs == recipe.epochs * recipe.members:
+        return "Measuring what has been learned …"
     text = f"Epoch {min(epochs % recipe.epochs + 1, recipe.epochs)} of {recipe.epochs}"
     if recipe.members > 1:
         member = status.reports[-1].member if status.reports else 1

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core import models
+from core.sentences import on_recipe
 from core.training.queue import QueueFullError, Status
 from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
@@ -20,9 +21,12 @@ SECONDS_BETWEEN_LOOKS = 0.7
 EXPLANATION = """
 Training shows the network one image after the other (or a batch of them) and moves every weight a
 little against the slope of the **loss**, which is large where the network gave the right digit a
-small probability. An **epoch** is once through all images. Training loss always falls in the
-end; what counts is the **validation** loss, on images that nothing is learned from. Where it rises
+small probability. An **epoch** is once through all images. Training loss mostly falls and falls;
+what counts is the **validation** loss, on images that nothing is learned from. Where it rises
 again while the training loss still falls, the network begins to learn its images by heart.
+
+As in the course report, the validation images are the test images, unless some training images
+are held out for it. Whoever picks an epoch by them has, in a small way, learned from them.
 
 *The report* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
 0.01, 20 epochs. Every other recipe changes that in one of the ways that the report recommends for
@@ -35,7 +39,7 @@ def main() -> None:
     st.markdown("#### Train a network")
     left, right = st.columns([1, 2], gap="large")
     with left:
-        show_recipe_form(train=begin)
+        show_recipe_form(train=begin, busy=is_busy())
     with right:
         if problem := st.session_state.pop("train_problem", ""):
             st.error(problem)
@@ -51,11 +55,19 @@ def begin() -> None:
 
     The recipe is read here: somebody may have changed a setting and pressed Train at once.
     """
+    if is_busy():  # a second click, before the first one's answer
+        return
     try:
         st.session_state["run"] = training_queue().submit(recipe_in_form())
         st.session_state["run_title"] = TITLES[st.session_state["recipe"]]
     except (QueueFullError, ValueError) as error:
         st.session_state["train_problem"] = str(error)
+
+
+def is_busy() -> bool:
+    """Whether a run of this session waits or trains; it could not be found again after another."""
+    status = training_queue().status(st.session_state.get("run", ""))
+    return status is not None and not status.ended
 
 
 def show_run() -> None:
@@ -74,6 +86,7 @@ def show_run() -> None:
             "What was kept of it is in the list of networks below."
         )
         return
+    st.caption(on_recipe(status.recipe))
     if status.ended:
         show_end(run_id, status)
         show_epochs(status)
@@ -105,6 +118,9 @@ def show_end(run_id: str, status: Status) -> None:
     kept = st.session_state.get("kept", {})
     if run_id in kept:
         name = kept[run_id]
+        if name not in models.names():
+            st.info(f"It was kept as {name}, and deleted since.")
+            return
         st.success(f"Kept as {name}. It can be chosen on every page.")
         if st.button("Attack it on the Draw page", key="attack_it"):
             st.session_state["model"] = name

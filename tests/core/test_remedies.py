@@ -10,7 +10,15 @@ from core.digits import Digits
 from core.measures import accuracy
 from core.mlp import MLP
 from core.recipe import PRESETS
-from core.remedies import BASELINE, REMEDIES, SAME_ACCURACY, SAME_EVASION, Remedy
+from core.remedies import (
+    BASELINE,
+    REMEDIES,
+    SAME_ACCURACY,
+    SAME_EVASION,
+    TOO_LARGE,
+    TOO_SMALL,
+    Remedy,
+)
 from core.robustness import EPSILONS, Robustness
 from tests.conftest import random_mlp
 
@@ -73,10 +81,19 @@ def test_networks_to_compare_come_after_what_they_are_set_beside() -> None:
         ((0.90, 0.5, 0.7), "Costs accuracy and buys no robustness."),
         ((0.90, 0.7, 0.9), "Costs both accuracy and robustness."),
         ((0.95, 0.3, 0.7), "Buys neither accuracy nor robustness."),
+        ((0.954, 0.5, 0.7), NO_DIFFERENCE),  # as much as it may be by chance
     ],
 )
 def test_verdicts(own: tuple[float, float, float], said: str) -> None:
     assert remedies.verdict(robustness(*own), OTHER, epsilon=0.1) == said
+
+
+@pytest.mark.parametrize(("rates", "said"), [((1.0, 0.96), TOO_LARGE), ((0.052, 0.072), TOO_SMALL)])
+def test_where_an_attack_always_or_never_succeeds_nothing_is_said(
+    rates: tuple[float, float], said: str
+) -> None:
+    own, other = (robustness(0.95, rate, rate) for rate in rates)
+    assert remedies.verdict(own, other, epsilon=0.1) == said
 
 
 @given(
@@ -90,6 +107,10 @@ def test_a_verdict_names_robustness_as_pgd_has_it(
     ours, theirs = (robustness(*(count / 1000 for count in each)) for each in (own, other))
     said = remedies.verdict(ours, theirs, epsilon=epsilon)
     buys = re.search(r"^Buys (both accuracy and )?robustness", said) is not None
+    if said in (TOO_LARGE, TOO_SMALL):
+        assert abs(own[2] - other[2]) <= 1000 * SAME_EVASION
+        assert min(own[2], other[2]) > 900 or max(own[2], other[2]) < 100
+        return
     if own[2] < other[2] - 1000 * SAME_EVASION:
         assert buys
     if own[2] > other[2] - 1000 * SAME_EVASION:

@@ -166,6 +166,21 @@ def test_undo_keeps_the_corrected_label() -> None:
     assert meant(at) == 1
 
 
+def test_a_network_that_somebody_deletes_is_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(models.path_of("report"), tmp_path)
+    shutil.copy(models.path_of("report"), tmp_path / "other.safetensors")
+    for function in (models.names, models.path_of, models.is_shipped):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    at = draw(opened(model="other"), SEVEN)
+    (tmp_path / "other.safetensors").unlink()
+    well(at.run())
+    assert explorer(at) is not None or "not there any more" in at.error[0].value
+    well(at.selectbox(key="model").set_value("report").run())
+    assert meant(at) == 7
+
+
 def test_undo_and_clear_lose_nothing() -> None:
     at = draw(opened(), SEVEN)
     first = explorer(at)

@@ -97,6 +97,45 @@ def test_a_network_is_trained_kept_and_attacked() -> None:
     assert at.selectbox(key="model").value == "Mine"
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("epochs", 0, "epochs must be"),
+        ("epochs", 2000, "epochs must be"),
+        ("frozen", 99, "frozen must be"),
+        ("batch_size", -1, "batch_size must be"),
+        ("learning_rate", -0.1, "learning_rate must be above 0"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_a_sentence(setting: str, value: float, said: str) -> None:
+    at = opened()
+    well(at.number_input(key=f"recipe_{setting}").set_value(value).run())
+    assert said in at.warning[0].value
+    assert at.button(key="train").disabled
+
+
+@pytest.mark.parametrize("text", ["abc", "10 20", "64.5"])
+def test_hidden_layers_that_are_no_numbers_are_a_sentence(text: str) -> None:
+    at = opened()
+    well(at.text_input(key="recipe_hidden").set_value(text).run())
+    assert f"like 128, 64, not {text!r}" in at.warning[0].value
+
+
+def test_a_start_of_other_layers_is_refused_before_it_waits_in_line() -> None:
+    at = opened()
+    at.text_input(key="recipe_hidden").set_value("32")
+    at.selectbox(key="recipe_start").set_value("report")
+    well(at.button(key="train").click().run())
+    assert "report has the layers 784-128-64-10, the recipe 784-32-10" in at.error[0].value
+    assert "run" not in at.query_params
+
+
+def test_accuracy_on_some_digits_is_not_set_beside_the_report_s() -> None:
+    at = opened()
+    well(at.selectbox(key="card_of").set_value("first-digits").run())
+    assert at.metric[2].delta == "of the digits 0, 1, 2, 3, 4 alone"
+
+
 def test_a_reload_finds_the_run_by_its_address() -> None:
     at = train_a_little(opened())
     again = opened(run=at.query_params["run"])
@@ -132,6 +171,7 @@ def test_a_run_can_be_stopped() -> None:
     at = opened()
     at.number_input(key="recipe_epochs").set_value(1000)
     well(at.button(key="train").click().run())
+    assert well(at.run()).button(key="train").disabled  # or this run could not be found again
     end = time.monotonic() + 60
     while not at.get("plotly_chart"):
         assert time.monotonic() < end
