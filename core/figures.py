@@ -112,14 +112,28 @@ def training_curves(reports: Sequence[EpochReport]) -> dict[str, Any]:
     return {
         "data": lines,
         "layout": {
-            "height": 300,
-            "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
+            "height": 320,
+            "margin": {"l": 55, "r": 10, "t": 55, "b": 45},
             "hovermode": "x unified",
-            "legend": {"orientation": "h", "y": 1.15},
+            "legend": {"orientation": "h", "y": 1.1, "yanchor": "bottom"},
             "xaxis": {**epoch_axis, "domain": [0, 0.42]},
             "xaxis2": {**epoch_axis, "domain": [0.58, 1], "anchor": "y2"},
-            "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
-            "yaxis2": {"title": {"text": "accuracy"}, "tickformat": ".1%", "anchor": "x2"},
+            "yaxis": {"rangemode": "tozero"},
+            "yaxis2": {"tickformat": ".1%", "anchor": "x2"},
+            # Above the axes: beside them, on a phone, one would lie on the other's lines.
+            "annotations": [
+                {
+                    "text": measure,
+                    "x": 0,
+                    "xref": f"x{axis} domain",
+                    "xanchor": "left",
+                    "y": 1,
+                    "yref": "paper",
+                    "yanchor": "bottom",
+                    "showarrow": False,
+                }
+                for axis, measure in (("", "loss"), ("2", "accuracy"))
+            ],
         },
     }
 
@@ -172,8 +186,8 @@ def evasion_over_epsilon(
             "height": 520,
             "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
             "hovermode": "x unified",
-            "legend": {"orientation": "h", "y": -0.18, "yanchor": "top"},
-            "xaxis": {"title": {"text": "ε"}, "range": [0, largest]},
+            "legend": {"orientation": "h", "y": -0.18, "yanchor": "top", "maxheight": 1},
+            "xaxis": {"title": {"text": "ε", "standoff": 0}, "range": [0, largest]},
             "yaxis": {"title": {"text": "evasion rate"}, "range": [0, 1.02], "tickformat": ".0%"},
             "shapes": [
                 {

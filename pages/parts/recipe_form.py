@@ -32,6 +32,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
     }
 )
 FRESH = "fresh weights"
+SETTINGS = "settings"
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "sgd": "SGD",
@@ -65,7 +66,7 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
         on_change=_fill_in,
     )
     place = st.container()
-    with st.expander("Set everything yourself"):
+    with st.expander("Set everything yourself", key=SETTINGS, on_change="rerun"):
         _show_settings()
     with place:
         try:
@@ -77,6 +78,11 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
         st.button("Train", type="primary", disabled=busy or not ready, on_click=train, key="train")
         if busy:
             st.caption("The training shown here has to end first, or be stopped.")
+
+
+def fold_settings() -> None:
+    """Fold the settings away: on a phone all that they are followed by is out of sight."""
+    st.session_state[SETTINGS] = False
 
 
 def recipe_in_form() -> Recipe:

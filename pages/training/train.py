@@ -8,7 +8,7 @@ from core.training.queue import QueueFullError, Status
 from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
 from pages.parts.network_library import show_library
-from pages.parts.recipe_form import TITLES, recipe_in_form, show_recipe_form
+from pages.parts.recipe_form import TITLES, fold_settings, recipe_in_form, show_recipe_form
 from pages.parts.trainings import (
     show_accuracies,
     show_epochs,
@@ -60,6 +60,7 @@ def begin() -> None:
     try:
         st.session_state["run"] = training_queue().submit(recipe_in_form())
         st.session_state["run_title"] = TITLES[st.session_state["recipe"]]
+        fold_settings()
     except (QueueFullError, ValueError) as error:
         st.session_state["train_problem"] = str(error)
 
