@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -30,13 +30,14 @@ MOVES = 100
 THUMB_RADIUS = 13
 PATIENCE = 60  # seconds; longer than that, and something is broken
 
-# Lines on the canvas, from end to end in its own pixels; one is drawn over the others.
+# Lines on the canvas, from end to end in its own pixels; one is drawn over the others, and each has
+# the network see another digit than before.
 STROKES = (
-    ((80, 70), (200, 70)),
-    ((200, 70), (130, 220)),
-    ((100, 150), (190, 150)),
-    ((70, 60), (70, 120)),
-    ((120, 225), (200, 225)),
+    ((140, 230), (80, 220)),
+    ((200, 140), (140, 60)),
+    ((200, 220), (200, 70)),
+    ((80, 220), (80, 140)),
+    ((80, 220), (200, 140)),
 )
 
 
@@ -63,10 +64,9 @@ DRAW = Site(
         ".st-key-attack button",
         ".st-key-model input",
     ),
-    # The verdict may stay the same from stroke to stroke; the picture of what the network sees
-    # does not, and both are drawn at once.
-    "find('.explorer .now')?.textContent && find('.explorer canvas.clean').toDataURL()",
+    "[...document.querySelectorAll('[data-testid=stText]')].at(-1).textContent",
 )
+EXPLORER = replace(DRAW, answer="find('.explorer canvas.clean')?.toDataURL()")
 BARE_SLIDER = Site(
     "benchmarks/bare/slider.py", ("[data-testid=stSlider] input", "[data-testid=stText]")
 )
@@ -154,13 +154,13 @@ def start_rows(browser: Browser) -> list[list[str]]:
 
 def stroke_rows(browser: Browser) -> list[list[str]]:
     """From the end of a stroke to its answer on the page."""
-    sites = (DRAW, BARE_CANVAS)
-    firsts: dict[str, list[float]] = {site.script: [] for site in sites}
-    others: dict[str, list[float]] = {site.script: [] for site in sites}
-    with server(DRAW) as our_url, server(BARE_CANVAS) as bare_url:
+    sites = (DRAW, EXPLORER, BARE_CANVAS)
+    firsts: dict[Site, list[float]] = {site: [] for site in sites}
+    others: dict[Site, list[float]] = {site: [] for site in sites}
+    with server(DRAW) as ours, server(EXPLORER) as again, server(BARE_CANVAS) as bare:
         pages = [open_page(browser) for _ in sites]
         for drawing in range(DRAWINGS + 1):
-            for site, page, url in zip(sites, pages, (our_url, bare_url), strict=True):
+            for site, page, url in zip(sites, pages, (ours, again, bare), strict=True):
                 page.bring_to_front()
                 page.goto(url)
                 wait_for(site, page)
@@ -168,15 +168,19 @@ def stroke_rows(browser: Browser) -> list[list[str]]:
                 strokes = [(start, (x + drawing, y - drawing)) for start, (x, y) in STROKES]
                 first, *rest = [stroke_latency(page, site, stroke) for stroke in strokes]
                 if drawing > 0:  # the one before that warms both up
-                    firsts[site.script].append(first)
-                    others[site.script] += rest
+                    firsts[site].append(first)
+                    others[site] += rest
         for page in pages:
             page.context.close()
-    ours, bare = (statistics.median(others[site.script]) for site in sites)
-    our_first, bare_first = (statistics.median(firsts[site.script]) for site in sites)
+
+    def row(name: str, times: dict[Site, list[float]], site: Site, most: float | None) -> list[str]:
+        median, bare = (statistics.median(times[which]) for which in (site, BARE_CANVAS))
+        return compared(name, median, bare, most)
+
     return [
-        compared("end of a stroke to its answer (bare: a canvas)", ours, bare, 1.2),
-        compared("the same, first stroke of a drawing", our_first, bare_first, None),
+        row("end of a stroke to the prediction (bare: a canvas)", others, DRAW, 1.2),
+        row("the same, first stroke of a drawing", firsts, DRAW, None),
+        row("end of a stroke to the live ε", others, EXPLORER, None),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 
+from core.classifier import FloatArray
 from core.path import Path
 from core.recipe import Recipe
 
@@ -9,6 +10,13 @@ from core.recipe import Recipe
 def with_article(digit: int) -> str:
     """The digit as one of its kind: a 7, an 8."""
     return f"an {digit}" if digit == 8 else f"a {digit}"
+
+
+def on_prediction(probabilities: FloatArray) -> str:
+    """What a network sees in an image, given its `(10,)` probabilities."""
+    prediction = int(probabilities.argmax())
+    sure = f"{100 * probabilities[prediction]:.2f}% sure"
+    return f"The network sees {with_article(prediction)} here, {sure}."
 
 
 def on_path(

@@ -5,7 +5,8 @@ import streamlit as st
 
 from core import sentences
 from core.figures import probabilities_along
-from core.measures import predict
+from core.losses import softmax
+from core.measures import logits
 from core.path import Path
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.digit_path import EPSILONS, follow
@@ -13,11 +14,13 @@ from pages.parts.epsilon_explorer import epsilon_explorer
 from pages.parts.failures import failures_explained
 from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import (
+    DRAW,
     Subject,
     choose_source,
-    choose_subject,
+    chosen_subject,
     correct_label,
     label_of,
+    show_source,
     show_tools,
     show_what_the_network_sees,
 )
@@ -63,19 +66,21 @@ def main() -> None:
 def show_digit_under_attack() -> None:
     """The digit and what becomes of it, all that a stroke has run again.
 
-    What is sent early is seen early, so the answer comes before whatever else is below the digit.
+    What is sent early is seen early: the prediction before the attack, that before the rest.
     """
     with failures_explained("Draw"):
         left, right = st.columns(COLUMNS, gap="large")
-        with left:
-            subject = choose_subject()
         with right:
             chosen = chosen_network()
+        with left:
+            subject = chosen_subject()
+            show_source(subject)
+            prediction = show_prediction(subject, chosen)
+        with right:
             if subject is None:
                 show_how_to_begin()
-            elif chosen is not None:
-                label = label_of(subject, prediction=int(predict(chosen.network, subject.x)[0]))
-                path = explore(subject, chosen, label)
+            elif chosen is not None and prediction is not None:
+                path = explore(subject, chosen, label_of(subject, prediction))
         with left:
             show_tools()
         with right:
@@ -92,6 +97,22 @@ def show_digit_under_attack() -> None:
                 "epsilon": f"{st.session_state['epsilon']:.3f}",
             }
         )
+
+
+def show_prediction(subject: Subject | None, chosen: ChosenNetwork | None) -> int | None:
+    """What the network sees in the digit, at a glance while one draws; returns the digit it sees.
+
+    It is one line, as is what stands in its place before, so that what is below stays where it is.
+    """
+    if subject is None:
+        if st.session_state["source"] == DRAW:
+            st.text("Nothing drawn yet.")
+        return None
+    if chosen is None:
+        return None
+    probabilities = softmax(logits(chosen.network, subject.x))[0]
+    st.text(sentences.on_prediction(probabilities))
+    return int(probabilities.argmax())
 
 
 def show_how_to_begin() -> None:

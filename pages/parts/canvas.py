@@ -52,21 +52,39 @@ class Sketch:
 
 
 def drawing() -> tuple[NDArray[np.uint8] | None, int]:
-    """Show the canvas.
+    """The drawing as it is, whether or not the canvas has been put up yet in this run.
 
     Returns:
         The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None while there is none; and
         its number, another one when a new drawing is begun.
     """
     # Importing it registers a component, which needs a running app.
+    from streamlit_drawable_canvas import CanvasResult
+
+    sketch = _sketch()
+    sent = st.session_state.get(_key(sketch), {}).get("drawing", {})
+    result = CanvasResult(sent.get("raw"), sent.get("data"), return_image_data=True)
+    # A canvas just put up gives no pixels until the next stroke; those of the last one are kept.
+    png = result.image_bytes
+    if png is not None and png != sketch.history[-1][1]:
+        sketch.add(result.json_data, png)
+    png = sketch.history[-1][1]
+    if png is None:
+        return None, sketch.number
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.number
+
+
+def show_canvas() -> None:
+    """Put the canvas up, with the last drawing where it is a new one."""
     from streamlit_drawable_canvas import st_canvas
 
     sketch = _sketch()
-    st.write("Draw a digit from 0 to 9, as large as you like, anywhere.")
-    key = f"canvas-{sketch.version}"
+    # The canvas's own tools appear over this line, and hide nothing else.
+    st.text("Draw a large digit, 0 to 9, anywhere.")
+    key = _key(sketch)
     if key not in st.session_state:
         sketch.shown = sketch.history[-1][0]
-    result = st_canvas(
+    st_canvas(
         stroke_width=st.session_state.get("brush", BRUSH),
         stroke_color="#ffffff",
         background_color="#000000",
@@ -76,14 +94,6 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
         return_image_data=True,
         key=key,
     )
-    # A canvas just put up gives no pixels until the next stroke; those of the last one are kept.
-    png = result.image_bytes
-    if png is not None and png != sketch.history[-1][1]:
-        sketch.add(result.json_data, png)
-    png = sketch.history[-1][1]
-    if png is None:
-        return None, sketch.number
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.number
 
 
 def show_tools() -> None:
@@ -99,3 +109,7 @@ def show_tools() -> None:
 def _sketch() -> Sketch:
     sketch: Sketch = st.session_state.setdefault("sketch", Sketch())
     return sketch
+
+
+def _key(sketch: Sketch) -> str:
+    return f"canvas-{sketch.version}"

@@ -52,11 +52,9 @@ def choose_source() -> None:
     )
 
 
-def choose_subject() -> Subject | None:
-    """The widgets by which one comes to a digit; None while there is none to attack."""
+def chosen_subject() -> Subject | None:
+    """The digit to attack, before its source is shown; None, perhaps with a reason, without one."""
     source = st.session_state["source"]
-    if source != TEST_DIGIT:
-        put_in_address({"digit": None})
     try:
         if source == TEST_DIGIT:
             return _test_digit()
@@ -70,6 +68,19 @@ def choose_subject() -> Subject | None:
     except drawing.EmptyDrawingError:
         pass  # the page says what to do where the digit would be attacked
     return None
+
+
+def show_source(subject: Subject | None) -> None:
+    """The widgets by which one comes to a digit."""
+    source = st.session_state["source"]
+    if source == DRAW:
+        canvas.show_canvas()
+    elif source == PICTURE:
+        _show_picture()
+    elif subject is not None:
+        _show_test_digit(subject)
+    if source != TEST_DIGIT:
+        put_in_address({"digit": None})
 
 
 def show_tools() -> None:
@@ -117,7 +128,7 @@ def show_what_the_network_sees(subject: Subject) -> None:
 
 
 def _test_digit() -> Subject:
-    """One of MNIST's 10,000 test digits, by its index or at random."""
+    """The one of MNIST's 10,000 test digits whose index is chosen."""
     test = test_digits()
 
     def index_in(text: str) -> int:
@@ -125,40 +136,52 @@ def _test_digit() -> Subject:
             raise ValueError(text)
         return int(text)
 
-    def another() -> None:
-        st.session_state["digit"] = int(np.random.default_rng().integers(len(test)))
-
     start_from_address("digit", parse=index_in, default=0)
-    with st.container(horizontal=True, vertical_alignment="bottom", width=canvas.SIDE):
-        index = st.number_input(
-            "Test digit", 0, len(test) - 1, key="digit", persist_state="session", width=150
-        )
-        st.button("At random", on_click=another)
+    index = st.session_state["digit"]
     put_in_address({"digit": str(index)})
     x = test.x[index : index + 1]
-    with st.container(width=canvas.SIDE):
-        show_images(
-            [(x.reshape(28, 28), f"MNIST's test digit {index}, {with_article(int(test.y[index]))}")]
-        )
     return Subject(id=f"{TEST_DIGIT} {index}", x=x, label=int(test.y[index]))
 
 
+def _show_test_digit(subject: Subject) -> None:
+    """The choice of a test digit, by its index or at random, and the digit."""
+    last = len(test_digits()) - 1
+
+    def another() -> None:
+        st.session_state["digit"] = int(np.random.default_rng().integers(last + 1))
+
+    with st.container(horizontal=True, vertical_alignment="bottom", width=canvas.SIDE):
+        index = st.number_input(
+            "Test digit", 0, last, key="digit", persist_state="session", width=150
+        )
+        st.button("At random", on_click=another)
+    caption = f"MNIST's test digit {index}, {with_article(subject.label or 0)}"
+    with st.container(width=canvas.SIDE):
+        show_images([(subject.x.reshape(28, 28), caption)])
+
+
 def _picture() -> tuple[NDArray[np.uint8] | None, str]:
-    """A picture file, kept for the session: its pixels, or None, and a name for it."""
+    """The picture file that was uploaded, kept for the session: its pixels, and a name for it."""
+    file = st.session_state.get("picture")
+    if file is not None and "picture_read" not in st.session_state:
+        st.session_state["picture_read"] = (pictures.read(file.getvalue()), file.file_id)
+    read: tuple[NDArray[np.uint8] | None, str] = st.session_state.get("picture_read", (None, ""))
+    return read
+
+
+def _show_picture() -> None:
+    """The choice of a picture file, and the picture."""
 
     def forget() -> None:
         st.session_state.pop("picture_read", None)
 
-    file = st.file_uploader(
+    st.file_uploader(
         "A picture of one digit (PNG or JPEG, up to 20 MB)",
         type=["png", "jpg", "jpeg"],
         key="picture",
         on_change=forget,
     )
-    if file is not None and "picture_read" not in st.session_state:
-        st.session_state["picture_read"] = (pictures.read(file.getvalue()), file.file_id)
-    rgba, name = st.session_state.get("picture_read", (None, ""))
+    rgba, _ = st.session_state.get("picture_read", (None, ""))
     if rgba is not None:
         with st.container(width=canvas.SIDE):
             show_images([(rgba[..., 0] / 255, "your picture, as white on black")])
-    return rgba, name

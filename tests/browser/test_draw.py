@@ -113,6 +113,22 @@ def test_nothing_moves_and_nothing_sticks_out_as_the_prediction_flips(
     assert page.locator(".explorer").evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_stroke_is_answered_beside_it_and_moves_nothing(
+    page: Page, app_url: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    open_draw(page, app_url)
+    canvas, undo = page.locator(DRAWN), page.locator(".st-key-undo")
+    expect(page.get_by_text("Nothing drawn yet.")).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    before = canvas.bounding_box(), undo.bounding_box()
+    draw(page, SEVEN)
+    expect(page.get_by_text(re.compile(r"^The network sees a 7 here, \d"))).to_be_visible()
+    expect_seen(page, 7)
+    assert (canvas.bounding_box(), undo.bounding_box()) == before
+
+
 def test_by_arrow_keys_and_for_screen_readers(page: Page, app_url: str) -> None:
     open_draw(page, app_url, "?digit=0")
     expect_seen(page, 7)

@@ -16,6 +16,11 @@ PATH = Path(
 )
 
 
+def test_a_prediction() -> None:
+    said = sentences.on_prediction(np.array([0.0007, 0, 0, 0, 0, 0, 0, 0, 0.9993, 0]))
+    assert said == "The network sees an 8 here, 99.93% sure."
+
+
 def test_a_flip() -> None:
     assert sentences.on_path(PATH, random_flips=0, label=7) == (
         "Flips from 7 to 9 at ε = 0.068, 17 of 255 grey levels; "

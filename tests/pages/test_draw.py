@@ -108,6 +108,7 @@ def correct(at: AppTest, drawing: int, label: int) -> AppTest:
 def test_an_empty_canvas_explains_itself_and_attacks_nothing() -> None:
     at = opened()
     assert at.info[0].value.startswith("Draw a digit, take one of MNIST's test digits")
+    assert at.text[-1].value == "Nothing drawn yet."
     assert explorer(at) is None
 
 
@@ -116,6 +117,8 @@ def test_a_drawn_seven_is_seen_and_flips() -> None:
     data = explorer(at)
     assert data is not None
     assert np.argmax(data["probabilities"][0]) == 7
+    sure = 100 * data["probabilities"][0][7]
+    assert at.text[-1].value == f"The network sees a 7 here, {sure:.2f}% sure."
     assert data["label"] == 7
     assert data["epsilons"] == pytest.approx(np.linspace(0, 0.5, 101))
     frames = np.frombuffer(data["frames"], np.uint8)
