@@ -1,0 +1,135 @@
+"""Long computations that many people may ask for: each runs once, and its result is kept."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+WAITING, RUNNING, DONE, ENDED, FAILED = "waiting", "running", "done", "ended", "failed"
+_WORKERS = 4  # a short job does not wait for a long one, they share the cores
+_UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
+
+
+class _UnwatchedError(Exception):
+    """Raised inside a computation that nobody looks at any more."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a computation stands.
+
+    Attributes:
+        state: WAITING, RUNNING, DONE, ENDED (nobody looked at it any more) or FAILED.
+        share: how much of it is done, in [0, 1].
+        result: what it returned, once it is DONE.
+        error: why it FAILED, as a sentence.
+    """
+
+    state: str
+    share: float = 0.0
+    result: Any = None
+    error: str = ""
+
+
+@dataclass(eq=False)
+class _Job:
+    """A computation, as `Jobs` keeps it."""
+
+    work: Callable[[Callable[[float], None]], Any]
+    watched: float
+    progress: Progress = Progress(WAITING)
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+class Jobs:
+    """Computations by their keys, for all sessions.
+
+    One that several people ask for runs once. It goes on as long as somebody looks at it; who
+    wants it no more just looks away, and takes it from nobody. The results of the last ones
+    are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        most_kept: int,
+        unwatched_seconds: float = _UNWATCHED_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start without any.
+
+        Args:
+            most_kept: how many results are kept; the one that was looked at least recently goes.
+            unwatched_seconds: after so long without a look, a computation ends.
+            clock: the seconds that pass.
+        """
+        self._most_kept = most_kept
+        self._unwatched_seconds = unwatched_seconds
+        self._clock = clock
+        self._jobs: dict[Hashable, _Job] = {}
+        self._lock = threading.Lock()
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="jobs")
+
+    def ask(
+        self,
+        key: Hashable,
+        work: Callable[[Callable[[float], None]], Any],
+        *,
+        wait: float = 0.0,
+    ) -> Progress:
+        """Look at a computation, which begins where nobody has asked for it yet.
+
+        Args:
+            key: what stands for the computation and everything it depends on.
+            work: is given a function to tell the share that is done, in [0, 1], again and again;
+                that function raises what ends the work once nobody looks any more.
+            wait: seconds to wait for the result, if need be.
+        """
+        with self._lock:
+            job = self._jobs.pop(key, None)
+            if job is None or job.progress.state in (ENDED, FAILED):
+                job = _Job(work, self._clock())
+                self._workers.submit(self._run, job)
+            job.watched = self._clock()
+            self._jobs[key] = job  # the last one in the dictionary is the last one looked at
+            self._forget_old()
+        if wait:
+            job.over.wait(wait)
+        return job.progress
+
+    def known(self, key: Hashable) -> Any:
+        """The result of a computation that is done, else None; begins nothing."""
+        with self._lock:
+            job = self._jobs.get(key)
+            return None if job is None else job.progress.result
+
+    def _run(self, job: _Job) -> None:
+        """A worker's turn with a job, to its end."""
+
+        def tell(share: float) -> None:
+            if self._clock() - job.watched > self._unwatched_seconds:
+                raise _UnwatchedError
+            job.progress = Progress(RUNNING, share)
+
+        try:
+            tell(0.0)
+            job.progress = Progress(DONE, 1.0, job.work(tell))
+        except _UnwatchedError:
+            job.progress = Progress(ENDED)
+        except ValueError as error:
+            job.progress = Progress(FAILED, error=str(error))
+        except Exception:
+            logging.getLogger(__name__).exception("A computation failed")
+            job.progress = Progress(
+                FAILED, error="The computation failed on our side; the server's log says why."
+            )
+        job.over.set()
+
+    def _forget_old(self) -> None:
+        """Let go of the results beyond the number that is kept, and of what came to nothing."""
+        over = [key for key, job in self._jobs.items() if job.over.is_set()]
+        for key in over[: max(0, len(over) - self._most_kept)]:
+            del self._jobs[key]

@@ -1,0 +1,128 @@
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from core.jobs import DONE, ENDED, FAILED, RUNNING, Jobs, Progress
+
+Tell = Callable[[float], None]
+
+
+def ended(jobs: Jobs, key: object, work: Callable[[Tell], object]) -> Progress:
+    return jobs.ask(key, work, wait=10)
+
+
+def test_ten_people_who_ask_at_once_cost_one_computation() -> None:
+    jobs, runs, together = Jobs(most_kept=3), [], threading.Barrier(10)
+
+    def work(tell: Tell) -> int:
+        runs.append(1)
+        time.sleep(0.05)
+        return 7
+
+    def ask(person: int) -> Progress:
+        together.wait()
+        return ended(jobs, "curve", work)
+
+    with ThreadPoolExecutor(10) as people:
+        answers = list(people.map(ask, range(10)))
+    assert answers == [Progress(DONE, 1.0, 7)] * 10
+    assert len(runs) == 1
+
+
+def test_a_look_does_not_wait_and_sees_how_far_it_is() -> None:
+    jobs, half, go_on = Jobs(most_kept=3), threading.Event(), threading.Event()
+
+    def work(tell: Tell) -> str:
+        tell(0.5)
+        half.set()
+        go_on.wait(10)
+        return "all"
+
+    jobs.ask("a", work)
+    assert half.wait(10)
+    assert jobs.ask("a", work) == Progress(RUNNING, 0.5)
+    assert jobs.known("a") is None
+    go_on.set()
+    assert ended(jobs, "a", work).result == "all"
+    assert jobs.known("a") == "all"
+
+
+def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
+    now = [0.0]
+    jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
+    step, told = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work(tell: Tell) -> str:
+        for share in (0.1, 0.2, 0.3):
+            step.acquire(timeout=10)
+            try:
+                tell(share)
+            finally:
+                told.release()
+        return "never"
+
+    def go_on() -> None:
+        step.release()
+        assert told.acquire(timeout=10)
+
+    jobs.ask("a", work)
+    now[0] = 9.0
+    go_on()
+    assert jobs.ask("a", work).share == 0.1  # a look at 9 seconds
+    now[0] = 18.0
+    go_on()
+    now[0] = 29.0
+    go_on()
+    # Who looks while it is ending sees that it ended; the next look begins it anew.
+    last = ended(jobs, "a", lambda tell: "anew")
+    assert last in (Progress(ENDED), Progress(DONE, 1.0, "anew"))
+    assert ended(jobs, "a", lambda tell: "anew") == Progress(DONE, 1.0, "anew")
+
+
+def test_a_failure_is_a_sentence_and_the_next_look_tries_again() -> None:
+    jobs = Jobs(most_kept=3)
+
+    def refuse(tell: Tell) -> None:
+        raise ValueError("x must be pixels")
+
+    assert ended(jobs, "a", refuse) == Progress(FAILED, error="x must be pixels")
+    assert ended(jobs, "a", lambda tell: 1).result == 1
+
+
+def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    def crash(tell: Tell) -> None:
+        raise KeyError("secret")
+
+    failed = ended(Jobs(most_kept=3), "a", crash)
+    assert failed.state == FAILED
+    assert "secret" not in failed.error
+    assert "KeyError" in caplog.text
+
+
+def test_a_bounded_number_of_results_is_kept() -> None:
+    jobs = Jobs(most_kept=3)
+    for key in range(5):
+        ended(jobs, key, lambda tell: "result")
+    jobs.ask(2, lambda tell: "anew")  # looked at again, so it stays longest
+    jobs.ask(5, lambda tell: "result", wait=10)
+    jobs.ask(6, lambda tell: "result", wait=10)
+    kept = [key for key in range(7) if jobs.known(key) is not None]
+    assert {2, 6} <= set(kept)
+    assert len(kept) <= 4  # one more than three until the next look
+    assert not {0, 1} & set(kept)
+
+
+def test_a_job_that_waits_unwatched_never_begins() -> None:
+    now, runs = [0.0], []
+    jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
+    block = threading.Event()
+    for worker in range(4):
+        jobs.ask(("busy", worker), lambda tell: block.wait(10))
+    jobs.ask("late", lambda tell: runs.append(1))
+    now[0] = 11.0
+    block.set()
+    assert ended(jobs, "last", lambda tell: "after it").result == "after it"
+    assert not runs
