@@ -1,0 +1,173 @@
+"""What an attack makes of many images: predictions before and after, rates, and norms."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core import checks, measures
+from core.attacks import Attack
+from core.classifier import Classifier, FloatArray, IntArray
+
+# Of an evaluation: often enough to draw a bar and to stop, too seldom to cost anything.
+BLOCK = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What an attack made of some images.
+
+    Attributes:
+        x: `(N, 784)` clean images, pixels in [0, 1].
+        y: `(N,)` true labels.
+        x_adv: `(N, 784)` adversarial images.
+        before: `(N,)` predictions of `x`.
+        after: `(N,)` predictions of `x_adv`.
+        l2_norm: `(N,)` of the perturbations `x_adv - x`, float64, in pixel units.
+    """
+
+    x: FloatArray
+    y: IntArray
+    x_adv: FloatArray
+    before: IntArray
+    after: IntArray
+    l2_norm: FloatArray
+
+    @property
+    def images(self) -> int:
+        """How many images there are, N."""
+        return len(self.y)
+
+    @property
+    def misclassified(self) -> NDArray[np.bool_]:
+        """`(N,)`, where the adversarial image is not taken for what it is."""
+        wrong: NDArray[np.bool_] = self.after != self.y
+        return wrong
+
+    @property
+    def correct_before(self) -> NDArray[np.bool_]:
+        """`(N,)`, where the clean image is taken for what it is."""
+        right: NDArray[np.bool_] = self.before == self.y
+        return right
+
+    @property
+    def clean_accuracy(self) -> float:
+        """The share of all images that are classified correctly before the attack."""
+        return float(self.correct_before.mean())
+
+    @property
+    def evasion_rate(self) -> float:
+        """Misclassified adversarial examples / all examples, as the report defines it."""
+        return float(self.misclassified.mean())
+
+    @property
+    def evasion_rate_of_correct(self) -> float | None:
+        """The same among the images classified correctly before; None where there is none."""
+        right = self.correct_before
+        return float(self.misclassified[right].mean()) if right.any() else None
+
+
+def evaluate(
+    classifier: Classifier,
+    attack: Callable[[FloatArray, IntArray], FloatArray],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    on_progress: Callable[[int], object] = lambda images: None,
+) -> Evaluation:
+    """Attack every image and look at the predictions before and after.
+
+    An attack that draws random numbers draws the same for the i-th image of every block. Each
+    image is still given a draw like any other, so that the rates are to be expected the same.
+
+    Args:
+        classifier: the network that predicts.
+        attack: from images `(B, 784)` and labels `(B,)` to adversarial images `(B, 784)`; it is
+            called on blocks of at most `BLOCK` images.
+        x: `(N, 784)` clean images, pixels in [0, 1].
+        y: `(N,)` true labels.
+        on_progress: is told after each block how many more images are done; what it raises ends
+            the work.
+
+    Raises:
+        ValueError: `x` or `y` is not as above, there is no image, or the attack returns what is
+            no image in [0, 1] for each that it was given.
+    """
+    x = checks.images(x)
+    y = checks.labels(y, len(x))
+    before = measures.predict(classifier, x)
+    x_adv = np.empty_like(x)
+    after = np.empty_like(before)
+    for start in range(0, len(x), BLOCK):
+        rows = slice(start, start + BLOCK)
+        attacked = attack(x[rows], y[rows])
+        if attacked.shape != x[rows].shape:
+            raise ValueError(f"attack must return {x[rows].shape}, not {attacked.shape}")
+        x_adv[rows] = attacked
+        after[rows] = measures.predict(classifier, attacked)
+        on_progress(len(attacked))
+    return Evaluation(x, y, x_adv, before, after, measures.l2_norm(x, x_adv))
+
+
+def evasion_curve(
+    classifier: Classifier,
+    attack: Attack,
+    x: ArrayLike,
+    y: ArrayLike,
+    epsilons: ArrayLike,
+    *,
+    on_progress: Callable[[int], object] = lambda images: None,
+) -> FloatArray:
+    """The evasion rate at each of several budgets: misclassified / all images.
+
+    Args:
+        classifier: the network under attack.
+        attack: see `core.attacks.Attack`; called once on each block, with all budgets.
+        x: `(N, 784)` clean images, pixels in [0, 1].
+        y: `(N,)` true labels.
+        epsilons: `(E,)` budgets, or one.
+        on_progress: is told after each block how many more images are done; what it raises ends
+            the work.
+
+    Returns:
+        `(E,)` rates in [0, 1].
+
+    Raises:
+        ValueError: as in `evaluate`, or a budget is not finite or below 0.
+    """
+    x = checks.images(x)
+    y = checks.labels(y, len(x))
+    if not len(x):
+        raise ValueError("x must hold at least one image")
+    grid = np.atleast_1d(checks.budgets(epsilons, name="epsilons"))
+    misclassified = np.zeros(len(grid), np.int64)
+    for start in range(0, len(x), 32):
+        rows = slice(start, start + 32)
+        x_adv = attack(classifier, x[rows], y[rows], grid)
+        predictions = measures.predict(classifier, x_adv.reshape(-1, x.shape[1]))
+        misclassified += (predictions.reshape(len(grid), -1) != y[rows]).sum(axis=1)
+        on_progress(len(x[rows]))
+    rates: FloatArray = misclassified / len(x)
+    return rates
+
+
+def evasion_within(evaluation: Evaluation, budgets: ArrayLike) -> FloatArray:
+    """The evasion rate over L2 budgets of an attack that has none and seeks the smallest norm.
+
+    Args:
+        evaluation: of such an attack.
+        budgets: `(E,)` L2 norms in pixel units, or one.
+
+    Returns:
+        `(E,)`, for each budget the share of all images that are misclassified clean, or by a
+        perturbation whose L2 norm is at most that budget.
+
+    Raises:
+        ValueError: a budget is not finite or below 0.
+    """
+    grid = np.atleast_1d(checks.budgets(budgets, name="budgets"))
+    needed = np.where(evaluation.misclassified, evaluation.l2_norm, np.inf)
+    needed[~evaluation.correct_before] = 0
+    within: FloatArray = (needed <= grid[:, None]).mean(axis=1)
+    return within
