@@ -14,9 +14,9 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import safetensors
@@ -39,6 +39,7 @@ FORMATS = ("mlp", "ensemble")
 FORMAT_VERSION = 1  # of the layout; a change that older programs can't read counts it up
 MAX_BYTES = 64 * 2**20  # of a file
 MAX_MEMBERS = 20  # of an ensemble
+MOST_LOSS = 1e9  # of a logged epoch: far beyond a training that has gone astray
 MAX_KEPT = 100  # networks
 MAX_KEPT_BYTES = 500 * 2**20  # of them together
 MAX_NAME = 40  # characters
@@ -60,6 +61,38 @@ class ModelStoreError(ValueError):
 
 
 @dataclass(frozen=True)
+class LoggedEpoch:
+    """What one epoch of a training came to, as the report logs it.
+
+    Attributes:
+        member: which of the ensemble's members was trained, counted from 1.
+        epoch: of that member, counted from 1.
+        train_loss: mean cross-entropy over the epoch, each image before its own step.
+        train_accuracy: likewise, in [0, 1].
+        validation_loss, validation_accuracy: of the network as the epoch left it.
+
+    Raises:
+        ValueError: one of them is of another kind or out of its range; the message names it.
+    """
+
+    member: int
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+    def __post_init__(self) -> None:
+        for field in ("member", "epoch"):
+            value = getattr(self, field)
+            if type(value) is not int or value < 1:
+                raise ValueError(f"{field} must be a whole number of at least 1, not {value!r}")
+        for part in ("train", "validation"):
+            _check_number(f"{part}_loss", getattr(self, f"{part}_loss"), most=MOST_LOSS)
+            _check_number(f"{part}_accuracy", getattr(self, f"{part}_accuracy"), most=1)
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known of a trained network.
 
@@ -69,6 +102,8 @@ class Card:
         created: the day, as YYYY-MM-DD.
         train_accuracy, validation_accuracy, test_accuracy: measured after training, in [0, 1].
         train_seconds: how long the training took; None where nobody measured it.
+        log: every epoch of the training, those of an ensemble's members one after the other, also
+            epochs after the one that was kept; empty where it is not known.
 
     Raises:
         ValueError: one of them is of another kind or out of its range; the message names it.
@@ -81,6 +116,7 @@ class Card:
     validation_accuracy: float
     test_accuracy: float
     train_seconds: float | None = None
+    log: tuple[LoggedEpoch, ...] = ()
 
     def __post_init__(self) -> None:
         if type(self.epochs_trained) is not int or self.epochs_trained < 0:
@@ -93,6 +129,20 @@ class Card:
             _check_number(field, getattr(self, field), most=1)
         if self.train_seconds is not None:
             _check_number("train_seconds", self.train_seconds, most=1e9)
+        self._check_log()
+
+    def _check_log(self) -> None:
+        """Refuse a log that no run of the recipe could have written; so its length has a bound."""
+        if type(self.log) is not tuple or any(type(each) is not LoggedEpoch for each in self.log):
+            raise ValueError("log must be a tuple of LoggedEpoch")
+        before = (1, 0)
+        for logged in self.log:
+            member, epoch = before
+            if (logged.member, logged.epoch) not in ((member, epoch + 1), (member + 1, 1)):
+                raise ValueError("log must hold one epoch after the other, member by member")
+            before = logged.member, logged.epoch
+            if logged.epoch > self.recipe.epochs or logged.member > self.recipe.members:
+                raise ValueError("log must not be longer than its recipe")
 
 
 def _check_number(field: str, value: object, *, most: float) -> None:
@@ -140,14 +190,30 @@ def _content(network: Network, card: Card) -> bytes:
     header = {
         "format": "ensemble" if ensemble else "mlp",
         "version": str(FORMAT_VERSION),
-        "card": json.dumps(asdict(card)),
+        "card": json.dumps(_card_fields(card)),
     }
+    if card.log:  # beside the card, in which older programs would refuse it
+        header["log"] = json.dumps([astuple(logged) for logged in card.log])
     content: bytes = safetensors.numpy.save(tensors, header)
     if len(content) > MAX_BYTES:
         raise ModelStoreError(
             f"This network can't be saved: its file would be larger than {MAX_BYTES // 2**20} MB."
         )
     return content
+
+
+def _card_fields(card: Card) -> dict[str, Any]:
+    """The card's fields without the log."""
+    fields = asdict(replace(card, log=()))
+    del fields["log"]
+    return fields
+
+
+def _card(about: dict[str, str]) -> Card:
+    """The card in a file's header; raises much where it is something else."""
+    fields = json.loads(about["card"])
+    log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
+    return Card(**{**fields, "recipe": Recipe(**fields["recipe"])}, log=log)
 
 
 def _fault(network: Network) -> str:
@@ -220,8 +286,7 @@ def parse(content: bytes, name: str) -> tuple[Network, Card]:
             name, f"its format is {str(version)[:20]}, this program reads {FORMAT_VERSION}"
         )
     try:
-        fields = json.loads(about["card"])
-        card = Card(**{**fields, "recipe": Recipe(**fields["recipe"])})
+        card = _card(about)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _refusal(name, "its header does not describe a network of ours") from None
     try:

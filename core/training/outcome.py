@@ -47,8 +47,27 @@ def outcome(
         validation_accuracy=accuracy(network, validation.x, validation.y),
         test_accuracy=accuracy(network, test.x, test.y),
         train_seconds=round(seconds, 1),
+        log=_log(reports),
     )
     return network, card
+
+
+def _log(reports: Sequence[EpochReport]) -> tuple[models.LoggedEpoch, ...]:
+    """The epochs' numbers; nothing of a training so far astray that they are none."""
+    try:
+        return tuple(
+            models.LoggedEpoch(
+                member=report.member,
+                epoch=report.epoch,
+                train_loss=report.train_loss,
+                train_accuracy=report.train_accuracy,
+                validation_loss=report.validation_loss,
+                validation_accuracy=report.validation_accuracy,
+            )
+            for report in reports
+        )
+    except ValueError:  # a loss of infinity or NaN
+        return ()
 
 
 def log_lines(recipe: Recipe, report: EpochReport) -> str:

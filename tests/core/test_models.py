@@ -20,7 +20,14 @@ from core import measures, models
 from core.digits import Digits
 from core.ensemble import Ensemble
 from core.mlp import MLP
-from core.models import Card, ModelFileError, ModelNameError, ModelStoreError, Network
+from core.models import (
+    Card,
+    LoggedEpoch,
+    ModelFileError,
+    ModelNameError,
+    ModelStoreError,
+    Network,
+)
 from core.recipe import PRESETS, Recipe
 from tests.conftest import random_mlp
 
@@ -32,6 +39,7 @@ CARD = Card(
     validation_accuracy=0.8,
     test_accuracy=0.7,
 )
+LOG = (LoggedEpoch(1, 1, 2.5, 0.125, 0.1, 0.97), LoggedEpoch(1, 2, 0.25, 0.9, 0.05, 1.0))
 NETWORK = random_mlp((784, 20, 10), seed=0, dtype=np.float32)
 ENSEMBLE = Ensemble((NETWORK, random_mlp((784, 10), seed=1, dtype=np.float32)))
 ROOT = Path(__file__).parents[2]
@@ -86,6 +94,88 @@ def test_a_card_of_before_has_no_training_time(tmp_path: Path) -> None:
     del fields["train_seconds"]
     safetensors.numpy.save_file(tensors, path, {**header, "card": json.dumps(fields)})
     assert models.load(path)[1] == dataclasses.replace(CARD, train_seconds=None)
+
+
+def metadata(path: Path) -> dict[str, str]:
+    with safetensors.safe_open(path, "np") as file:
+        found: dict[str, str] = file.metadata()
+    return found
+
+
+def test_the_log_of_the_training_is_kept_beside_the_card(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    logged = dataclasses.replace(CARD, log=LOG)
+    models.save(path, NETWORK, logged)
+    assert models.load(path)[1] == logged
+    with_log = metadata(path)
+    assert json.loads(with_log.pop("log")) == [
+        [1, 1, 2.5, 0.125, 0.1, 0.97],
+        [1, 2, 0.25, 0.9, 0.05, 1.0],
+    ]
+    # The rest is a file as it was before there were logs, and such a file has none.
+    models.save(path, NETWORK, CARD)
+    assert metadata(path) == with_log
+    assert models.load(path)[1].log == ()
+
+
+def test_an_ensemble_s_log_goes_member_by_member_and_may_end_early(tmp_path: Path) -> None:
+    recipe = dataclasses.replace(CARD.recipe, members=3)
+    log = tuple(
+        LoggedEpoch(member, epoch, 0.5, 0.9, 0.4, 0.9)
+        for member, epochs in ((1, 3), (2, 1), (3, 2))
+        for epoch in range(1, epochs + 1)
+    )
+    card = dataclasses.replace(CARD, recipe=recipe, log=log)
+    models.save(tmp_path / "both.safetensors", ENSEMBLE, card)
+    assert models.load(tmp_path / "both.safetensors")[1] == card
+
+
+def test_the_longest_log_fits(tmp_path: Path) -> None:
+    recipe = Recipe(hidden=(8,), epochs=1000, members=20)
+    log = tuple(
+        LoggedEpoch(member, epoch, 1 / 3, 2 / 3, 1 / 7, 6 / 7)
+        for member in range(1, 21)
+        for epoch in range(1, 1001)
+    )
+    card = dataclasses.replace(CARD, recipe=recipe, log=log)
+    models.save(tmp_path / "long.safetensors", NETWORK, card)
+    assert models.load(tmp_path / "long.safetensors")[1] == card
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        [*LOG],
+        ((1, 1, 0.5, 0.9, 0.4, 0.9),),
+        LOG[1:],
+        LOG[::-1],
+        (*LOG, *LOG),
+        (*LOG, dataclasses.replace(LOG[0], epoch=3), dataclasses.replace(LOG[0], epoch=4)),
+        (*LOG, dataclasses.replace(LOG[0], member=2)),
+    ],
+)
+def test_a_log_that_no_run_could_write_is_refused(log: object) -> None:
+    with pytest.raises(ValueError, match="^log must "):
+        dataclasses.replace(CARD, log=log)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"member": 0},
+        {"epoch": 1.0},
+        {"epoch": True},
+        {"train_loss": float("nan")},
+        {"validation_loss": -0.1},
+        {"validation_loss": float("inf")},
+        {"train_accuracy": 1.01},
+        {"validation_accuracy": None},
+    ],
+)
+def test_an_epoch_that_can_t_be_is_refused(bad: dict[str, object]) -> None:
+    (field,) = bad
+    with pytest.raises(ValueError, match=f"^{field} must be"):
+        dataclasses.replace(LOG[0], **bad)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +241,10 @@ def test_the_shipped_network_is_the_report_s(test_digits: Digits, training_digit
     assert (card.test_accuracy, card.train_accuracy) == (test_accuracy, train_accuracy)
     assert train_accuracy >= 0.995
     assert test_accuracy >= 0.9747
+    assert [(logged.member, logged.epoch) for logged in card.log] == [
+        (1, epoch) for epoch in range(1, 21)
+    ]
+    assert card.log[-1].validation_accuracy == test_accuracy
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_no_other(
@@ -174,11 +268,16 @@ def saved(tensors: dict[str, np.ndarray], **about: str) -> bytes:
     return safetensors.numpy.save(tensors, about or None)
 
 
+CARD_TEXT = json.dumps(
+    {field: value for field, value in dataclasses.asdict(CARD).items() if field != "log"}
+)
+
+
 def ours(**changes: str) -> dict[str, str]:
     return {
         "format": "mlp",
         "version": "1",
-        "card": json.dumps(dataclasses.asdict(CARD)),
+        "card": CARD_TEXT,
         **changes,
     }
 
@@ -214,7 +313,7 @@ FOREIGN = {
     "card cut": (saved(layers(), **ours(card="{")), "header"),
     "card of another kind": (saved(layers(), **ours(card="[]")), "header"),
     "card with a bad recipe": (
-        saved(layers(), **ours(card=json.dumps(dataclasses.asdict(CARD)).replace("[20]", "[-1]"))),
+        saved(layers(), **ours(card=CARD_TEXT.replace("[20]", "[-1]"))),
         "header",
     ),
     "NaN": (saved(layers(layers_0_bias=np.full(10, np.nan, np.float32)), **ours()), "not finite"),
@@ -242,12 +341,20 @@ FOREIGN = {
     "a long version": (saved(layers(), **ours(version="9" * 1000)), "format is 9{20}, this"),
     "card without end": (saved(layers(), **ours(card="[" * 100_000)), "header"),
     "card with a number for a day": (
-        saved(layers(), **ours(card=json.dumps({**dataclasses.asdict(CARD), "created": 9}))),
+        saved(layers(), **ours(card=CARD_TEXT.replace('"2026-01-31"', "9"))),
         "header",
     ),
     "card with a field too many": (
-        saved(layers(), **ours(card=json.dumps({**dataclasses.asdict(CARD), "mood": "good"}))),
+        saved(layers(), **ours(card=CARD_TEXT.replace("{", '{"mood": "good", ', 1))),
         "header",
+    ),
+    "log cut": (saved(layers(), **ours(log="[[1")), "header"),
+    "log of another kind": (saved(layers(), **ours(log="20")), "header"),
+    "log of words": (saved(layers(), **ours(log='["epoch"]')), "header"),
+    "log with a short epoch": (saved(layers(), **ours(log="[[1, 1, 0.5]]")), "header"),
+    "log with NaN": (saved(layers(), **ours(log="[[1, 1, NaN, 0.9, 0.4, 0.9]]")), "header"),
+    "log from the second epoch": (
+        saved(layers(), **ours(log="[[1, 2, 0.5, 0.9, 0.4, 0.9]]")), "header"
     ),
     "a layer too many": (saved(layers(layers_2_bias=np.zeros(9, np.float32)), **ours()), "gap"),
     "no bias": (saved({"layers.0.weight": layers()["layers.0.weight"]}, **ours()), "same number"),

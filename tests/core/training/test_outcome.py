@@ -39,6 +39,12 @@ def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
     assert card.test_accuracy == measures.accuracy(network, test_digits.x, test_digits.y)
     assert card.validation_accuracy == card.test_accuracy
     assert (card.train_seconds, card.created) == (1.2, "2026-01-02")
+    measured = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    assert len(card.log) == 3
+    for logged, report in zip(card.log, reports, strict=True):
+        assert logged.member == 1
+        for name in measured:
+            assert getattr(logged, name) == getattr(report, name)
 
 
 def test_one_that_was_stopped_keeps_its_best_epoch(
@@ -59,6 +65,26 @@ def test_one_that_was_stopped_keeps_its_best_epoch(
     )
     assert network is reports[1].network
     assert card.epochs_trained == 2
+    assert [logged.epoch for logged in card.log] == [1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_leaves_no_log(
+    reports: list[EpochReport], test_digits: Digits
+) -> None:
+    few = Digits(test_digits.x[:100], test_digits.y[:100])
+    astray = [*reports[:2], dataclasses.replace(reports[2], validation_loss=float("nan"))]
+    network, card = outcome(
+        RECIPE,
+        astray,
+        training=few,
+        validation=few,
+        test=few,
+        seconds=1,
+        today="2026-01-02",
+        stopped=False,
+    )
+    assert network is reports[2].network
+    assert card.log == ()
 
 
 def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
@@ -67,7 +93,7 @@ def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
     few = Digits(training_digits.x[:300], training_digits.y[:300])
     recipe = Recipe(hidden=(8,), epochs=1, members=3)
     reports = list(train(recipe, few, few))[:2]
-    network, _ = outcome(
+    network, card = outcome(
         recipe,
         reports,
         training=few,
@@ -79,6 +105,7 @@ def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
     )
     assert isinstance(network, Ensemble)
     assert len(network.members) == 2
+    assert [(logged.member, logged.epoch) for logged in card.log] == [(1, 1), (2, 1)]
 
 
 def test_only_the_digits_that_were_learned_count(training_digits: Digits) -> None:
