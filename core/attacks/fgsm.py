@@ -2,7 +2,7 @@
 
 from numpy.typing import ArrayLike
 
-from core.attacks.problem import Problem, step_along
+from core.attacks.problem import Problem, step_along, to_sign
 from core.chunks import in_chunks
 from core.classifier import Classifier, FloatArray
 
@@ -27,12 +27,13 @@ def fgsm(
         gradient: "exact", or "float32_autograd" for the one that vanishes where the network is
             sure of itself (see `core.losses`).
     """
-    problem = Problem.of(classifier, x, y, epsilon, target)
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     x_adv = problem.empty()
 
     def attack(rows: slice) -> None:
         clean = problem.clean(rows)
-        sign = problem.ascent_sign(clean, problem.labels[rows], gradient)
+        sign = problem.ascent(clean, problem.labels[rows], gradient)
+        to_sign(sign)
         step_along(sign, clean, problem.epsilons, x_adv[:, rows])
 
     in_chunks(attack, len(problem.x))

@@ -28,7 +28,7 @@ def noise(
     difference here; besides:
         seed: decides the signs; image i of a batch is given the i-th 784 of them.
     """
-    problem = Problem.of(classifier, x, y, epsilon, target)
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = checks.whole_number(seed, name="seed", least=0)
     signs = np.random.default_rng(seed).integers(0, 2, problem.x.shape, np.int8) * 2 - 1
     signs = signs.astype(problem.x.dtype)

@@ -1,12 +1,42 @@
-"""Projected gradient descent."""
+"""Projected gradient descent in two norms, and the basic iterative method that came before it."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core import checks
+from core.attacks.iterated import L2Ball, LinfBall, iterate, l2_norms
 from core.attacks.problem import Problem
 from core.chunks import in_chunks
 from core.classifier import Classifier, FloatArray
+
+
+def bim(
+    classifier: Classifier,
+    x: ArrayLike,
+    y: ArrayLike,
+    epsilon: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+    steps: int = 10,
+    step_size: float | None = None,
+    gradient: str = "exact",
+) -> FloatArray:
+    """FGSM again and again in small steps from the image itself, each kept within the L∞ budget.
+
+    x⁰ = x and xᵗ⁺¹ = clip(xᵗ + α · sign(∇ₓ L(xᵗ, y))), between x − ε and x + ε and in [0, 1]:
+    Kurakin, Goodfellow and Bengio 2017, "Adversarial Examples in the Physical World", section
+    2.2; targeted, section 2.3.
+
+    Args, returns and errors are those of `Attack`; besides:
+        steps: how many, at least 1.
+        step_size: α in pixel units; None for 1.25 ε / steps: the paper takes 1.25 ε steps of 1,
+            both in the 256 levels of a pixel.
+        gradient: "exact" or "float32_autograd", as in `fgsm`.
+    """
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
+    return iterate(
+        problem, LinfBall, steps=steps, step_size=step_size, reach=1.25, gradient=gradient
+    )
 
 
 def pgd(
@@ -33,45 +63,64 @@ def pgd(
         steps: how many, at least 1 (40, as the paper has for MNIST).
         step_size: α in pixel units; None for 2.5 ε / steps, which can reach any point of the ball
             from any other (the paper, section 5.2).
-        random_start: False to start from x itself (the basic iterative method).
+        random_start: False to start from x itself, as `bim` does.
         seed: decides the start; image i of a batch is given the i-th 784 draws, for every budget.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
     """
-    problem = Problem.of(classifier, x, y, epsilon, target)
-    steps = checks.whole_number(steps, name="steps", least=1)
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = checks.whole_number(seed, name="seed", least=0)
-    if step_size is None:
-        step_sizes = 2.5 * problem.epsilons / steps
-    else:
-        step_sizes = np.full_like(problem.epsilons, checks.budgets(step_size, name="step_size"))
-    start = _uniform(problem.x, seed) if random_start else None
-    x_adv = problem.empty()
-    images = len(problem.x)
-    out = x_adv.reshape(-1, problem.x.shape[1])  # one row for each budget of each image
+    return iterate(
+        problem,
+        LinfBall,
+        steps=steps,
+        step_size=step_size,
+        reach=2.5,
+        gradient=gradient,
+        start=_uniform(problem.x, seed) if random_start else None,
+    )
 
-    def attack(rows: slice) -> None:
-        budget, image = np.divmod(np.arange(rows.start, rows.stop), images)
-        if budget[0] == budget[-1]:
-            budget = budget[:1]  # NumPy is faster with one number than with a column of equals
-        epsilon = problem.epsilons[budget, None]
-        step = step_sizes[budget, None]
-        clean, labels = problem.clean(image), problem.labels[image]
-        low = np.maximum(clean - epsilon, 0)
-        high = np.minimum(clean + epsilon, 1)
 
-        here = out[rows]
-        here[:] = clean
-        if start is not None:
-            here += epsilon * start[image]
-            _project(here, low, high)
-        for _ in range(steps):
-            sign = problem.ascent_sign(here, labels, gradient)
-            sign *= step
-            here += sign
-            _project(here, low, high)
+def pgd_l2(
+    classifier: Classifier,
+    x: ArrayLike,
+    y: ArrayLike,
+    epsilon: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+    steps: int = 40,
+    step_size: float | None = None,
+    random_start: bool = True,
+    seed: int = 0,
+    gradient: str = "exact",
+) -> FloatArray:
+    """PGD in the L2 norm: steps along the loss gradient itself, projected into the L2 ball.
 
-    in_chunks(attack, len(out))
-    return problem.answer(x_adv)
+    xᵗ⁺¹ = Π(xᵗ + α · ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₂) from a start drawn uniformly from the ball:
+    Madry et al. 2018 (see `pgd`), section 2.1, and appendix C for the L2 norm. Π goes straight
+    back to the ball, then into [0, 1].
+
+    Args, returns and errors are those of `Attack`, except for this one:
+        epsilon: the L2 budget, or `(E,)` of them: how long the whole perturbation may be, in
+            pixel units. It may exceed 1; one pixel from black to white is 1, a perturbation of
+            0.1 in all 784 pixels 2.8.
+    Besides:
+        steps: how many, at least 1.
+        step_size: α, the L2 norm of a step; None for 2.5 ε / steps.
+        random_start: False to start from x itself.
+        seed: decides the start; image i of a batch has the same one whatever the others are.
+        gradient: "exact" or "float32_autograd", as in `fgsm`.
+    """
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
+    seed = checks.whole_number(seed, name="seed", least=0)
+    return iterate(
+        problem,
+        L2Ball,
+        steps=steps,
+        step_size=step_size,
+        reach=2.5,
+        gradient=gradient,
+        start=_uniform_l2(problem.x, seed) if random_start else None,
+    )
 
 
 def _uniform(like: FloatArray, seed: int) -> FloatArray:
@@ -91,11 +140,13 @@ def _uniform(like: FloatArray, seed: int) -> FloatArray:
     return draws
 
 
-def _project(x_adv: FloatArray, low: FloatArray, high: FloatArray) -> None:
-    """Bring each pixel between its bounds, in place.
+def _uniform_l2(like: FloatArray, seed: int) -> FloatArray:
+    """A point of the unit L2 ball for each row of `like`, all points equally likely.
 
-    NumPy is quick at this with arrays, and at np.clip with two numbers, and slow the other way
-    round.
+    It is the shadow of a random point on a sphere of two dimensions more: Voelker, Gosmann and
+    Stewart 2017, "Efficiently Sampling Vectors and Coordinates from the n-Sphere and n-Ball".
     """
-    np.maximum(x_adv, low, out=x_adv)
-    np.minimum(x_adv, high, out=x_adv)
+    images, pixels = like.shape
+    sphere = np.random.default_rng(seed).standard_normal((images, pixels + 2))
+    sphere /= l2_norms(sphere)
+    return sphere[:, :pixels].astype(like.dtype)

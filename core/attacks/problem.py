@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from core import checks
 from core.classifier import Classifier, FloatArray, IntArray
@@ -12,7 +12,7 @@ from core.losses import pixel_gradient
 
 
 class Attack(Protocol):
-    """How every attack is called; each has settings of its own besides, with defaults."""
+    """How an attack with a budget is called; each has settings besides, with defaults."""
 
     def __call__(
         self,
@@ -29,7 +29,8 @@ class Attack(Protocol):
             classifier: the network under attack.
             x: `(N, 784)` clean images, pixels in [0, 1].
             y: `(N,)` true labels.
-            epsilon: the L∞ budget a pixel in [0, 1] units, or `(E,)` of them.
+            epsilon: the L∞ budget a pixel in [0, 1] units, or `(E,)` of them; the L2 budget of the
+                whole perturbation where the attack says so.
             target: None to leave the true label; a label or `(N,)` labels to move towards.
 
         Returns:
@@ -42,49 +43,62 @@ class Attack(Protocol):
         ...
 
 
+class MinimalAttack(Protocol):
+    """How an attack without a budget is called: it looks for the smallest perturbation itself."""
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        target: ArrayLike | None = None,
+    ) -> FloatArray:
+        """Perturb each image by as little as the method can.
+
+        Args:
+            classifier: the network under attack.
+            x: `(N, 784)` clean images, pixels in [0, 1].
+            y: `(N,)` true labels.
+            target: None to leave the true label; a label or `(N,)` labels to arrive at.
+
+        Returns:
+            `x_adv`, `(N, 784)`, pixels in [0, 1] of the type of `x`. An image that is where it
+            should be already (misclassified, or taken for its target) comes back unchanged, and
+            so does one for which the method finds nothing.
+
+        Raises:
+            ValueError: an argument is out of its range; the message names it.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class Problem:
-    """An attack's arguments: checked, and the same for one budget as for several.
+class Goal:
+    """What is to become of which images: an attack's arguments but for its budgets, checked.
 
     Attributes:
         classifier: the network under attack.
         x: `(N, 784)` clean images; `clean` looks at their pixels.
         labels: `(N,)`, the targets where there are any, else the true labels.
-        targeted: whether the loss of `labels` is to fall, rather than to rise.
-        epsilons: `(E,)` budgets, of the type of `x`.
-        single: whether one budget was given, not a sequence.
+        targeted: whether `labels` are to be arrived at, rather than left.
     """
 
     classifier: Classifier
     x: FloatArray
     labels: IntArray
     targeted: bool
-    epsilons: FloatArray
-    single: bool
 
     @classmethod
     def of(
-        cls,
-        classifier: Classifier,
-        x: ArrayLike,
-        y: ArrayLike,
-        epsilon: ArrayLike,
-        target: ArrayLike | None,
-    ) -> "Problem":
+        cls, classifier: Classifier, x: ArrayLike, y: ArrayLike, target: ArrayLike | None
+    ) -> "Goal":
         """Check the arguments that all attacks share (see `Attack`)."""
         x = checks.image_array(x)
         labels = checks.labels(y, len(x))
         if target is not None:
             labels = checks.labels(target, len(x), name="target")
-        epsilons = checks.budgets(epsilon)
-        return cls(
-            classifier=classifier,
-            x=x,
-            labels=labels,
-            targeted=target is not None,
-            epsilons=np.atleast_1d(epsilons).astype(x.dtype),
-            single=epsilons.ndim == 0,
-        )
+        return cls(classifier, x, labels, target is not None)
 
     def clean(self, rows: slice | IntArray) -> FloatArray:
         """Some of the clean images; their range is checked here, where they come into the cache.
@@ -96,11 +110,52 @@ class Problem:
         checks.pixels(x)
         return x
 
-    def ascent_sign(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
-        """The sign of the step that serves the attack's goal: -1, 0 or 1 a pixel of `x`."""
+    def reached(self, logits: FloatArray, labels: IntArray) -> NDArray[np.bool_]:
+        """Which images are where they should be, `(N,)`, by their logits and their `labels`."""
+        reached: NDArray[np.bool_] = (logits.argmax(axis=1) == labels) == self.targeted
+        return reached
+
+    def ascent(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
+        """The direction in the pixels of `x`, `(N, 784)`, that serves the goal best at first.
+
+        Up the loss of the true labels or down that of the targets; for the caller to overwrite.
+        """
         slope = pixel_gradient(self.classifier, x, labels, gradient=gradient)
-        to_sign(slope)
         return np.negative(slope, out=slope) if self.targeted else slope
+
+
+@dataclass(frozen=True)
+class Problem(Goal):
+    """A goal and its budgets: the same for one budget as for several.
+
+    Attributes:
+        epsilons: `(E,)` budgets, of the type of `x`.
+        single: whether one budget was given, not a sequence.
+    """
+
+    epsilons: FloatArray
+    single: bool
+
+    @classmethod
+    def with_budgets(
+        cls,
+        classifier: Classifier,
+        x: ArrayLike,
+        y: ArrayLike,
+        epsilon: ArrayLike,
+        target: ArrayLike | None,
+    ) -> "Problem":
+        """Check the arguments that all attacks with a budget share (see `Attack`)."""
+        goal = Goal.of(classifier, x, y, target)
+        epsilons = checks.budgets(epsilon)
+        return cls(
+            goal.classifier,
+            goal.x,
+            goal.labels,
+            goal.targeted,
+            epsilons=np.atleast_1d(epsilons).astype(goal.x.dtype),
+            single=epsilons.ndim == 0,
+        )
 
     def empty(self) -> FloatArray:
         """Room for the adversarial images of every budget, `(E, N, 784)`."""

@@ -1,0 +1,44 @@
+"""The fast gradient sign method with momentum."""
+
+from numpy.typing import ArrayLike
+
+from core import checks
+from core.attacks.iterated import LinfBall, iterate
+from core.attacks.problem import Problem
+from core.classifier import Classifier, FloatArray
+
+
+def mi_fgsm(
+    classifier: Classifier,
+    x: ArrayLike,
+    y: ArrayLike,
+    epsilon: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+    steps: int = 10,
+    step_size: float | None = None,
+    decay: float = 1.0,
+    gradient: str = "exact",
+) -> FloatArray:
+    """FGSM in small steps along a direction that remembers the gradients before.
+
+    gᵗ⁺¹ = μ gᵗ + ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₁ and xᵗ⁺¹ = xᵗ + α · sign(gᵗ⁺¹), from x itself,
+    within the L∞ budget and [0, 1]: Dong, Liao, Pang, Su, Zhu, Hu and Li 2018, "Boosting
+    Adversarial Attacks with Momentum", algorithm 1; targeted, equation 12.
+
+    Args, returns and errors are those of `Attack`; besides:
+        steps: how many, at least 1 (10, as in the paper).
+        step_size: α in pixel units; None for ε / steps, as in the paper.
+        decay: μ, at least 0; 0 forgets all that was before, 1 forgets nothing.
+        gradient: "exact" or "float32_autograd", as in `fgsm`.
+    """
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
+    return iterate(
+        problem,
+        LinfBall,
+        steps=steps,
+        step_size=step_size,
+        reach=1,
+        gradient=gradient,
+        decay=float(checks.budgets(decay, name="decay")),
+    )

@@ -1,0 +1,59 @@
+"""What becomes of the images that an attack without a budget has found."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from core import checks
+from core.classifier import FloatArray
+from core.measures import l2_norm
+
+
+def towards(x: ArrayLike, found: ArrayLike, shares: ArrayLike) -> FloatArray:
+    """The images on the straight way from clean ones to what an attack has found.
+
+    Args:
+        x: `(N, 784)` clean images.
+        found: `(N, 784)` adversarial images.
+        shares: `(S,)` parts of the way, each in [0, 1].
+
+    Returns:
+        `(S, N, 784)` of the type of `x`: x itself where the share is 0, `found` where it is 1.
+
+    Raises:
+        ValueError: an argument is out of its range; the message names it.
+    """
+    x, found = _pair(x, found)
+    parts = np.atleast_1d(checks.budgets(shares, name="shares")).astype(x.dtype)
+    if parts.max() > 1:
+        raise ValueError(f"shares must be from 0 to 1, not {shares!r}")
+    parts = parts[:, None, None]
+    # Not x + share · (found − x), which rounding keeps from ending exactly at `found`.
+    way = (1 - parts) * x + parts * found
+    return np.clip(way, 0, 1, out=way)
+
+
+def within(x: ArrayLike, found: ArrayLike, epsilon: ArrayLike) -> FloatArray:
+    """What was found, where an L2 budget allows it; elsewhere the clean image.
+
+    Args:
+        x: `(N, 784)` clean images.
+        found: `(N, 784)` adversarial images.
+        epsilon: the L2 budget, or `(E,)` of them.
+
+    Returns:
+        `(N, 784)` for one budget, `(E, N, 784)` for several, as an `Attack` does.
+
+    Raises:
+        ValueError: an argument is out of its range; the message names it.
+    """
+    x, found = _pair(x, found)
+    affordable = l2_norm(x, found) <= checks.budgets(epsilon)[..., None]
+    return np.where(affordable[..., None], found, x)
+
+
+def _pair(x: ArrayLike, found: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Both checked, and of the type of the first."""
+    x, found = checks.images(x), checks.images(found, name="found")
+    if found.shape != x.shape:
+        raise ValueError(f"found must be of the shape of x, {x.shape}, not {found.shape}")
+    return x, found.astype(x.dtype, copy=False)
