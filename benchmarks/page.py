@@ -61,7 +61,7 @@ DRAW = Site(
     (
         "canvas.upper-canvas",
         ".st-key-brush input",
-        ".st-key-attack button",
+        ".st-key-attack input",
         ".st-key-model input",
     ),
     "[...document.querySelectorAll('[data-testid=stText]')].at(-1).textContent",

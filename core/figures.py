@@ -15,12 +15,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
-def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
+def probabilities_along(path: Path, *, epsilon: float, axis: str = "ε") -> dict[str, Any]:
     """The probabilities of the digits that matter on a path, over ε.
 
     Args:
         path: one image under every budget.
         epsilon: where the slider rests.
+        axis: what the budgets are called.
 
     Returns:
         A Plotly figure as a plain dict, which takes half as long to send as a `go.Figure`.
@@ -40,7 +41,7 @@ def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
         for place, digit in enumerate(matter)
     ]
     # The slider's mark is labelled below and the flip's above, so that they never overprint.
-    marks = [(epsilon, "ε", "dot", 0.0)]
+    marks = [(epsilon, axis, "dot", 0.0)]
     if path.flip is not None:
         marks.append((path.flip.epsilon, f"flips to {path.flip.after}", "solid", 1.0))
     return {
@@ -50,7 +51,7 @@ def probabilities_along(path: Path, *, epsilon: float) -> dict[str, Any]:
             "margin": {"l": 50, "r": 10, "t": 30, "b": 45},
             "hovermode": "x unified",
             "legend": {"title": {"text": "digit"}},
-            "xaxis": {"title": {"text": "ε"}, "range": [0, float(path.epsilons[-1])]},
+            "xaxis": {"title": {"text": axis}, "range": [0, float(path.epsilons[-1])]},
             "yaxis": {"title": {"text": "probability"}, "range": [0, 1.02], "tickformat": ".0%"},
             "shapes": [
                 {

@@ -1,4 +1,7 @@
-"""One image under every budget of an attack, and the budget at which its prediction flips."""
+"""One image under every budget of an attack, and the budget at which its prediction flips.
+
+A budget is an ε, or whatever else an attack's slider runs over (see `core.scales`).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ class Flip:
     """The smallest budget of a path at which the prediction is another one.
 
     Attributes:
-        epsilon: that budget, in pixel units, at most `RESOLUTION` too large.
+        epsilon: that budget, at most the path's resolution too large.
         before: the prediction for the clean image.
         after: the prediction at `epsilon`.
     """
@@ -39,7 +42,7 @@ class Path:
         probabilities: `(E, 10)`.
         l2_norm: `(E,)`, of the perturbations.
         flip: where the prediction first changes; None where it nowhere does.
-        reaches: the smallest budget at which the prediction is the target, to `RESOLUTION`;
+        reaches: the smallest budget at which the prediction is the target, to that resolution;
             None without a target or where it is nowhere reached.
     """
 
@@ -63,11 +66,12 @@ def trace(
     epsilons: ArrayLike,
     *,
     target: int | None = None,
+    resolution: float = RESOLUTION,
 ) -> Path:
     """Follow one image through an attack's budgets and find where its prediction flips.
 
     The prediction is looked at for every budget given; between the last one that keeps it and
-    the first that does not, it is looked at again every `RESOLUTION`. A prediction that changes and
+    the first that does not, it is looked at again every `resolution`. A prediction that changes and
     changes back between two neighbouring budgets is not seen.
 
     Args:
@@ -75,6 +79,7 @@ def trace(
         attack: from budgets `(E,)` to adversarial images `(E, 784)` of one image.
         epsilons: budgets in rising order from 0.
         target: the label that the attack is after, if any.
+        resolution: how far apart the budgets are at which a flip is looked for.
 
     Raises:
         ValueError: the budgets don't rise from 0.
@@ -94,7 +99,7 @@ def trace(
         place = hits[0]
         if place == 0:
             return Flip(0.0, before, before)
-        parts = int(np.ceil((grid[place] - grid[place - 1]) / RESOLUTION))
+        parts = int(np.ceil((grid[place] - grid[place - 1]) / resolution))
         between = np.linspace(grid[place - 1], grid[place], parts + 1)[1:]
         closer = np.append(
             measures.predict(classifier, attack(between[:-1])) if parts > 1 else [],

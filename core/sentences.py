@@ -5,6 +5,7 @@ from dataclasses import fields
 from core.classifier import FloatArray
 from core.path import Path
 from core.recipe import Recipe
+from core.scales import L2, LINF, WAY, Scale, flip_norm
 
 
 def with_article(digit: int) -> str:
@@ -20,7 +21,13 @@ def on_prediction(probabilities: FloatArray) -> str:
 
 
 def on_path(
-    path: Path, *, random_flips: int, label: int, target: int | None = None, noise: bool = False
+    path: Path,
+    *,
+    random_flips: int,
+    label: int,
+    target: int | None = None,
+    noise: bool = False,
+    scale: Scale = LINF,
 ) -> str:
     """What there is to say of one image's way through an attack's budgets.
 
@@ -30,28 +37,47 @@ def on_path(
         label: the digit that the image is meant to be.
         target: the digit that the attack was after, if any.
         noise: whether the attack was itself a random perturbation.
+        scale: what the path's budgets are.
     """
     before = int(path.predictions[0])
-    largest = f"ε = {path.epsilons[-1]:g}"
     if before != label:
         return f"The network takes this {label} for {with_article(before)} without any attack."
+    if scale is WAY and not path.l2_norm[-1]:
+        return f"Stays {with_article(before)}: the attack found nothing."
+    end = _budget(float(path.epsilons[-1]), scale, exact=False)
     if path.flip is None:
-        return f"Stays {with_article(before)} all the way to {largest}."
+        return f"Stays {with_article(before)} all the way to {end}."
     flips = (
-        f"Flips from {before} to {path.flip.after} at {_size(path.flip.epsilon)}; "
+        f"Flips from {before} to {path.flip.after} at {_size(path, scale)}; "
         f"{_control(random_flips, noise=noise)}."
     )
     if target is None or target == path.flip.after:
         return flips
     if path.reaches is None:
-        return f"{flips} It never becomes {with_article(target)}, up to {largest}."
-    return f"{flips} It becomes {with_article(target)} at ε = {path.reaches:.3f}."
+        return f"{flips} It never becomes {with_article(target)}, up to {end}."
+    return f"{flips} It becomes {with_article(target)} at {_budget(path.reaches, scale)}."
 
 
-def _size(epsilon: float) -> str:
-    """A budget in pixel units and in grey levels."""
-    exact = f"ε = {epsilon:.3f}" if epsilon >= 0.0005 else "ε below 0.001"
-    return f"{exact}, {round(epsilon * 255) or 'less than one'} of 255 grey levels"
+def _size(path: Path, scale: Scale) -> str:
+    """How large the perturbation at a path's flip is."""
+    budget = path.flip.epsilon if path.flip is not None else 0.0
+    if scale is LINF:
+        levels = f"{round(budget * 255) or 'less than one'} of 255 grey levels"
+        return f"{_budget(budget, scale)}, {levels}"
+    if scale is WAY:
+        return f"{_budget(budget, scale)}, an L2 norm of {flip_norm(scale, path):.2f}"
+    return _budget(budget, scale)
+
+
+def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
+    """A budget in its own measure."""
+    if scale is WAY:
+        return f"{budget:.0%} of the way" if budget < 1 else "the end of the way"
+    if scale is L2:
+        return f"an L2 norm of {budget:{'.2f' if exact else 'g'}}"
+    if exact and budget < 0.0005:
+        return "ε below 0.001"
+    return f"ε = {budget:{'.3f' if exact else 'g'}}"
 
 
 def _control(random_flips: int, *, noise: bool) -> str:

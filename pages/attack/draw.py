@@ -4,13 +4,15 @@ import numpy as np
 import streamlit as st
 
 from core import sentences
+from core.attacks import METHODS, Method
 from core.figures import probabilities_along
 from core.losses import softmax
 from core.measures import logits
 from core.path import Path
+from core.scales import scale_of
 from pages.parts.address import one_of, put_in_address, start_from_address
-from pages.parts.digit_path import EPSILONS, follow
-from pages.parts.epsilon_explorer import epsilon_explorer
+from pages.parts.digit_path import follow
+from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
 from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import (
@@ -26,31 +28,28 @@ from pages.parts.subject import (
 )
 
 COLUMNS = (1, 2)
-NOISE = "Random noise"
-ATTACK_NAMES = {"FGSM": "fgsm", "PGD": "pgd", NOISE: "noise"}
+ATTACK_NAMES = {method.title: name for name, method in METHODS.items()}
 ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
-grey levels.
+grey levels. Of an attack in the **L2 norm** ε bounds the root of the sum of all pixels' squared
+changes, so that one pixel may change much where others stay. Other attacks have no ε but look for
+the smallest change that flips the prediction; there the slider runs the **way** from the digit to
+what they have found.
 
-- **FGSM** asks the network, for each pixel, whether lighter or darker makes it less sure of the
-  digit, and moves every pixel that way by ε, all at once (Goodfellow et al. 2015).
-- **PGD** takes forty small steps instead and asks again after each, so that it mostly needs a
-  smaller ε (Madry et al. 2018).
-- **Random noise** moves every pixel by ε too, up or down as a coin falls. It is the control: just
-  as large, but in no direction, and it seldom flips anything.
+{}
 
 So it is not the size of a change that fools a network, but its direction. *Towards* has the
 attack aim for one digit rather than for whichever is nearest. The network called *report* is a
 small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MNIST.
-"""
+""".format("\n".join(f"- **{method.title}**: {method.summary}" for method in METHODS.values()))
 
 
 def main() -> None:
     """The page: its choices, and the digit under attack."""
-    start_from_address("epsilon", parse=epsilon_in, default=0.0)
     start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
+    start_from_address("epsilon", parse=budget_in, default=0.0)
     start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
@@ -126,7 +125,7 @@ def show_how_to_begin() -> None:
 
 def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
     """The live ε on a digit's path under the chosen attack; returns the path."""
-    attack, target = ATTACK_NAMES[st.session_state["attack"]], target_wanted()
+    method, target = method_chosen(), target_wanted()
     if target == label:
         st.write(
             f"It is meant to be {sentences.with_article(label)} already, "
@@ -134,14 +133,21 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
         )
         target = None
     path, noisy = follow(
-        chosen.network, chosen.name, chosen.version, attack, subject.x.tobytes(), label, target
+        chosen.network, chosen.name, chosen.version, method.name, subject.x.tobytes(), label, target
     )
+    scale = scale_of(method)
     st.session_state["epsilon"] = epsilon_explorer(
         path,
+        scale=scale,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
         sentence=sentences.on_path(
-            path, random_flips=noisy, label=label, target=target, noise=attack == "noise"
+            path,
+            random_flips=noisy,
+            label=label,
+            target=target,
+            noise=method.name == "noise",
+            scale=scale,
         ),
         start=st.session_state["epsilon"],
         key="explorer",
@@ -149,23 +155,26 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
     return path
 
 
+def method_chosen() -> Method:
+    """The attack that is chosen."""
+    return METHODS[ATTACK_NAMES[st.session_state["attack"]]]
+
+
 def target_wanted() -> int | None:
-    """The digit to attack towards; None for any other, which is all that noise knows."""
+    """The digit to attack towards; None for any other, which is all that some attacks know."""
     target = st.session_state["target"]
-    return None if target == ANY_OTHER or st.session_state["attack"] == NOISE else int(target)
+    return int(target) if target != ANY_OTHER and method_chosen().targeted else None
 
 
 def show_attack_choice() -> None:
     """The widgets that decide the attack and its target."""
-    st.segmented_control(
-        "Attack", list(ATTACK_NAMES), required=True, key="attack", persist_state="session"
-    )
+    st.selectbox("Attack", list(ATTACK_NAMES), key="attack", persist_state="session", width=220)
     st.selectbox(
         "Towards",
         TARGETS,
         key="target",
         persist_state="session",
-        disabled=st.session_state["attack"] == NOISE,
+        disabled=not method_chosen().targeted,
         width=165,
     )
 
@@ -174,7 +183,11 @@ def show_chart(path: Path) -> None:
     """The probabilities over ε, sent to whoever opens them."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
     if chart.open:
-        figure = probabilities_along(path, epsilon=st.session_state["epsilon"])
+        figure = probabilities_along(
+            path,
+            epsilon=st.session_state["epsilon"],
+            axis=AXES[scale_of(method_chosen()).name]["name"],
+        )
         chart.plotly_chart(figure, config={"displayModeBar": False})
 
 
@@ -185,12 +198,12 @@ def show_explanation() -> None:
         explanation.markdown(EXPLANATION)
 
 
-def epsilon_in(text: str) -> float:
-    """The nearest ε of the slider."""
-    epsilon = float(text)
-    if not np.isfinite(epsilon):
+def budget_in(text: str) -> float:
+    """The nearest of the budgets of the attack's slider."""
+    budget = float(text)
+    if not np.isfinite(budget):
         raise ValueError(text)
-    return float(EPSILONS[np.abs(EPSILONS - epsilon).argmin()])
+    return scale_of(method_chosen()).nearest(budget)
 
 
 main()

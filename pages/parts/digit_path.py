@@ -7,11 +7,10 @@ another cache each time.
 import numpy as np
 import streamlit as st
 
-from core.attacks import ATTACKS
+from core import scales
+from core.attacks import METHODS
 from core.classifier import Classifier
-from core.path import Path, random_flips, trace
-
-EPSILONS = np.linspace(0, 0.5, 101)
+from core.path import Path
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -26,10 +25,6 @@ def follow(
 ) -> tuple[Path, int]:
     """A digit's path under an attack, and how many of 100 random perturbations flip it too."""
     x = np.frombuffer(pixels, np.float32).reshape(1, 784)
-    path = trace(
-        _network,
-        lambda epsilons: ATTACKS[attack](_network, x, [label], epsilons, target=target)[:, 0],
-        EPSILONS,
-        target=target,
-    )
-    return path, random_flips(_network, x, path.flip.epsilon) if path.flip else 0
+    method = METHODS[attack]
+    path = scales.follow(_network, method, x, label, target=target)
+    return path, scales.random_flips(_network, scales.scale_of(method), x, path)

@@ -29,6 +29,12 @@ def draw(page: Page, points: list[Point]) -> None:
     page.mouse.up()
 
 
+def choose(page: Page, box: str, option: str) -> None:
+    """Choose an option of a selection box."""
+    page.get_by_label(box, exact=True).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
 def slider(page: Page) -> Locator:
     """The live ε."""
     return page.get_by_role("slider", name="ε")

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 from tests.browser.conftest import watch
 from tests.browser.draw_page import (
     SEVEN,
+    choose,
     draw,
     expect_address,
     expect_seen,
@@ -227,7 +228,7 @@ def test_a_link_brings_everything_back_in_another_session(
     open_draw(page, app_url)
     page.get_by_role("radio", name="Test digit").click()
     page.get_by_role("button", name="At random").click()
-    page.get_by_role("radio", name="PGD").click()
+    choose(page, "Attack", "PGD")
     page.get_by_label("Towards").click()
     page.get_by_role("option", name="8").click()
     expect_address(page, "target=8")
@@ -244,7 +245,7 @@ def test_a_link_brings_everything_back_in_another_session(
     for part in (".sentence", ".certainty", ".norms"):
         expect(other.locator(part)).to_have_text(page.locator(part).inner_text())
     # What one session does is nothing to the other.
-    other.get_by_role("radio", name="FGSM").click()
+    choose(other, "Attack", "FGSM")
     expect_address(other, "attack=FGSM")
     page.wait_for_timeout(300)
     assert "attack=PGD" in page.url

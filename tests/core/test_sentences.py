@@ -5,6 +5,7 @@ import numpy as np
 from core import sentences
 from core.path import Flip, Path
 from core.recipe import Recipe
+from core.scales import L2, WAY
 
 PATH = Path(
     epsilons=np.array([0, 0.25, 0.5]),
@@ -63,6 +64,33 @@ def test_a_target() -> None:
     assert with_target(3, 0.2).endswith("does it. It becomes a 3 at ε = 0.200.")
     assert with_target(3, None).endswith("It never becomes a 3, up to ε = 0.5.")
     assert with_target(9, 0.0683).endswith("does it.")
+
+
+def test_budgets_of_the_l2_norm_and_shares_of_the_way() -> None:
+    path = dataclasses.replace(
+        PATH, epsilons=np.array([0, 2.5, 5]), flip=Flip(1.234, 7, 9), reaches=1.5
+    )
+    assert sentences.on_path(path, random_flips=0, label=7, target=3, scale=L2) == (
+        "Flips from 7 to 9 at an L2 norm of 1.23; none of 100 random perturbations of that size "
+        "does it. It becomes a 3 at an L2 norm of 1.50."
+    )
+    still = dataclasses.replace(path, flip=None)
+    assert sentences.on_path(still, random_flips=0, label=7, scale=L2) == (
+        "Stays a 7 all the way to an L2 norm of 5."
+    )
+    path = dataclasses.replace(
+        PATH,
+        epsilons=np.array([0, 0.5, 1]),
+        l2_norm=np.array([0, 1.0, 2.0]),
+        flip=Flip(0.98, 7, 9),
+    )
+    assert sentences.on_path(path, random_flips=0, label=7, scale=WAY).startswith(
+        "Flips from 7 to 9 at 98% of the way, an L2 norm of 1.96; "
+    )
+    nothing = dataclasses.replace(path, l2_norm=np.zeros(3), flip=None)
+    assert sentences.on_path(nothing, random_flips=0, label=7, scale=WAY) == (
+        "Stays a 7: the attack found nothing."
+    )
 
 
 def test_no_flip_and_no_need_of_one() -> None:

@@ -14,6 +14,8 @@ from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
 from core import digits, models
+from core.attacks import METHODS
+from core.scales import WAY, scale_of
 from tests.core.test_pictures import BAD, SEVENS
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
@@ -231,7 +233,7 @@ def test_the_address_brings_everything_back() -> None:
     assert data["start"] == pytest.approx(0.15)
     assert data["label"] == test.y[17]
     assert at.selectbox(key="target").value == "3"
-    assert at.button_group(key="attack").value == "PGD"
+    assert at.selectbox(key="attack").value == "PGD"
     x = np.frombuffer(data["frames"], np.uint8)[:784]
     np.testing.assert_array_equal(x, (test.x[17] * 255).round().astype(np.uint8))
     assert at.query_params == {
@@ -285,11 +287,33 @@ def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
     said = [text.value for text in at.markdown]
     assert "It is meant to be a 7 already, so the attack is towards any other digit." in said
     assert explorer(at)["frames"] == fgsm["frames"]  # type: ignore[index]
-    well(at.button_group(key="attack").set_value("Random noise").run())
+    well(at.selectbox(key="attack").set_value("Random noise").run())
     assert at.selectbox(key="target").disabled
     noise = explorer(at)
     assert fgsm is not None and towards_three is not None and noise is not None
     assert len({data["frames"] for data in (fgsm, towards_three, noise)}) == 3
+
+
+@pytest.mark.parametrize("title", [method.title for method in METHODS.values()])
+def test_every_attack_has_its_slider(title: str) -> None:
+    at = opened(digit="0", attack=title)
+    data = explorer(at)
+    assert data is not None
+    method = next(method for method in METHODS.values() if method.title == title)
+    scale = scale_of(method)
+    assert data["epsilons"] == pytest.approx(scale.budgets)
+    assert data["axis"]["name"] == {"linf": "ε", "l2": "ε (L2)", "way": "way"}[scale.name]
+    assert at.selectbox(key="target").disabled is not method.targeted
+    assert (data["flip"] is None) is (title == "Random noise")
+    if scale is WAY:
+        assert np.argmax(data["probabilities"][100]) == data["flip"]["after"] != 7
+        assert "of the way, an L2 norm of" in sentence(at)
+
+
+def test_the_budget_in_the_address_is_of_the_attack_s_scale() -> None:
+    data = explorer(opened(digit="0", attack="PGD (L2)", epsilon="3.21"))
+    assert data is not None
+    assert data["start"] == pytest.approx(3.2)
 
 
 def test_the_chart_is_there_when_it_is_opened() -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path as File
 from typing import Any
 
@@ -11,7 +11,14 @@ import streamlit as st
 
 from core.measures import linf_norm
 from core.path import Path
+from core.scales import L2, LINF, WAY, Scale
 
+# How the slider names its budgets: their name, a factor, digits after the point, a unit.
+AXES: Mapping[str, dict[str, Any]] = {
+    LINF.name: {"name": "ε", "factor": 1, "digits": 3, "unit": ""},
+    L2.name: {"name": "ε (L2)", "factor": 1, "digits": 2, "unit": ""},
+    WAY.name: {"name": "way", "factor": 100, "digits": 0, "unit": "%"},
+}
 _FOLDER = File(__file__).parent
 _explorer = st.components.v2.component(
     "epsilon_explorer",
@@ -24,6 +31,7 @@ _explorer = st.components.v2.component(
 def epsilon_explorer(
     path: Path,
     *,
+    scale: Scale,
     label: int,
     on_label: Callable[[int], None],
     sentence: str,
@@ -34,20 +42,22 @@ def epsilon_explorer(
 
     Args:
         path: the image under every budget.
+        scale: what the budgets are.
         label: the digit it is meant to be.
         on_label: called with another one where somebody says so.
         sentence: what there is to say of the path as a whole.
-        start: the ε to begin with; afterwards the slider stays where it is, whatever the path.
+        start: the budget to begin with; afterwards the slider stays where it is, whatever the path.
         key: the component's key in the session state.
 
     Returns:
-        ε at the last rest of the slider.
+        The budget at the last rest of the slider.
     """
     linf = linf_norm(path.x_adv[0], path.x_adv)
     table = np.column_stack([path.epsilons, path.l2_norm, linf, path.probabilities])
     frames = (path.x_adv * 255).round().astype(np.uint8)
     numbers = table.astype("<f8").tobytes() + frames.tobytes()
     about: dict[str, Any] = {
+        "axis": AXES[scale.name],
         "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
         "label": label,
         "sentence": sentence,

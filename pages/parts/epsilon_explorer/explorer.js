@@ -48,6 +48,7 @@ class Explorer {
     this.announcement = find(".announcement");
     this.slider = find("input");
     this.output = find("output");
+    this.name = find(".dial label");
     this.mark = find(".mark");
     this.markText = find(".mark span");
     this.perturbationCaption = find(".perturbation + figcaption");
@@ -97,7 +98,10 @@ class Explorer {
 
   show(data) {
     if (this.data && this.data.id === data.id) return;
+    // The slider keeps its place, which now stands for another budget: the page is to know.
+    if (this.data && this.data.axis.name !== data.axis.name) this.waitForRest();
     this.data = data;
+    this.name.textContent = data.axis.name;
     const last = data.epsilons.length - 1;
     this.slider.max = last;
     if (this.start !== null) {
@@ -165,7 +169,10 @@ class Explorer {
     const predicted = largest(probabilities);
     const clean = largest(data.probabilities[0]);
 
-    this.drawPictures(index, epsilon);
+    const budget = this.budget(epsilon);
+    const at = `${data.axis.name} = ${budget}`;
+
+    this.drawPictures(index, at);
     this.columns.forEach(({ column, percent, fill }, digit) => {
       const share = probabilities[digit];
       fill.style.transform = `scaleY(${share})`;
@@ -180,26 +187,33 @@ class Explorer {
     this.now.textContent = predicted;
     const sure = `${Math.round(probabilities[predicted] * 100)}% sure`;
     this.certainty.textContent = sure;
-    this.output.textContent = epsilon.toFixed(3);
+    this.output.textContent = budget;
     this.norms.textContent =
       `L2 norm of the perturbation: ${data.l2_norm[index].toFixed(2)}; ` +
       `largest change of a pixel: ${data.linf_norm[index].toFixed(3)}`;
     const seen = `The network sees ${predicted}, ${sure}`;
-    this.slider.setAttribute("aria-valuetext", `${epsilon.toFixed(3)}. ${seen}`);
-    this.bars.setAttribute("aria-label", `Probabilities at ε = ${epsilon.toFixed(3)}: ` +
+    this.slider.setAttribute("aria-valuetext", `${budget}. ${seen}`);
+    this.bars.setAttribute("aria-label", `Probabilities at ${at}: ` +
       probabilities.map((share, digit) => `${digit}: ${Math.round(share * 100)}%`).join(", "));
     // A screen reader is told of a change, not of every step of the slider.
     if (this.announced !== `${data.id} ${predicted}`) {
       this.announced = `${data.id} ${predicted}`;
-      this.announcement.textContent = `${seen} at ε = ${epsilon.toFixed(3)}`;
+      this.announcement.textContent = `${seen} at ${at}`;
     }
   }
 
-  drawPictures(index, epsilon) {
+  // A budget in the digits and the unit of its axis.
+  budget(epsilon) {
+    const { factor, digits, unit } = this.data.axis;
+    return (epsilon * factor).toFixed(digits) + unit;
+  }
+
+  drawPictures(index, at) {
     const [clean, perturbation, adversarial] = this.pictures.map(({ image }) => image.data);
     const { frames } = this.data;
     const offset = index * PIXELS;
-    const gain = epsilon > 0 ? 1 / (255 * epsilon) : 0;
+    const largest = this.data.linf_norm[index];
+    const gain = largest > 0 ? 1 / (255 * largest) : 0;
     for (let pixel = 0; pixel < PIXELS; pixel++) {
       const at = 4 * pixel;
       const x = frames[pixel];
@@ -218,9 +232,9 @@ class Explorer {
     for (const { context, image } of this.pictures) context.putImageData(image, 0, 0);
     const [, changed, attacked] = this.pictures.map(({ canvas }) => canvas);
     changed.setAttribute("aria-label", "The perturbation: orange where lighter, blue where darker");
-    attacked.setAttribute("aria-label", `The adversarial image at ε = ${epsilon.toFixed(3)}`);
+    attacked.setAttribute("aria-label", `The adversarial image at ${at}`);
     this.perturbationCaption.textContent =
-      epsilon > 0 ? `perturbation, shown × ${(1 / epsilon).toFixed(1)}` : "perturbation";
+      largest > 0 ? `perturbation, shown × ${(1 / largest).toFixed(1)}` : "perturbation";
   }
 }
 
