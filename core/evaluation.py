@@ -1,7 +1,7 @@
 """What an attack makes of many images: predictions before and after, rates, and norms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -171,3 +171,19 @@ def evasion_within(evaluation: Evaluation, budgets: ArrayLike) -> FloatArray:
     needed[~evaluation.correct_before] = 0
     within: FloatArray = (needed <= grid[:, None]).mean(axis=1)
     return within
+
+
+def limited_to(evaluation: Evaluation, budget: float) -> Evaluation:
+    """What an attack without a budget comes to where it may spend no more than one.
+
+    Args:
+        evaluation: of such an attack.
+        budget: an L2 norm in pixel units; images that need more stay as they are.
+    """
+    enough = evaluation.l2_norm <= budget
+    return replace(
+        evaluation,
+        x_adv=np.where(enough[:, None], evaluation.x_adv, evaluation.x),
+        after=np.where(enough, evaluation.after, evaluation.before),
+        l2_norm=np.where(enough, evaluation.l2_norm, 0.0),
+    )
