@@ -7,6 +7,7 @@ another stands. `METHODS` has them all.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.attacks.deepfool import deepfool
 from core.attacks.fgsm import fgsm
 from core.attacks.method import Method
 from core.attacks.mi_fgsm import mi_fgsm
@@ -70,6 +71,16 @@ _ALL = (
         summary="PGD with another budget: not how far each pixel may go, but how long the whole "
         "perturbation may be, its L2 norm (Madry and others, 2018).",
     ),
+    Method(
+        name="deepfool",
+        title="DeepFool",
+        norm="l2",
+        targeted=False,
+        minimal=deepfool,
+        summary="Without a budget: goes straight to the nearest decision boundary as if the network "
+        "were linear, looks again, and goes on until it is across (Moosavi-Dezfooli and others, "
+        "2016).",
+    ),
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
@@ -95,6 +106,7 @@ __all__ = [
     "Method",
     "MinimalAttack",
     "bim",
+    "deepfool",
     "fgsm",
     "mi_fgsm",
     "noise",
