@@ -7,6 +7,7 @@ another stands. `METHODS` has them all.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.attacks.carlini_wagner import carlini_wagner
 from core.attacks.deepfool import deepfool
 from core.attacks.fgsm import fgsm
 from core.attacks.method import Method
@@ -77,9 +78,18 @@ _ALL = (
         norm="l2",
         targeted=False,
         minimal=deepfool,
-        summary="Without a budget: goes straight to the nearest decision boundary as if the network "
-        "were linear, looks again, and goes on until it is across (Moosavi-Dezfooli and others, "
-        "2016).",
+        summary="Needs no budget: it goes straight to the nearest decision boundary as if the "
+        "network were linear, looks again, and goes on until it is across (Moosavi-Dezfooli, "
+        "Fawzi and Frossard, 2016).",
+    ),
+    Method(
+        name="carlini_wagner",
+        title="Carlini–Wagner",
+        norm="l2",
+        targeted=True,
+        minimal=carlini_wagner,
+        summary="Needs no budget: it makes the perturbation itself smaller and smaller, step by "
+        "step, while the network stays misled (Carlini and Wagner, 2017). Slow, and hard to beat.",
     ),
 )
 
@@ -106,6 +116,7 @@ __all__ = [
     "Method",
     "MinimalAttack",
     "bim",
+    "carlini_wagner",
     "deepfool",
     "fgsm",
     "mi_fgsm",

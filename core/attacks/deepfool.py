@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core import checks
-from core.attacks.problem import Goal
+from core.attacks.problem import Goal, setting
 from core.chunks import in_chunks
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -40,7 +40,7 @@ def deepfool(
     if target is not None:
         raise ValueError("target must be None: DeepFool goes to whichever label is nearest")
     goal = Goal.of(classifier, x, y, None)
-    stretch = goal.x.dtype.type(1 + checks.budgets(overshoot, name="overshoot"))
+    stretch = goal.x.dtype.type(1 + setting(overshoot, name="overshoot"))
     steps = checks.whole_number(steps, name="steps", least=1)
     x_adv = goal.x.copy()
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from core import checks
-from core.attacks.problem import Problem, to_sign
+from core.attacks.problem import Problem, setting, to_sign
 from core.chunks import in_chunks
 from core.classifier import FloatArray
 
@@ -63,7 +63,7 @@ def iterate(
     if step_size is None:
         step_sizes = reach * problem.epsilons / steps
     else:
-        step_sizes = np.full_like(problem.epsilons, checks.budgets(step_size, name="step_size"))
+        step_sizes = np.full_like(problem.epsilons, setting(step_size, name="step_size"))
     x_adv = problem.empty()
     images = len(problem.x)
     out = x_adv.reshape(-1, problem.x.shape[1])  # one row for each budget of each image

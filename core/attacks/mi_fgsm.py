@@ -2,9 +2,8 @@
 
 from numpy.typing import ArrayLike
 
-from core import checks
 from core.attacks.iterated import LinfBall, iterate
-from core.attacks.problem import Problem
+from core.attacks.problem import Problem, setting
 from core.classifier import Classifier, FloatArray
 
 
@@ -40,5 +39,5 @@ def mi_fgsm(
         step_size=step_size,
         reach=1,
         gradient=gradient,
-        decay=float(checks.budgets(decay, name="decay")),
+        decay=setting(decay, name="decay"),
     )

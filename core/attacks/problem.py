@@ -187,3 +187,15 @@ def to_sign(slope: FloatArray) -> None:
     bits |= kind(1).view(bits.dtype)
     if not not_zero.all():
         slope *= not_zero
+
+
+def setting(value: float, *, name: str) -> float:
+    """A number that an attack is set to, where it is finite and at least 0.
+
+    Raises:
+        ValueError: it is not, or it is not one number.
+    """
+    number = checks.budgets(value, name=name)
+    if number.ndim:
+        raise ValueError(f"{name} must be one number, not {value!r}")
+    return float(number)
