@@ -1,6 +1,8 @@
 """What an attack makes of many images: predictions before and after, rates, and norms."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import checks, measures
 from core.attacks import Attack
+from core.chunks import CHUNK, _one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 
-# Of an evaluation: often enough to draw a bar and to stop, too seldom to cost anything.
-BLOCK = 500
+# Images that an evaluation attacks in one go: so often a bar moves, and the work can be stopped.
+BLOCK = 2 * CHUNK
+# Blocks of a curve that are worked on at once: under 51 budgets, the images of each take 40 MB.
+AT_ONCE = min(os.cpu_count() or 1, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +84,9 @@ def evaluate(
     """Attack every image and look at the predictions before and after.
 
     An attack that draws random numbers draws the same for the i-th image of every block. Each
-    image is still given a draw like any other, so that the rates are to be expected the same.
+    image is still given a draw like any other, so the rates are neither higher nor lower for it;
+    they only rest on `BLOCK` different draws (under noise of ε = 0.3, one draw leads the report's
+    network astray 4 percentage points more or less often than another, the mean of 512 draws 0.2).
 
     Args:
         classifier: the network that predicts.
@@ -105,7 +112,7 @@ def evaluate(
         if attacked.shape != x[rows].shape:
             raise ValueError(f"attack must return {x[rows].shape}, not {attacked.shape}")
         x_adv[rows] = attacked
-        after[rows] = measures.predict(classifier, attacked)
+        after[rows] = measures.predict(classifier, x_adv[rows])
         on_progress(len(attacked))
     return Evaluation(x, y, x_adv, before, after, measures.l2_norm(x, x_adv))
 
@@ -121,14 +128,18 @@ def evasion_curve(
 ) -> FloatArray:
     """The evasion rate at each of several budgets: misclassified / all images.
 
+    Blocks of `CHUNK` images are attacked under all budgets, and looked at while they are in the
+    cache, several blocks at a time: all images under all budgets are never in memory. Of random
+    draws holds what `evaluate` says, with `CHUNK` in place of `BLOCK`.
+
     Args:
         classifier: the network under attack.
-        attack: see `core.attacks.Attack`; called once on each block, with all budgets.
+        attack: see `core.attacks.Attack`; called once on each block, from several threads.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
         epsilons: `(E,)` budgets, or one.
-        on_progress: is told after each block how many more images are done; what it raises ends
-            the work.
+        on_progress: is told after each block how many more images are done, in the caller's
+            thread; what it raises ends the work.
 
     Returns:
         `(E,)` rates in [0, 1].
@@ -141,14 +152,26 @@ def evasion_curve(
     if not len(x):
         raise ValueError("x must hold at least one image")
     grid = np.atleast_1d(checks.budgets(epsilons, name="epsilons"))
-    misclassified = np.zeros(len(grid), np.int64)
-    for start in range(0, len(x), 32):
-        rows = slice(start, start + 32)
+
+    def misclassified(start: int) -> IntArray:
+        rows = slice(start, start + CHUNK)
         x_adv = attack(classifier, x[rows], y[rows], grid)
-        predictions = measures.predict(classifier, x_adv.reshape(-1, x.shape[1]))
-        misclassified += (predictions.reshape(len(grid), -1) != y[rows]).sum(axis=1)
-        on_progress(len(x[rows]))
-    rates: FloatArray = misclassified / len(x)
+        wrong = [measures.predict(classifier, images) != y[rows] for images in x_adv]
+        counts: IntArray = np.sum(wrong, axis=1)
+        return counts
+
+    counts = np.zeros(len(grid), np.int64)
+    # One thread a product throughout: to let BLAS go and take it back at each one costs more time
+    # than the products do.
+    with _one_thread_a_product, ThreadPoolExecutor(AT_ONCE) as pool:
+        blocks = [pool.submit(misclassified, start) for start in range(0, len(x), CHUNK)]
+        try:
+            for number, block in enumerate(blocks):
+                counts += block.result()
+                on_progress(min(CHUNK, len(x) - number * CHUNK))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    rates: FloatArray = counts / len(x)
     return rates
 
 
