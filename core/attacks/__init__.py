@@ -10,6 +10,7 @@ from types import MappingProxyType
 from core.attacks.carlini_wagner import carlini_wagner
 from core.attacks.deepfool import deepfool
 from core.attacks.fgsm import fgsm
+from core.attacks.jsma import jsma
 from core.attacks.method import Method
 from core.attacks.mi_fgsm import mi_fgsm
 from core.attacks.minimal import towards, within
@@ -91,6 +92,15 @@ _ALL = (
         summary="Needs no budget: it makes the perturbation itself smaller and smaller, step by "
         "step, while the network stays misled (Carlini and Wagner, 2017). Slow, and hard to beat.",
     ),
+    Method(
+        name="jsma",
+        title="Saliency map (JSMA)",
+        norm="l0",
+        targeted=True,
+        minimal=jsma,
+        summary="Changes as few pixels as it can, but those all the way: the two that matter most "
+        "become white, then the next two, until the network is misled (Papernot and others, 2016).",
+    ),
 )
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
@@ -119,6 +129,7 @@ __all__ = [
     "carlini_wagner",
     "deepfool",
     "fgsm",
+    "jsma",
     "mi_fgsm",
     "noise",
     "pgd",
