@@ -20,8 +20,8 @@ def jsma(
 
     With α = Σ ∂Z_t / ∂x_i and β = Σ Σ_{j ≠ t} ∂Z_j / ∂x_i over two pixels i, it takes those two for
     which −α · β is largest among all with α > 0 and β < 0: Papernot, McDaniel, Jha, Fredrikson,
-    Celik and Swami 2016, "The Limitations of Deep Learning in Adversarial Settings", algorithm 3
-    and equation 8, of the logits and with θ = +1, so that a pixel changes once, to white.
+    Celik and Swami 2016, "The Limitations of Deep Learning in Adversarial Settings", algorithms 2
+    and 3 and equation 8, of the logits and with θ = +1, so that a pixel changes once, to white.
 
     Without a target the true label is to fall and the others to rise: α and β are those of the
     true label, and both signs are turned, as in the non-targeted variant of Wiyatno and Xu 2018,

@@ -23,7 +23,7 @@ def mi_fgsm(
 
     gᵗ⁺¹ = μ gᵗ + ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₁ and xᵗ⁺¹ = xᵗ + α · sign(gᵗ⁺¹), from x itself,
     within the L∞ budget and [0, 1]: Dong, Liao, Pang, Su, Zhu, Hu and Li 2018, "Boosting
-    Adversarial Attacks with Momentum", algorithm 1; targeted, equation 12.
+    Adversarial Attacks with Momentum", algorithm 1; targeted, section 3.3.
 
     Args, returns and errors are those of `Attack`; besides:
         steps: how many, at least 1 (10, as in the paper).

@@ -96,7 +96,7 @@ def pgd_l2(
     """PGD in the L2 norm: steps along the loss gradient itself, projected into the L2 ball.
 
     xᵗ⁺¹ = Π(xᵗ + α · ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₂) from a start drawn uniformly from the ball:
-    Madry et al. 2018 (see `pgd`), section 2.1, and appendix C for the L2 norm. Π goes straight
+    Madry et al. 2018 (see `pgd`), section 2.1, and section 5 for the L2 norm. Π goes straight
     back to the ball, then into [0, 1].
 
     Args, returns and errors are those of `Attack`, except for this one:
