@@ -1,0 +1,126 @@
+"""Evasion curves beside Foolbox: FGSM and PGD under 51 budgets on the report's network.
+
+Both are given all budgets in one call and come to an evasion rate for each. FGSM attacks MNIST's
+10,000 test images, PGD the first of them, Foolbox with the batch size that suits it best.
+"""
+
+import statistics
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from benchmarks.attacks import STEP_SIZE, STEPS, torch_module
+from benchmarks.measuring import medians_in_turn, print_machine, print_table, timed
+from core import digits, models
+from core.attacks import Attack, fgsm, pgd
+from core.classifier import FloatArray
+from core.digits import Digits
+from core.evaluation import evasion_curve
+from core.mlp import MLP
+
+EPSILONS = np.arange(51) / 100
+SHOWN = (10, 20, 30, 50)  # places in EPSILONS of the rates to print
+BATCH_SIZES = (256, 1000, 10_000)
+PGD_IMAGES = 1000
+ROUNDS = {"FGSM": 5, "PGD": 1}
+GOALS = {"FGSM": 5, "PGD": 2}
+
+# From a batch size to a curve.
+Peer = Callable[[int], Callable[[], FloatArray]]
+
+
+def main() -> None:
+    """Measure and print a table for each attack."""
+    network = models.load(models.path_of("report"))[0]
+    assert isinstance(network, MLP)
+    test = digits.load("test")
+    first = Digits(test.x[:PGD_IMAGES], test.y[:PGD_IMAGES])
+    tables = {
+        "FGSM": measure("FGSM", network, test, fgsm),
+        "PGD": measure("PGD", network, first, partial(pgd, steps=STEPS, step_size=STEP_SIZE)),
+    }
+    print_machine()
+    shown = [f"at ε = {EPSILONS[place]}" for place in SHOWN]
+    for name, rows in tables.items():
+        print_table([name, "seconds", "times ours", *shown, "target"], rows)
+        print()
+    print(
+        f"{len(EPSILONS)} budgets from {EPSILONS[0]:g} to {EPSILONS[-1]:g} in one call. FGSM on "
+        f"all {len(test):,} test images; PGD of {STEPS} steps of {STEP_SIZE} from a random start "
+        f"on the first {len(first):,}. At ε: the evasion rate, misclassified / all images. Medians "
+        f"of {ROUNDS['FGSM']} (FGSM) and {ROUNDS['PGD']} (PGD) rounds in turn."
+    )
+
+
+def measure(name: str, network: MLP, images: Digits, attack: Attack) -> list[list[str]]:
+    """The rows of an attack's table: ours and Foolbox's."""
+    peer = foolbox_peer(name, network, images)
+    batch_size = best_batch_size(peer, name, len(images))
+    ours, theirs = "Small Change", f"Foolbox, batches of {batch_size:,}"
+    works = {
+        ours: lambda: evasion_curve(network, attack, images.x, images.y, EPSILONS),
+        theirs: peer(batch_size),
+    }
+    rates = {who: work() for who, work in works.items()}
+    seconds = medians_in_turn(works, ROUNDS[name])
+    lower = rates[ours] < rates[theirs]
+    targets = {
+        ours: "no rate lower: " + (f"{lower.sum()} are" if lower.any() else "none is"),
+        theirs: f"at least {GOALS[name]}",
+    }
+    return [
+        [
+            who,
+            f"{seconds[who]:.2f}",
+            f"{seconds[who] / seconds[ours]:.2f}",
+            *(f"{rates[who][place]:.2%}" for place in SHOWN),
+            targets[who],
+        ]
+        for who in works
+    ]
+
+
+def foolbox_peer(name: str, network: MLP, images: Digits) -> Peer:
+    """Foolbox's attack, called with all budgets at once, batch by batch."""
+    from foolbox.attacks.fast_gradient_method import LinfFastGradientAttack
+    from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDescentAttack
+    from foolbox.models.pytorch import PyTorchModel
+
+    model = PyTorchModel(torch_module(network), bounds=(0, 1))
+    attack = {
+        "FGSM": LinfFastGradientAttack(random_start=False),
+        "PGD": LinfProjectedGradientDescentAttack(
+            abs_stepsize=STEP_SIZE, steps=STEPS, random_start=True
+        ),
+    }[name]
+    x, y = torch.tensor(images.x), torch.tensor(images.y)
+    budgets = EPSILONS.tolist()
+
+    def peer(batch_size: int) -> Callable[[], FloatArray]:
+        batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
+
+        def curve() -> FloatArray:
+            evaded = [attack(model, *batch, epsilons=budgets)[2] for batch in batches]
+            rates: FloatArray = torch.cat(evaded, dim=1).double().mean(dim=1).numpy()
+            return rates
+
+        return curve
+
+    return peer
+
+
+def best_batch_size(peer: Peer, name: str, images: int) -> int:
+    """The batch size with which a peer is fastest; PGD, which takes long, has each tried once."""
+
+    def seconds(batch_size: int) -> float:
+        work = peer(batch_size)
+        return statistics.median(timed(work)[0] for _ in range(3 if name == "FGSM" else 1))
+
+    sizes = [size for size in BATCH_SIZES if size <= images]
+    return min(sizes, key=seconds)
+
+
+if __name__ == "__main__":
+    main()
