@@ -1,11 +1,15 @@
 """Charts of what the rest of core computes, as values that any front end can show."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.classifier import FloatArray
+from core.attacks import METHODS
+from core.classifier import FloatArray, IntArray
+from core.mistakes import Mistakes
 from core.path import Path
 from core.robustness import Robustness
 from core.training import EpochReport
@@ -246,6 +250,331 @@ def accuracy_of_each_digit(series: Mapping[str, FloatArray]) -> dict[str, Any]:
             "yaxis": {"title": {"text": "read right"}, "range": [0, 1.02], "tickformat": ".0%"},
         },
     }
+
+
+def evasion_curves(
+    curves: Mapping[str, tuple[FloatArray, FloatArray]], *, epsilon: float, x_title: str = "ε"
+) -> dict[str, Any]:
+    """The evasion rates of several attacks over the budget, random noise in grey.
+
+    Args:
+        curves: by the attack's title, `(E,)` budgets and `(E,)` rates in [0, 1]. A title in
+            `METHODS` has its colour and dash whatever other curves there are.
+        epsilon: where the page's slider rests.
+        x_title: what the budget is.
+
+    Returns:
+        A Plotly figure as a plain dict.
+    """
+    control = METHODS["noise"].title
+    places = {method.title: place for place, method in enumerate(METHODS.values())}
+    lines = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": title,
+            "x": np.asarray(epsilons).tolist(),
+            "y": np.asarray(rates).round(4).tolist(),
+            "line": {"color": "#888", "dash": "solid", "width": 4}
+            if title == control
+            else {**_stroke(places.setdefault(title, len(places))), "width": 3},
+            "hovertemplate": "%{y:.1%}",
+        }
+        for title, (epsilons, rates) in curves.items()
+    ]
+    largest = max([epsilon, *(line["x"][-1] for line in lines)])
+    return {
+        "data": lines,
+        "layout": {
+            "height": 380,
+            "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
+            "hovermode": "x unified",
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": -0.2, "yanchor": "top"},
+            "xaxis": {"title": {"text": x_title, "standoff": 0}, "range": [0, largest]},
+            "yaxis": {"title": {"text": "evasion rate"}, "range": [0, 1.02], "tickformat": ".0%"},
+            "shapes": [
+                {
+                    "type": "line",
+                    "x0": epsilon,
+                    "x1": epsilon,
+                    "yref": "paper",
+                    "y0": 0,
+                    "y1": 1,
+                    "line": {"dash": "dot", "width": 1.5, "color": "#888"},
+                }
+            ],
+            "annotations": [
+                {
+                    "x": epsilon,
+                    "yref": "paper",
+                    "y": 1,
+                    "yanchor": "bottom",
+                    "text": f"ε = {epsilon:g}",
+                    "showarrow": False,
+                }
+            ],
+        },
+    }
+
+
+def mistakes_bars(mistakes: Sequence[Mistakes]) -> dict[str, Any]:
+    """For each digit the shares that are taken for its most frequent label, for others, and right.
+
+    Where several labels are equally frequent, the first share is that of all of them.
+
+    Args:
+        mistakes: see `core.mistakes.most_mistaken`.
+
+    Returns:
+        A Plotly figure as a plain dict.
+    """
+    first = [each.count * len(each.labels) for each in mistakes]
+    parts = {
+        "taken for the most frequent label": first,
+        "for another": [
+            each.misclassified - count for each, count in zip(mistakes, first, strict=True)
+        ],
+        "right": [each.images - each.misclassified for each in mistakes],
+    }
+    looks = ((COLOURS[1], ""), (COLOURS[4], "/"), ("#999", "."))
+    bars: list[dict[str, Any]] = []
+    for (name, counts), (colour, pattern) in zip(parts.items(), looks, strict=True):
+        bars.append(
+            {
+                "type": "bar",
+                "name": name,
+                "x": [each.digit for each in mistakes],
+                "y": [
+                    round(count / max(each.images, 1), 4)
+                    for each, count in zip(mistakes, counts, strict=True)
+                ],
+                "customdata": [
+                    [f"{count:,} of {each.images:,}"]
+                    for each, count in zip(mistakes, counts, strict=True)
+                ],
+                "marker": {"color": colour, "pattern": {"shape": pattern}},
+                "hovertemplate": "%{y:.1%} (%{customdata[0]})",
+            }
+        )
+    bars[0]["text"] = [", ".join(map(str, each.labels)) for each in mistakes]
+    bars[0] |= {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
+    return {
+        "data": bars,
+        "layout": {
+            "height": 380,
+            "barmode": "stack",
+            "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
+            "hovermode": "x unified",
+            "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "traceorder": "normal"},
+            "xaxis": {"title": {"text": "digit", "standoff": 0}, "dtick": 1},
+            "yaxis": {
+                "title": {"text": "share of the digit's images"},
+                "range": [0, 1.02],
+                "tickformat": ".0%",
+            },
+        },
+    }
+
+
+def confusion_matrix(matrix: IntArray) -> dict[str, Any]:
+    """How often each digit is taken for each, as cells that can be selected.
+
+    The colours are heatmaps', which Plotly lets no one select; over them lies an invisible point
+    for each cell, whose `x` is the label and whose `y` is the digit.
+
+    Args:
+        matrix: `(10, 10)` counts as `core.mistakes.confusion` gives them.
+
+    Returns:
+        A Plotly figure as a plain dict.
+    """
+    digits = list(range(len(matrix)))
+    right = np.eye(len(matrix), dtype=bool)
+    images = matrix.sum(axis=1)
+    cells = [(digit, label) for digit in digits for label in digits]
+
+    def heatmap(where: NDArray[np.bool_], **look: object) -> dict[str, Any]:
+        shown = [
+            [int(count) if there else None for count, there in zip(*row, strict=True)]
+            for row in zip(matrix, where, strict=True)
+        ]
+        return {
+            "type": "heatmap",
+            "x": digits,
+            "y": digits,
+            "z": shown,
+            "text": [[f"{count:,}" if count else "" for count in row] for row in shown],
+            "texttemplate": "%{text}",
+            "xgap": 2,
+            "ygap": 2,
+            "zmin": 0,
+            "showscale": False,
+            "hoverinfo": "skip",
+            **look,
+        }
+
+    most = max(int(matrix[~right].max()), 1)
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [label for _, label in cells],
+        "y": [digit for digit, _ in cells],
+        "customdata": [[f"{matrix[cell]:,} of {images[cell[0]]:,}"] for cell in cells],
+        "marker": {"symbol": "square", "size": 26, "opacity": 0, "color": COLOURS[1]},
+        "selected": {"marker": {"opacity": 0.45}},
+        "unselected": {"marker": {"opacity": 0}},
+        "hovertemplate": "%{y} taken for %{x}: %{customdata[0]}<extra></extra>",
+    }
+    axis = {"dtick": 1, "fixedrange": True, "showgrid": False, "zeroline": False}
+    return {
+        "data": [
+            heatmap(~right, zmax=most, colorscale=[[0, "#edf2f7"], [1, COLOURS[0]]]),
+            heatmap(
+                right,
+                zmax=1,
+                colorscale=[[0, "rgba(136,136,136,0.2)"], [1, "rgba(136,136,136,0.2)"]],
+                textfont={"color": "#888"},
+            ),
+            points,
+        ],
+        "layout": {
+            "height": 440,
+            "margin": {"l": 45, "r": 10, "t": 50, "b": 10},
+            "showlegend": False,
+            "dragmode": False,
+            "hovermode": "closest",
+            "xaxis": {**axis, "title": {"text": "taken for"}, "side": "top"},
+            "yaxis": {**axis, "title": {"text": "digit"}, "autorange": "reversed"},
+        },
+    }
+
+
+def norm_distribution(
+    y: IntArray, l2_norm: FloatArray, flipped: NDArray[np.bool_], *, bound: float
+) -> dict[str, Any]:
+    """How large the perturbations of each digit are, those that flip it and those that don't.
+
+    A box is from the lower to the upper quartile, with the median inside; its whiskers reach from
+    the smallest to the largest norm.
+
+    Args:
+        y: `(N,)` true labels.
+        l2_norm: `(N,)` L2 norms of the perturbations, in pixel units.
+        flipped: `(N,)`, where the adversarial image is misclassified.
+        bound: the largest L2 norm that the attack may reach: ε√784 where ε bounds each pixel.
+
+    Returns:
+        A Plotly figure as a plain dict.
+    """
+    boxes: list[dict[str, Any]] = []
+    for place, (name, chosen) in enumerate(
+        (("misclassified", flipped), ("not misclassified", ~flipped))
+    ):
+        digits = np.unique(y[chosen])
+        parts = [
+            np.quantile(l2_norm[chosen & (y == digit)], [0, 0.25, 0.5, 0.75, 1]).round(4).tolist()
+            for digit in digits
+        ]
+        keys = ("lowerfence", "q1", "median", "q3", "upperfence")
+        boxes.append(
+            {
+                "type": "box",
+                "name": name,
+                "x": digits.tolist(),
+                **{key: [part[at] for part in parts] for at, key in enumerate(keys)},
+                "offsetgroup": name,
+                "line": {"color": COLOURS[1 - place], "width": 1.5},
+                "fillcolor": ("rgba(213,94,0,0.35)", "rgba(0,114,178,0.15)")[place],
+            }
+        )
+    largest = max(bound, float(l2_norm.max(initial=0)))
+    return {
+        "data": boxes,
+        "layout": {
+            "height": 340,
+            "boxmode": "group",
+            "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": -0.2, "yanchor": "top"},
+            "xaxis": {
+                "title": {"text": "digit", "standoff": 0},
+                "dtick": 1,
+                "range": [-0.5, 9.5],
+            },
+            "yaxis": {"title": {"text": "L2 norm"}, "range": [0, 1.08 * largest or 1]},
+            "shapes": [
+                {
+                    "type": "line",
+                    "xref": "paper",
+                    "x0": 0,
+                    "x1": 1,
+                    "y0": bound,
+                    "y1": bound,
+                    "line": {"dash": "dot", "width": 1.5, "color": "#888"},
+                }
+            ],
+            "annotations": [
+                {
+                    "xref": "paper",
+                    "x": 1,
+                    "xanchor": "right",
+                    "y": bound,
+                    "yanchor": "bottom",
+                    "text": f"bound {bound:.2f}",
+                    "showarrow": False,
+                }
+            ],
+        },
+    }
+
+
+# Figures outside of the app
+
+
+def to_html(figure: Mapping[str, Any], *, title: str) -> str:
+    """A figure as a web page of its own, which needs no network.
+
+    Args:
+        figure: a Plotly figure as a plain dict.
+        title: the page's.
+    """
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<script>{plotly_script()}</script>\n"
+        '</head>\n<body style="font-family: sans-serif">\n'
+        f"<h1>{html.escape(title)}</h1>\n{to_div(figure)}\n</body>\n</html>\n"
+    )
+
+
+def plotly_script() -> str:
+    """Plotly's own JavaScript, for a page that holds figures as `to_div` gives them."""
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def to_div(figure: Mapping[str, Any]) -> str:
+    """A figure as a part of a web page that has run `plotly_script` before.
+
+    Args:
+        figure: a Plotly figure as a plain dict.
+
+    Raises:
+        ValueError: it is not what Plotly knows.
+    """
+    from plotly.io import to_html as plotly_to_html
+
+    layout = {"template": "plotly_white", **figure["layout"]}
+    div: str = plotly_to_html(
+        {"data": figure["data"], "layout": layout},
+        config={"responsive": True, "displaylogo": False},
+        include_plotlyjs=False,
+        full_html=False,
+    )
+    return div
 
 
 def _stroke(place: int) -> dict[str, str]:

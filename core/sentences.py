@@ -1,8 +1,12 @@
 """What results say in plain words."""
 
+from collections.abc import Sequence
 from dataclasses import fields
+from statistics import mean
 
 from core.classifier import FloatArray
+from core.explanations import Explanation
+from core.mistakes import Mistakes
 from core.path import Path
 from core.recipe import Recipe
 from core.scales import L2, LINF, WAY, Scale, flip_norm
@@ -110,3 +114,82 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+_ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
+
+
+def on_mistakes(mistakes: Mistakes) -> str:
+    """What a digit is most often mistaken for, as in a table's cell."""
+    if not mistakes.images:
+        return "no images"
+    if not mistakes.labels:
+        return "not misclassified"
+    *first, last = map(str, mistakes.labels)
+    if not first:
+        return f"taken for {last} ({mistakes.count:,} of {mistakes.images:,})"
+    labels = f"{', '.join(first)} and {last}"
+    return f"taken for {labels} alike ({mistakes.count:,} each, of {mistakes.images:,})"
+
+
+def on_explanation(explanation: Explanation) -> str:
+    """How the decision moved from a digit to a label, and how much of it single pixels explain."""
+    digit, label, share = explanation.digit, explanation.label, explanation.linear_share
+    many = explanation.images > 1
+    images = f"In the mean of {explanation.images:,} images" if many else "In one image"
+    moved = (
+        f"{images}, the logit of {digit} is {explanation.gap_before:.1f} above that of {label} "
+        f"before the attack and {-explanation.gap_after:.1f} below it after."
+    )
+    pixels = (
+        f"Pixel by pixel, as in a linear model, {100 * share:.0f} % of that change is explained"
+    )
+    rest = f"{100 * abs(1 - share):.0f} %"
+    if rest == "0 %":
+        return f"{moved} {pixels}."
+    bends = "as some ReLUs open and others close on the way"
+    if share > 1:
+        return f"{moved} {pixels}; {rest} is lost again, {bends}."
+    return f"{moved} {pixels}; {rest} comes about {bends}."
+
+
+def on_likeness(digit: int, label: int, place: int) -> str:
+    """Whether a digit turns into what it looks like, as the report explains it.
+
+    Args:
+        digit: what the images are of.
+        label: what they are taken for.
+        place: the label's among the nine others, 1 for the most alike; see
+            `core.explanations.rank`.
+    """
+    alike = "least alike" if place == 9 else f"{_ORDINALS[place - 1]}most alike"
+    said = f"Of the nine other digits, {label} is the {alike} to {digit} by their mean images"
+    if place == 1:
+        return f"{said}: that the two look alike holds."
+    others = "one other does" if place == 2 else f"{place - 1} others do"
+    if place <= 3:
+        return f"{said}: that the two look alike holds in part, {others} more so."
+    return f"{said}: that the two look alike does not explain it, {others} more so."
+
+
+def on_likenesses(places: Sequence[int]) -> str:
+    """Whether digits turn into those that they look like, over several digits.
+
+    Args:
+        places: of what each digit turns into, as in `on_likeness`.
+    """
+    if not places:
+        return "No digit is misclassified."
+    first = sum(place == 1 for place in places)
+    average = mean(places)
+    # A place drawn at random from 1 to 9 is 5 in the mean, with a variance of 20/3.
+    chance = 2 * (20 / 3 / len(places)) ** 0.5
+    said = (
+        f"{first} of {len(places)} digits turn into the one that is most alike to them; the mean "
+        f"place is {average:.1f} of 9, where drawing lots would give 5"
+    )
+    if average >= 5 - chance:
+        return f"{said} or so: likeness does not explain what they turn into."
+    if first == len(places):
+        return f"{said}: likeness explains what they turn into."
+    return f"{said}: likeness explains some of what they turn into, not all."
