@@ -46,6 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
     )
     measuring.set_defaults(run=_measure)
 
+    report = commands.add_parser(
+        "report", help="set the course report beside a network, line by line, in an HTML file"
+    )
+    report.add_argument(
+        "--model", default="report", metavar="NAME|FILE", help="the network; default: report"
+    )
+    report.add_argument(
+        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="the file to write"
+    )
+    report.set_defaults(run=_report)
+
     export = commands.add_parser("export", help="write MNIST as folders of PNG files")
     export.add_argument("folder", type=Path, metavar="DIR")
     export.set_defaults(run=_export)
@@ -114,6 +125,25 @@ def _measure(options: argparse.Namespace) -> None:
     budgets = len(networks) * len(robustness.EPSILONS)
     with tqdm(total=budgets, unit=" budgets") as bar:
         robustness.write_cache(networks, digits.load("test"), on_progress=bar.update)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from core.report import PASSES, measure_report, to_html
+    from core.training import of_digits
+    from core.training.command import check_writable
+
+    known = options.model in models.names()
+    path = models.path_of(options.model) if known else Path(options.model)
+    network, card = models.load(path)
+    check_writable(options.out)
+    train, test = digits.load("train"), digits.load("test")
+    images = PASSES * len(of_digits(test, card.recipe.digits))
+    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+        findings = measure_report(network, card, train, test, on_progress=bar.update)
+    options.out.write_text(to_html(findings, name=path.stem), encoding="utf-8")
+    print(f"Written to {options.out}")
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -63,23 +63,25 @@ class Mistaken:
         digit: what they are of.
         label: what they are most often taken for; None where none is said to be misclassified.
         explanation: why, in our words; empty where there is nothing to explain.
+        alike_half: "upper" or "lower", where it is that half that is said to be alike.
     """
 
     digit: int
     label: int | None
     explanation: str
+    alike_half: str = ""
 
 
 MISTAKEN = (
     Mistaken(0, 9, "Both are round; only the 9's tail makes the difference."),
     Mistaken(1, 3, "Both have upright strokes; the 3 has a level one besides."),
-    Mistaken(2, 7, "Their upper halves bend alike; the 2 stands on a base line."),
+    Mistaken(2, 7, "Their upper halves bend alike; the 2 stands on a base line.", "upper"),
     Mistaken(3, 0, "Both are made of round shapes, the more so where a 3's top is badly drawn."),
     Mistaken(4, None, ""),
-    Mistaken(5, 7, "Their upper halves bend alike and have a level stroke."),
-    Mistaken(6, 8, "Their lower halves are alike; the 6 has no upper loop."),
+    Mistaken(5, 7, "Their upper halves bend alike and have a level stroke.", "upper"),
+    Mistaken(6, 8, "Their lower halves are alike; the 6 has no upper loop.", "lower"),
     Mistaken(7, 3, "Both have upright strokes; the 3 has a level one besides."),
-    Mistaken(8, 2, "Both begin with a bend at the top; the 8 is the more symmetrical."),
+    Mistaken(8, 2, "Both begin with a bend at the top; the 8 is the more symmetrical.", "upper"),
     Mistaken(9, 4, "Both have a round part; the 9's tail makes the difference."),
 )
 

@@ -41,7 +41,7 @@ def train_and_save(
         KeyboardInterrupt: it was stopped before the first epoch ended; nothing is saved.
     """
     if isinstance(out, Path):
-        _check_writable(out)
+        check_writable(out)
     else:
         out = models.check_name(out)
     start = load_start(recipe)
@@ -108,8 +108,12 @@ def load_start(recipe: Recipe) -> MLP | None:
     return network
 
 
-def _check_writable(out: Path) -> None:
-    """Raise now what saving would raise after the training."""
+def check_writable(out: Path) -> None:
+    """Raise now what writing a file would raise after the work.
+
+    Raises:
+        ValueError: `out` is a folder, or can't be written; the message says which.
+    """
     if out.is_dir():
         raise ValueError(f"{out} is a folder; name a file to write")
     try:

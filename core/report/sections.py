@@ -1,0 +1,25 @@
+"""The report's sections in its order: its numbers beside ours, and what a difference says."""
+
+from core.report.attack import on_evasion, on_labels, on_twins
+from core.report.content import Section
+from core.report.findings import Findings
+from core.report.likeness import on_explanations
+from core.report.recommendations import on_recommendations
+from core.report.training import on_accuracies, on_data, on_log, on_network, on_recipe
+
+
+def sections(findings: Findings) -> tuple[Section, ...]:
+    """What the report says, section by section, filled with what was measured."""
+    parts = {
+        "The data": on_data,
+        "The network": on_network,
+        "How it was trained": on_recipe,
+        "The log of the training": on_log,
+        "Accuracy": on_accuracies,
+        "The evasion rate": on_evasion,
+        "Ten digits and their adversarial twins": on_twins,
+        "What each digit is most often taken for": on_labels,
+        "Are a digit and its label alike?": on_explanations,
+        "What was recommended": on_recommendations,
+    }
+    return tuple(Section(title, tuple(part(findings))) for title, part in parts.items())
