@@ -337,7 +337,7 @@ def mistakes_bars(mistakes: Sequence[Mistakes]) -> dict[str, Any]:
         ],
         "right": [each.images - each.misclassified for each in mistakes],
     }
-    looks = ((COLOURS[1], ""), (COLOURS[4], "/"), ("#999", "."))
+    looks = ((COLOURS[1], ""), (COLOURS[4], "/"), ("rgba(136,136,136,0.35)", ""))
     bars: list[dict[str, Any]] = []
     for (name, counts), (colour, pattern) in zip(parts.items(), looks, strict=True):
         bars.append(
@@ -366,8 +366,8 @@ def mistakes_bars(mistakes: Sequence[Mistakes]) -> dict[str, Any]:
             "barmode": "stack",
             "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
             "hovermode": "x unified",
-            "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "traceorder": "normal"},
-            "xaxis": {"title": {"text": "digit", "standoff": 0}, "dtick": 1},
+            "legend": {"orientation": "h", "y": -0.24, "yanchor": "top", "traceorder": "normal"},
+            "xaxis": {"title": {"text": "digit", "standoff": 8}, "dtick": 1},
             "yaxis": {
                 "title": {"text": "share of the digit's images"},
                 "range": [0, 1.02],
@@ -404,7 +404,7 @@ def confusion_matrix(matrix: IntArray) -> dict[str, Any]:
             "x": digits,
             "y": digits,
             "z": shown,
-            "text": [[f"{count:,}" if count else "" for count in row] for row in shown],
+            "text": [[str(count) if count else "" for count in row] for row in shown],
             "texttemplate": "%{text}",
             "xgap": 2,
             "ygap": 2,
@@ -433,8 +433,8 @@ def confusion_matrix(matrix: IntArray) -> dict[str, Any]:
             heatmap(
                 right,
                 zmax=1,
-                colorscale=[[0, "rgba(136,136,136,0.2)"], [1, "rgba(136,136,136,0.2)"]],
-                textfont={"color": "#888"},
+                colorscale=[[0, "#dcdcdc"], [1, "#dcdcdc"]],
+                textfont={"color": "#555"},
             ),
             points,
         ],
@@ -444,8 +444,13 @@ def confusion_matrix(matrix: IntArray) -> dict[str, Any]:
             "showlegend": False,
             "dragmode": False,
             "hovermode": "closest",
-            "xaxis": {**axis, "title": {"text": "taken for"}, "side": "top"},
-            "yaxis": {**axis, "title": {"text": "digit"}, "autorange": "reversed"},
+            "xaxis": {
+                **axis,
+                "title": {"text": "taken for"},
+                "side": "top",
+                "range": [-0.5, 9.5],
+            },
+            "yaxis": {**axis, "title": {"text": "digit"}, "range": [9.5, -0.5]},
         },
     }
 
@@ -488,7 +493,7 @@ def norm_distribution(
                 "fillcolor": ("rgba(213,94,0,0.35)", "rgba(0,114,178,0.15)")[place],
             }
         )
-    largest = max(bound, float(l2_norm.max(initial=0)))
+    smallest, largest = float(l2_norm.min(initial=bound)), float(l2_norm.max(initial=bound))
     return {
         "data": boxes,
         "layout": {
@@ -496,13 +501,13 @@ def norm_distribution(
             "boxmode": "group",
             "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
             "showlegend": True,
-            "legend": {"orientation": "h", "y": -0.2, "yanchor": "top"},
+            "legend": {"orientation": "h", "y": -0.26, "yanchor": "top"},
             "xaxis": {
-                "title": {"text": "digit", "standoff": 0},
+                "title": {"text": "digit", "standoff": 8},
                 "dtick": 1,
                 "range": [-0.5, 9.5],
             },
-            "yaxis": {"title": {"text": "L2 norm"}, "range": [0, 1.08 * largest or 1]},
+            "yaxis": {"title": {"text": "L2 norm"}, "range": [0.9 * smallest, 1.05 * largest or 1]},
             "shapes": [
                 {
                     "type": "line",

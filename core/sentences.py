@@ -141,16 +141,19 @@ def on_explanation(explanation: Explanation) -> str:
         f"{images}, the logit of {digit} is {explanation.gap_before:.1f} above that of {label} "
         f"before the attack and {-explanation.gap_after:.1f} below it after."
     )
-    pixels = (
-        f"Pixel by pixel, as in a linear model, {100 * share:.0f} % of that change is explained"
-    )
-    rest = f"{100 * abs(1 - share):.0f} %"
-    if rest == "0 %":
-        return f"{moved} {pixels}."
+    by_pixels, explained = "Pixel by pixel, as in a linear model,", round(100 * share)
     bends = "as some ReLUs open and others close on the way"
+    if explained == 100:
+        return f"{moved} {by_pixels} all of that change is explained."
     if share > 1:
-        return f"{moved} {pixels}; {rest} is lost again, {bends}."
-    return f"{moved} {pixels}; {rest} comes about {bends}."
+        return (
+            f"{moved} {by_pixels} it would have changed {share:.2f} times as much; the rest is "
+            f"lost, {bends}."
+        )
+    return (
+        f"{moved} {by_pixels} {explained}\N{NO-BREAK SPACE}% of that change is explained; the "
+        f"other {100 - explained}\N{NO-BREAK SPACE}% comes about {bends}."
+    )
 
 
 def on_likeness(digit: int, label: int, place: int) -> str:

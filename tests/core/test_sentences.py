@@ -3,6 +3,8 @@ import dataclasses
 import numpy as np
 
 from core import sentences
+from core.explanations import Explanation
+from core.mistakes import Mistakes
 from core.path import Flip, Path
 from core.recipe import Recipe
 from core.scales import L2, WAY
@@ -109,3 +111,76 @@ def test_a_recipe_is_told_by_what_it_changes() -> None:
         "The recipe is the report's but for: hidden 300-100, epochs 5, dropout 0.25, flip yes."
     )
     assert "hidden none" in sentences.on_recipe(Recipe(hidden=()))
+
+
+def mistakes(labels: tuple[int, ...], count: int, *, images: int = 980) -> Mistakes:
+    return Mistakes(0, images, misclassified=500, labels=labels, count=count)
+
+
+def test_mistakes() -> None:
+    assert sentences.on_mistakes(mistakes((9,), 412)) == "taken for 9 (412 of 980)"
+    assert sentences.on_mistakes(mistakes((3, 5), 12)) == (
+        "taken for 3 and 5 alike (12 each, of 980)"
+    )
+    assert sentences.on_mistakes(mistakes((1, 3, 5), 1200, images=6000)) == (
+        "taken for 1, 3 and 5 alike (1,200 each, of 6,000)"
+    )
+    assert sentences.on_mistakes(mistakes((), 0)) == "not misclassified"
+    assert sentences.on_mistakes(mistakes((), 0, images=0)) == "no images"
+
+
+def test_an_explanation() -> None:
+    def said(linear: float, *, images: int = 81) -> str:
+        return sentences.on_explanation(
+            Explanation(
+                digit=4,
+                label=9,
+                images=images,
+                digit_mean=np.zeros(784),
+                label_mean=None,
+                perturbation=np.zeros(784),
+                gap_before=6.0,
+                gap_after=-4.0,
+                contributions=np.full(784, linear / 784),
+                remainder=-10 - linear,
+            )
+        )
+
+    assert said(-8.3) == (
+        "In the mean of 81 images, the logit of 4 is 6.0 above that of 9 before the attack and 4.0 "
+        "below it after. Pixel by pixel, as in a linear model, 83\N{NO-BREAK SPACE}% of that "
+        "change is explained; the other 17\N{NO-BREAK SPACE}% comes about as some ReLUs open and "
+        "others close on the way."
+    )
+    assert "In one image, the logit" in said(-8.3, images=1)
+    assert "it would have changed 1.20 times as much; the rest is lost, as" in said(-12)
+    assert said(-10.02).endswith("as in a linear model, all of that change is explained.")
+
+
+def test_likeness() -> None:
+    assert sentences.on_likeness(4, 9, 1) == (
+        "Of the nine other digits, 9 is the most alike to 4 by their mean images: that the two "
+        "look alike holds."
+    )
+    assert "the second most alike to 0 by" in sentences.on_likeness(0, 2, 2)
+    assert sentences.on_likeness(0, 2, 2).endswith("holds in part, one other does more so.")
+    assert sentences.on_likeness(0, 2, 3).endswith("holds in part, 2 others do more so.")
+    assert "the fourth most alike to 0 by" in sentences.on_likeness(0, 2, 4)
+    assert sentences.on_likeness(0, 2, 4).endswith("does not explain it, 3 others do more so.")
+    assert "1 is the least alike to 0 by" in sentences.on_likeness(0, 1, 9)
+    for place in range(4, 9):
+        assert f" {place - 1} others" in sentences.on_likeness(0, 1, place)
+
+
+def test_likenesses() -> None:
+    assert sentences.on_likenesses([1, 1, 1, 2, 3, 4, 2, 6, 3, 2]) == (
+        "3 of 10 digits turn into the one that is most alike to them; the mean place is 2.5 of 9, "
+        "where drawing lots would give 5: likeness explains some of what they turn into, not all."
+    )
+    assert sentences.on_likenesses([5, 4, 6, 1, 9, 5, 5, 5, 5, 5]).endswith(
+        "would give 5 or so: likeness does not explain what they turn into."
+    )
+    assert sentences.on_likenesses([1] * 10).endswith("5: likeness explains what they turn into.")
+    assert sentences.on_likenesses([]) == "No digit is misclassified."
+    # One digit alone could have drawn its place.
+    assert "or so" in sentences.on_likenesses([1])
