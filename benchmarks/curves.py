@@ -65,9 +65,13 @@ def measure(name: str, network: MLP, images: Digits, attack: Attack) -> list[lis
     }
     rates = {who: work() for who, work in works.items()}
     seconds = medians_in_turn(works, ROUNDS[name])
-    lower = rates[ours] < rates[theirs]
+    behind = [
+        f"by {round((peer - own) * len(images))} images at ε = {epsilon}"
+        for epsilon, own, peer in zip(EPSILONS, rates[ours], rates[theirs], strict=True)
+        if own < peer
+    ]
     targets = {
-        ours: "no rate lower: " + (f"{lower.sum()} are" if lower.any() else "none is"),
+        ours: "; ".join(["no rate lower", *behind]),
         theirs: f"at least {GOALS[name]}",
     }
     return [
