@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +19,11 @@ from core import checks as arguments
 from core.attacks import Attack, fgsm, noise, pgd
 from core.chunks import in_chunks
 from core.classifier import Classifier, FloatArray, IntArray
-from core.evaluation import Evaluation, evaluate
+from core.evaluation import evaluate
 from core.losses import COTANGENTS
+
+# `(N,)`, which of the images are misclassified, or have lost something.
+Where: TypeAlias = NDArray[np.bool_]
 
 RUNS = 7  # attacks on all images that `checks` needs
 # As shares of all images.
@@ -42,6 +46,19 @@ class Check:
     passed: bool
     finding: str
     meaning: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Vanished:
+    """Of which images a loss gradient has vanished, each `(N,)`.
+
+    Attributes:
+        label_lost: the true label's term of the gradient by the logits is exactly 0.
+        nowhere: the gradient by the pixels is exactly 0 in all of them.
+    """
+
+    label_lost: Where
+    nowhere: Where
 
 
 def checks(
@@ -76,10 +93,10 @@ def checks(
     x = arguments.images(x)
     y = arguments.labels(y, len(x))
 
-    def run(attack: Attack, size: float) -> Evaluation:
+    def run(attack: Attack, size: float) -> Where:
         return evaluate(
             classifier, lambda x, y: attack(classifier, x, y, size), x, y, on_progress=on_progress
-        )
+        ).misclassified
 
     random, exact = run(noise, epsilon), run(fgsm, epsilon)
     rounded = run(partial(fgsm, gradient="float32_autograd"), epsilon)
@@ -98,7 +115,7 @@ def checks(
     )
 
 
-def _noise_is_weaker(random: Evaluation, exact: Evaluation, epsilon: float) -> Check:
+def _noise_is_weaker(random: Where, exact: Where, epsilon: float) -> Check:
     return Check(
         title="Random noise is weaker than FGSM",
         passed=not _beyond_chance(random, exact),
@@ -110,7 +127,7 @@ def _noise_is_weaker(random: Evaluation, exact: Evaluation, epsilon: float) -> C
     )
 
 
-def _steps_are_stronger(one: Evaluation, many: Evaluation, epsilon: float) -> Check:
+def _steps_are_stronger(one: Where, many: Where, epsilon: float) -> Check:
     return Check(
         title="FGSM is no stronger than PGD",
         passed=not _beyond_chance(one, many),
@@ -122,7 +139,7 @@ def _steps_are_stronger(one: Evaluation, many: Evaluation, epsilon: float) -> Ch
     )
 
 
-def _more_budget_more_evasion(rising: tuple[Evaluation, ...], sizes: tuple[float, ...]) -> Check:
+def _more_budget_more_evasion(rising: tuple[Where, ...], sizes: tuple[float, ...]) -> Check:
     rates = ", ".join(
         f"{_rate(each)} at ε = {size:g}" for each, size in zip(rising, sizes, strict=True)
     )
@@ -135,43 +152,43 @@ def _more_budget_more_evasion(rising: tuple[Evaluation, ...], sizes: tuple[float
     )
 
 
-def _without_bounds(unbounded: Evaluation) -> Check:
+def _without_bounds(unbounded: Where) -> Check:
     return Check(
         title="Without a bound, nearly every image is misclassified",
-        passed=unbounded.evasion_rate >= NEARLY_ALL,
+        passed=_share(unbounded) >= NEARLY_ALL,
         finding=f"PGD at ε = 1 has {_rate(unbounded)} of all {_images(unbounded)} misclassified; "
-        f"{NEARLY_ALL:.0%} would do.",
+        f"{_percent(NEARLY_ALL)} would do.",
         meaning="At ε = 1 any image may become any other, so a working attack succeeds. Where it "
         "does not, it is stopped by something other than the network's robustness.",
     )
 
 
-def _gradient_is_there(vanished: "_Vanished") -> Check:
+def _gradient_is_there(vanished: _Vanished) -> Check:
     return Check(
         title="The gradient is there to follow",
-        passed=vanished.share(vanished.nowhere) <= HARDLY_ANY,
-        finding=f"The exact gradient is 0 in every pixel for {vanished.of_all(vanished.nowhere)}; "
-        f"the true label's term is 0 for {vanished.of_all(vanished.label_lost)}.",
+        passed=_share(vanished.nowhere) <= HARDLY_ANY,
+        finding=f"The exact gradient is 0 in every pixel for {_of_all(vanished.nowhere)}; "
+        f"the true label's term is 0 for {_of_all(vanished.label_lost)}.",
         meaning="An attack that follows the gradient leaves an image as it is where the gradient "
-        f"is 0. Beyond {HARDLY_ANY:.0%} of the images that passes for robustness.",
+        f"is 0. Beyond {_percent(HARDLY_ANY)} of the images that passes for robustness.",
     )
 
 
-def _rounded_gradient_is_there(vanished: "_Vanished") -> Check:
+def _rounded_gradient_is_there(vanished: _Vanished) -> Check:
     lost = vanished.label_lost | vanished.nowhere
     return Check(
         title="Float32 autograd's gradient has not vanished",
-        passed=vanished.share(lost) <= HARDLY_ANY,
+        passed=_share(lost) <= HARDLY_ANY,
         finding=f"It has lost the true label's term, rounded to 0, for "
-        f"{vanished.of_all(vanished.label_lost)}; every pixel's gradient is 0 for "
-        f"{vanished.of_all(vanished.nowhere)}.",
+        f"{_of_all(vanished.label_lost)}; every pixel's gradient is 0 for "
+        f"{_of_all(vanished.nowhere)}.",
         meaning="Of a network that is sure of itself, float32 rounds the true label's probability "
         "to 1 and the largest term of the gradient to 0. What is left points elsewhere. Most "
         "attack libraries compute it so; the attacks here do not, unless they are asked to.",
     )
 
 
-def _rounded_gradient_would_do(rounded: Evaluation, exact: Evaluation, epsilon: float) -> Check:
+def _rounded_gradient_would_do(rounded: Where, exact: Where, epsilon: float) -> Check:
     return Check(
         title="Float32 autograd's gradient misleads as often as the exact one",
         passed=not _beyond_chance(exact, rounded),
@@ -183,40 +200,32 @@ def _rounded_gradient_would_do(rounded: Evaluation, exact: Evaluation, epsilon: 
     )
 
 
-def _beyond_chance(one: Evaluation, other: Evaluation) -> bool:
+def _beyond_chance(one: Where, other: Where) -> bool:
     """Whether one attack misleads more often, by what is neither chance nor too little."""
-    only_one = int((one.misclassified & ~other.misclassified).sum())
-    only_other = int((other.misclassified & ~one.misclassified).sum())
+    only_one = int((one & ~other).sum())
+    only_other = int((other & ~one).sum())
     chance = 2 * math.sqrt(only_one + only_other)
-    return only_one - only_other > max(chance, HARDLY_ANY * one.images)
+    return only_one - only_other > max(chance, HARDLY_ANY * len(one))
 
 
-def _rate(evaluation: Evaluation) -> str:
-    return f"{100 * evaluation.evasion_rate:.1f}\N{NO-BREAK SPACE}%"
+def _share(which: Where) -> float:
+    return float(which.mean())
 
 
-def _images(evaluation: Evaluation) -> str:
-    return f"{evaluation.images:,} images"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-@dataclass(frozen=True, eq=False)
-class _Vanished:
-    """Of which images a loss gradient has vanished, each `(N,)`.
+def _rate(misclassified: Where) -> str:
+    return _percent(_share(misclassified))
 
-    Attributes:
-        label_lost: the true label's term of the gradient by the logits is exactly 0.
-        nowhere: the gradient by the pixels is exactly 0 in all of them.
-    """
 
-    label_lost: NDArray[np.bool_]
-    nowhere: NDArray[np.bool_]
+def _images(misclassified: Where) -> str:
+    return f"{len(misclassified):,} images"
 
-    def share(self, which: NDArray[np.bool_]) -> float:
-        return float(which.mean())
 
-    def of_all(self, which: NDArray[np.bool_]) -> str:
-        share = f"{100 * self.share(which):.1f}\N{NO-BREAK SPACE}%"
-        return f"{which.sum():,} of all {len(which):,} images ({share})"
+def _of_all(which: Where) -> str:
+    return f"{which.sum():,} of all {_images(which)} ({_percent(_share(which))})"
 
 
 def _vanished(classifier: Classifier, x: FloatArray, y: IntArray, gradient: str) -> _Vanished:
