@@ -128,7 +128,7 @@ class Alike:
 
 @dataclass(frozen=True)
 class Turned:
-    """A digit and the label that the report says it is taken for, under FGSM with our gradient.
+    """A digit and the label that the report says it is taken for, under FGSM (exact gradient).
 
     Attributes:
         said: what the report says.
@@ -225,31 +225,13 @@ def measure_report(
     known = {preset: _measured(preset) for preset in presets()}
     learned, validated = split(card.recipe, train, test)
     tested = of_digits(test, card.recipe.digits)
-    evasion: dict[str, Evasion] = {}
-    for gradient in GRADIENTS:
-        rates = evasion_curve(
-            network,
-            partial(fgsm, gradient=gradient),
-            tested.x,
-            tested.y,
-            EPSILONS,
-            on_progress=on_progress,
-        )
-        epsilon = _epsilon_of_the_report(network, tested, gradient, rates, on_progress)
-        at = EPSILONS[-1] if epsilon is None else epsilon
-        attacked = evaluate(
-            network,
-            partial(_fgsm_at, network, at, gradient),
-            tested.x,
-            tested.y,
-            on_progress=on_progress,
-        )
-        evasion[gradient] = _evasion(network, attacked, gradient, rates, epsilon, at)
-        if gradient == "exact":
-            exact = attacked
+    attacked = {
+        gradient: _attacked(network, tested, gradient, on_progress) for gradient in GRADIENTS
+    }
+    exact, evasion = attacked["exact"]
     controls = {}
     for name, attack in (("pgd", pgd), ("noise", noise)):
-        x_adv = attack(network, tested.x, tested.y, evasion["exact"].attacked_at)
+        x_adv = attack(network, tested.x, tested.y, evasion.attacked_at)
         controls[name] = measures.evasion_rate(network, x_adv, tested.y)
         on_progress(len(tested))
     members = network.members if isinstance(network, Ensemble) else (network,)
@@ -269,7 +251,7 @@ def measure_report(
             *(measures.accuracy(network, part.x, part.y) for part in (learned, validated, tested))
         ),
         clean=confusion(exact.y, exact.before),
-        evasion=evasion,
+        evasion={gradient: each for gradient, (_, each) in attacked.items()},
         controls=controls,
         twins=_twins(exact),
         alike=_alike(test),
@@ -285,10 +267,30 @@ def measure_report(
     )
 
 
-def _fgsm_at(
-    network: Classifier, epsilon: float, gradient: str, x: FloatArray, y: IntArray
-) -> FloatArray:
-    return fgsm(network, x, y, epsilon, gradient=gradient)
+def _attacked(
+    network: Classifier, tested: Digits, gradient: str, on_progress: Callable[[int], object]
+) -> tuple[Evaluation, Evasion]:
+    """What FGSM with one gradient makes of the images where it reaches the report's rate."""
+    x, y = tested.x, tested.y
+    attack = partial(fgsm, gradient=gradient)
+    rates = evasion_curve(network, attack, x, y, EPSILONS, on_progress=on_progress)
+    epsilon = _epsilon_of_the_report(network, tested, gradient, rates, on_progress)
+    at = EPSILONS[-1] if epsilon is None else epsilon
+    attacked = evaluate(
+        network, lambda x, y: attack(network, x, y, at), x, y, on_progress=on_progress
+    )
+    cotangent = COTANGENTS[gradient](measures.logits(network, x), y)
+    vanished = cotangent[np.arange(len(y)), y] == 0
+    evasion = Evasion(
+        gradient=gradient,
+        rates=tuple(rates.tolist()),
+        epsilon=epsilon,
+        attacked_at=at,
+        confusion=confusion(y, attacked.after),
+        vanished=np.bincount(y[vanished], minlength=10),
+        withstood_vanished=int((vanished & ~attacked.misclassified).sum()),
+    )
+    return attacked, evasion
 
 
 def _epsilon_of_the_report(
@@ -312,29 +314,6 @@ def _epsilon_of_the_report(
                 low = middle
         on_progress(len(tested))
     return high if reached.size else None
-
-
-def _evasion(
-    network: Classifier,
-    attacked: Evaluation,
-    gradient: str,
-    rates: FloatArray,
-    epsilon: float | None,
-    at: float,
-) -> Evasion:
-    """What FGSM with one gradient came to."""
-    y = attacked.y
-    cotangent = COTANGENTS[gradient](measures.logits(network, attacked.x), y)
-    vanished = cotangent[np.arange(len(y)), y] == 0
-    return Evasion(
-        gradient=gradient,
-        rates=tuple(rates.tolist()),
-        epsilon=epsilon,
-        attacked_at=at,
-        confusion=confusion(y, attacked.after),
-        vanished=np.bincount(y[vanished], minlength=10),
-        withstood_vanished=int((vanished & ~attacked.misclassified).sum()),
-    )
 
 
 def _twins(attacked: Evaluation) -> Twins:

@@ -41,8 +41,8 @@ thead th { vertical-align: bottom; }
 tbody th { font-weight: 400; }
 td.long { min-width: 13rem; }
 figure { margin: 1.2rem 0; }
-.columns { display: grid; gap: 1rem 0.8rem;
-           grid-template-columns: repeat(auto-fit, minmax(3.6rem, 1fr)); }
+.columns { display: grid; gap: 1rem 0.8rem; grid-template-columns: repeat(auto-fill, 5.1rem); }
+@media (max-width: 40rem) { .columns { grid-template-columns: repeat(5, 1fr); } }
 .columns img { display: block; width: 100%; margin-bottom: 0.3rem; image-rendering: pixelated;
                border-radius: 3px; }
 .columns span { display: block; font-size: 0.85rem; line-height: 1.35; }

@@ -17,7 +17,7 @@ def sections(findings: Findings) -> tuple[Section, ...]:
         "The log of the training": on_log,
         "Accuracy": on_accuracies,
         "The evasion rate": on_evasion,
-        "Ten digits and their adversarial twins": on_twins,
+        "Digits and their adversarial twins": on_twins,
         "What each digit is most often taken for": on_labels,
         "Are a digit and its label alike?": on_explanations,
         "What was recommended": on_recommendations,

@@ -235,12 +235,14 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
 
 def _why_others(findings: Findings) -> str:
     """Why the accuracies are not the report's."""
-    if dataclasses.replace(findings.card.recipe, seed=0) == Recipe():
-        return (
-            "The recipe is the same; what differs is chance. The initial weights and the order of "
-            "the images are drawn at random, and the report does not name its seed."
-        )
-    return "The recipe is another one, and so is chance: the report does not name its seed."
+    same = dataclasses.replace(findings.card.recipe, seed=0) == Recipe()
+    recipe = (
+        "The recipe is the same; what differs is chance" if same else "The recipe is another one"
+    )
+    return (
+        f"{recipe}. The initial weights and the order of the images are drawn at random, and the "
+        "report does not name its seed."
+    )
 
 
 def _running_accuracy(findings: Findings) -> Iterable[Block]:

@@ -138,7 +138,7 @@ def test_the_epsilon_of_the_report_s_rate_is_that_of_a_scan(
     assert rate(ours.epsilon - PRECISION - of_epsilon) < reported
     assert ours.epsilon == ours.attacked_at
     assert ours.evasion_rate == pytest.approx(rate(ours.attacked_at), abs=of_rate)
-    assert ours.evasion_rate >= reported
+    assert ours.evasion_rate >= reported - of_rate
     assert ours.images == FEW
 
 
