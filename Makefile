@@ -24,6 +24,7 @@ bench: .venv/dev .venv/bench
 	$(BIN)/python -m tests.browser.chromium
 	$(BENCH) benchmarks.training
 	$(BENCH) benchmarks.attacks
+	$(BENCH) benchmarks.other_attacks
 	$(BENCH) benchmarks.curves
 	$(BENCH) benchmarks.page
 	$(BENCH) benchmarks.presets

@@ -18,15 +18,19 @@ def jsma(
 ) -> FloatArray:
     """Makes two pixels white, looks at the Jacobian again, makes two more white, and so on.
 
-    With α = Σ ∂Z_t / ∂x_i and β = Σ Σ_{j ≠ t} ∂Z_j / ∂x_i over two pixels i, it takes those two for
-    which −α · β is largest among all with α > 0 and β < 0: Papernot, McDaniel, Jha, Fredrikson,
-    Celik and Swami 2016, "The Limitations of Deep Learning in Adversarial Settings", algorithms 2
-    and 3 and equation 8, of the logits and with θ = +1, so that a pixel changes once, to white.
+    With α = Σ (1 − x_i) ∂Z_t / ∂x_i and β = Σ (1 − x_i) Σ_{j ≠ t} ∂Z_j / ∂x_i over two pixels i, it
+    takes those two for which −α · β is largest among all with α > 0 and β < 0: Papernot, McDaniel,
+    Jha, Fredrikson, Celik and Swami 2016, "The Limitations of Deep Learning in Adversarial
+    Settings", algorithms 2 and 3 and equation 8, with θ = +1. The factor 1 − x_i, how far a pixel
+    is from white, is that of the Taylor variant of Combey, Loison, Faucher and Hajri 2020,
+    "Probabilistic Jacobian-based Saliency Maps Attacks"; without it, pixels that are all but white
+    are spent for nothing. On the report's network 86 instead of 76 % of the images arrive at the
+    next digit within 80 pixels.
 
     Without a target the true label is to fall and the others to rise: α and β are those of the
-    true label, and both signs are turned, as in the non-targeted variant of Wiyatno and Xu 2018,
-    "Maximal Jacobian-based Saliency Map Attack". Towards the runner-up, twice as many pixels would
-    change, and many an image would not be misclassified at all.
+    true label and both signs are turned, as in the non-targeted variant of Wiyatno and Xu 2018,
+    "Maximal Jacobian-based Saliency Map Attack". Towards the runner-up, half as many pixels again
+    would change, and a sixth of the images would not be misclassified at all.
 
     Args, returns and errors are those of `MinimalAttack`; besides:
         pixel_share: Υ, how many of the pixels may change at most, in [0, 1] (14.5 %, as in the
@@ -59,12 +63,15 @@ def jsma(
 
 
 def _saliency(goal: Goal, x: FloatArray, labels: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Each pixel's part in α and in −β, both `(N, 784)`; −∞ where it is white already."""
+    """Each pixel's part in α and −β (or −α and β without a target), −∞ where it is white."""
     logits, pull_back = goal.classifier.vjp(x)
     label = np.zeros_like(logits)
     label[np.arange(len(labels)), labels] = 1 if goal.targeted else -1
     others = label - 1 if goal.targeted else label + 1
     alpha, minus_beta = pull_back(label), pull_back(others)
+    to_white = 1 - x
+    alpha *= to_white
+    minus_beta *= to_white
     white = x == 1
     alpha[white] = minus_beta[white] = -np.inf
     return alpha, minus_beta

@@ -201,6 +201,7 @@ def slow_jsma(
         if turn == pairs:
             break
         jacobian = torch.autograd.functional.jacobian(lambda z: module(z[None])[0], here)
+        jacobian *= 1 - here
         best, largest = None, 0.0
         for p in range(len(here)):
             for q in range(p):

@@ -1,0 +1,420 @@
+"""The other attacks beside Torchattacks, Foolbox and ART: seconds, who misleads, by how little.
+
+All attack the report's network on MNIST's first 1,000 test images, within a table with the same
+settings. One referee, which is none of the attacks, looks at what they return.
+"""
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.attacks import blas_kernels, in_batches, torch_module
+from benchmarks.measuring import print_machine, print_table, timed
+from core import digits, models
+from core.attacks import bim, carlini_wagner, deepfool, jsma, mi_fgsm, pgd_l2
+from core.classifier import FloatArray, IntArray
+from core.digits import Digits
+from core.mlp import MLP
+from core.torchvision_import import torchvision_datasets
+
+OURS = "Small Change"
+IMAGES = 1000
+FEW_IMAGES = 20  # for the one that takes seconds an image
+
+EPSILON = 0.1
+L2_EPSILON = 1.5
+MOST_PIXELS = 80
+
+Work: TypeAlias = Callable[[], FloatArray]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """How the size of a perturbation is measured, and to how many places it is printed."""
+
+    order: float
+    places: int
+
+
+# As numpy.linalg.norm counts them: of order 0 is how many pixels are changed.
+NORMS: Mapping[str, Norm] = {
+    "L∞ norm": Norm(np.inf, 3),
+    "L2 norm": Norm(2, 3),
+    "pixels": Norm(0, 0),
+}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """An attack, ours and the peers'.
+
+    Attributes:
+        title: of its table.
+        settings: in words.
+        norm: a name in `NORMS`.
+        test: the images.
+        works: by who does it, ours first, from nothing to `x_adv`.
+        target: the labels to arrive at, None without.
+        rounds: how often each is timed, in turn.
+    """
+
+    title: str
+    settings: str
+    norm: str
+    test: Digits
+    works: Mapping[str, Work]
+    target: IntArray | None = None
+    rounds: int = 1
+
+
+def main() -> None:
+    """Measure, and print a table for each attack."""
+    torchvision_datasets()  # Torchattacks imports torchvision
+    network = models.load(models.path_of("report"))[0]
+    assert isinstance(network, MLP)
+    everything = digits.load("test")
+    test = Digits(everything.x[:IMAGES], everything.y[:IMAGES])
+    few = Digits(test.x[:FEW_IMAGES], test.y[:FEW_IMAGES])
+    module = torch_module(network)
+    contests = [
+        bim_contest(network, module, test),
+        mi_fgsm_contest(network, module, test),
+        pgd_l2_contest(network, module, test),
+        deepfool_contest(network, module, test),
+        carlini_wagner_contest(network, module, test),
+        jsma_contest(network, test, "ART", art_jsma(module, test)),
+        jsma_contest(network, few, "Torchattacks", torchattacks_jsma(module, few)),
+    ]
+    tables = [(contest, measure(contest, network)) for contest in contests]
+    print_machine()
+    for contest, rows in tables:
+        wanted = "misclassified" if contest.target is None else "taken for the target"
+        header = ["ms", "times ours", wanted, f"median {contest.norm}", "all goals met"]
+        print_table([contest.title, *header], rows)
+        print(f"\n{contest.settings}, the first {len(contest.test):,} test images.\n")
+    print(
+        "The goals: not slower than a peer, no fewer images misled, a median norm at most 2 % "
+        "larger. Shares are of all images. Median norms are over the images that were classified "
+        "correctly before and that every row of a table misleads. Times are medians of "
+        f"{contests[0].rounds} rounds in turn for the first three tables, of one round for the "
+        f"others. NumPy multiplies with OpenBLAS's code for {', '.join(blas_kernels())}."
+    )
+
+
+def measure(contest: Contest, network: MLP) -> list[list[str]]:
+    """The rows of a contest's table."""
+    seconds: dict[str, list[float]] = {name: [] for name in contest.works}
+    found: dict[str, FloatArray] = {}
+    for _ in range(contest.rounds):
+        for name, work in contest.works.items():
+            took, found[name] = timed(work)
+            seconds[name].append(took)
+    x, y = contest.test.x, contest.test.y
+    misled = {name: referee(contest, network, x_adv) for name, x_adv in found.items()}
+    alike = (network.logits(x).argmax(axis=1) == y) & np.all(list(misled.values()), axis=0)
+    median_seconds = {name: statistics.median(times) for name, times in seconds.items()}
+    norms = {name: median_norm(contest, x_adv, alike) for name, x_adv in found.items()}
+    rows = []
+    for name in contest.works:
+        times = median_seconds[name] / median_seconds[OURS]
+        goals = {
+            "slower": times >= 1,
+            "fewer": misled[OURS].mean() >= misled[name].mean(),
+            "larger": norms[OURS] <= 1.02 * norms[name],
+        }
+        missed = [what for what, met in goals.items() if not met]
+        rows.append(
+            [
+                name,
+                f"{1000 * median_seconds[name]:.0f}",
+                f"{times:.2f}",
+                f"{misled[name].mean():.1%}",
+                f"{norms[name]:.{NORMS[contest.norm].places}f}",
+                "" if name == OURS else f"no, ours {' and '.join(missed)}" if missed else "yes",
+            ]
+        )
+    return rows
+
+
+def referee(contest: Contest, network: MLP, x_adv: FloatArray) -> NDArray[np.bool_]:
+    """Which of the images mislead the network as they should, `(N,)`.
+
+    Raises:
+        ValueError: they are not in [0, 1], or not of the images' shape.
+    """
+    rounding = 1e-6
+    if x_adv.shape != contest.test.x.shape:
+        raise ValueError(f"shape {x_adv.shape}, not {contest.test.x.shape}")
+    if not (x_adv.min() >= -rounding and x_adv.max() <= 1 + rounding):
+        raise ValueError(f"pixels from {x_adv.min()} to {x_adv.max()}, not in [0, 1]")
+    predictions = network.logits(x_adv).argmax(axis=1)
+    misled: NDArray[np.bool_] = (
+        predictions != contest.test.y if contest.target is None else predictions == contest.target
+    )
+    return misled
+
+
+def median_norm(contest: Contest, x_adv: FloatArray, images: NDArray[np.bool_]) -> float:
+    """The median size of the perturbations of some of a contest's images."""
+    perturbation = (x_adv.astype(np.float64) - contest.test.x)[images]
+    return float(np.median(np.linalg.norm(perturbation, NORMS[contest.norm].order, axis=1)))
+
+
+def bim_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
+    """BIM, which all three have."""
+    import torchattacks
+    from art.attacks.evasion import BasicIterativeMethod
+    from foolbox.attacks.basic_iterative_method import LinfBasicIterativeAttack
+
+    steps, step_size = 10, 0.0125
+    art = BasicIterativeMethod(
+        art_classifier(module), EPSILON, step_size, steps, batch_size=IMAGES, verbose=False
+    )
+    return Contest(
+        "BIM",
+        f"ε = {EPSILON}, {steps} steps of {step_size}",
+        "L∞ norm",
+        test,
+        {
+            OURS: lambda: bim(network, test.x, test.y, EPSILON, steps=steps, step_size=step_size),
+            "Torchattacks": with_torchattacks(
+                torchattacks.BIM(pictured(module), EPSILON, step_size, steps), test
+            ),
+            "Foolbox": with_foolbox(
+                LinfBasicIterativeAttack(abs_stepsize=step_size, steps=steps, random_start=False),
+                module,
+                test,
+                epsilon=EPSILON,
+            ),
+            "ART": lambda: art.generate(test.x, one_hot(test.y)),
+        },
+        rounds=5,
+    )
+
+
+def mi_fgsm_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
+    """MI-FGSM. Foolbox's does not divide by the L1 norm and is another algorithm."""
+    import torchattacks
+    from art.attacks.evasion import MomentumIterativeMethod
+
+    steps, step_size = 10, 0.01
+    art = MomentumIterativeMethod(
+        art_classifier(module),
+        eps=EPSILON,
+        eps_step=step_size,
+        max_iter=steps,
+        batch_size=IMAGES,
+        verbose=False,
+    )
+    return Contest(
+        "MI-FGSM",
+        f"ε = {EPSILON}, {steps} steps of {step_size}, decay 1",
+        "L∞ norm",
+        test,
+        {
+            OURS: lambda: mi_fgsm(
+                network, test.x, test.y, EPSILON, steps=steps, step_size=step_size
+            ),
+            "Torchattacks": with_torchattacks(
+                torchattacks.MIFGSM(pictured(module), EPSILON, step_size, steps), test
+            ),
+            "ART": lambda: art.generate(test.x, one_hot(test.y)),
+        },
+        rounds=5,
+    )
+
+
+def pgd_l2_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
+    """PGD in the L2 norm, which all three have."""
+    import torchattacks
+    from art.attacks.evasion import ProjectedGradientDescentPyTorch
+    from foolbox.attacks.projected_gradient_descent import L2ProjectedGradientDescentAttack
+
+    steps = 40
+    step_size = 2.5 * L2_EPSILON / steps
+    art = ProjectedGradientDescentPyTorch(
+        art_classifier(module),
+        norm=2,
+        eps=L2_EPSILON,
+        eps_step=step_size,
+        max_iter=steps,
+        num_random_init=1,
+        batch_size=IMAGES,
+        verbose=False,
+    )
+    return Contest(
+        "PGD (L2)",
+        f"ε = {L2_EPSILON}, {steps} steps of {step_size:.3f}, random start",
+        "L2 norm",
+        test,
+        {
+            OURS: lambda: pgd_l2(
+                network, test.x, test.y, L2_EPSILON, steps=steps, step_size=step_size
+            ),
+            "Torchattacks": with_torchattacks(
+                torchattacks.PGDL2(pictured(module), L2_EPSILON, step_size, steps), test
+            ),
+            "Foolbox": with_foolbox(
+                L2ProjectedGradientDescentAttack(abs_stepsize=step_size, steps=steps),
+                module,
+                test,
+                epsilon=L2_EPSILON,
+            ),
+            "ART": lambda: art.generate(test.x, one_hot(test.y)),
+        },
+        rounds=5,
+    )
+
+
+def deepfool_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
+    """DeepFool. Torchattacks' takes minutes, one image at a time."""
+    from art.attacks.evasion import DeepFool
+    from foolbox.attacks.deepfool import L2DeepFoolAttack
+
+    steps, overshoot = 50, 0.02
+    art = DeepFool(
+        art_classifier(module),
+        max_iter=steps,
+        epsilon=overshoot,
+        nb_grads=10,
+        batch_size=IMAGES,
+        verbose=False,
+    )
+    return Contest(
+        "DeepFool",
+        f"{steps} steps, overshoot {overshoot}, all 10 labels",
+        "L2 norm",
+        test,
+        {
+            OURS: lambda: deepfool(network, test.x, test.y, steps=steps, overshoot=overshoot),
+            "Foolbox": with_foolbox(
+                L2DeepFoolAttack(steps=steps, overshoot=overshoot), module, test
+            ),
+            "ART": lambda: art.generate(test.x),
+        },
+    )
+
+
+def carlini_wagner_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
+    """Carlini and Wagner's; Torchattacks' does not search for c, and ART's takes many minutes."""
+    from foolbox.attacks.carlini_wagner import L2CarliniWagnerAttack
+
+    searches, steps, step_size, c = 3, 60, 0.1, 1.0
+    peer = L2CarliniWagnerAttack(
+        binary_search_steps=searches,
+        steps=steps,
+        stepsize=step_size,
+        initial_const=c,
+        abort_early=False,
+    )
+    return Contest(
+        "Carlini–Wagner",
+        f"{searches} c from {c:g} on, {steps} steps of {step_size} each, confidence 0 (less than "
+        "either's default, with which Foolbox would take too long)",
+        "L2 norm",
+        test,
+        {
+            OURS: lambda: carlini_wagner(
+                network,
+                test.x,
+                test.y,
+                searches=searches,
+                steps=steps,
+                step_size=step_size,
+                initial_c=c,
+            ),
+            "Foolbox": with_foolbox(peer, module, test),
+        },
+    )
+
+
+def jsma_contest(network: MLP, test: Digits, peer: str, work: Work) -> Contest:
+    """The saliency-map attack towards the next digit, as peers can do it only with a target."""
+    target = (test.y + 1) % 10
+    return Contest(
+        "Saliency map (JSMA)",
+        f"Towards the next digit, at most {MOST_PIXELS} pixels, θ = 1",
+        "pixels",
+        test,
+        {
+            OURS: lambda: jsma(
+                network, test.x, test.y, target=target, pixel_share=(MOST_PIXELS + 1) / 784
+            ),
+            peer: work,
+        },
+        target=target,
+    )
+
+
+def art_jsma(module: torch.nn.Module, test: Digits) -> Work:
+    """ART's, which chooses by the target's gradient alone; it goes one pair past its limit."""
+    from art.attacks.evasion import SaliencyMapMethod
+
+    attack = SaliencyMapMethod(
+        art_classifier(module), 1.0, (MOST_PIXELS - 1) / 784, batch_size=IMAGES, verbose=False
+    )
+    return lambda: attack.generate(test.x, one_hot((test.y + 1) % 10))
+
+
+def torchattacks_jsma(module: torch.nn.Module, test: Digits) -> Work:
+    """Torchattacks', whose target is the next digit where none is set."""
+    import torchattacks
+
+    attack = torchattacks.JSMA(pictured(module), theta=1.0, gamma=(MOST_PIXELS - 1) / 784)
+    return with_torchattacks(attack, test)
+
+
+def with_torchattacks(attack: Any, test: Digits) -> Work:
+    """Torchattacks' on all images at once, which it wants as pictures."""
+
+    def run(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        x_adv: torch.Tensor = attack(x.reshape(-1, 1, 28, 28), y)
+        return x_adv.reshape(len(x), -1)
+
+    return in_batches(run, test)(IMAGES)
+
+
+def with_foolbox(attack: Any, module: torch.nn.Module, test: Digits, **budget: float) -> Work:
+    """Foolbox's on all images at once; `run` is the attack alone, without a look at its success."""
+    from foolbox.models.pytorch import PyTorchModel
+
+    model = PyTorchModel(module, bounds=(0, 1))
+
+    def run(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        x_adv: torch.Tensor = attack.run(model, x, y, **budget)
+        return x_adv
+
+    return in_batches(run, test)(IMAGES)
+
+
+def art_classifier(module: torch.nn.Module) -> Any:
+    """The network as ART has it."""
+    from art.estimators.classification import PyTorchClassifier
+
+    return PyTorchClassifier(
+        module,
+        loss=torch.nn.CrossEntropyLoss(),
+        input_shape=(784,),
+        nb_classes=10,
+        clip_values=(0, 1),
+        device_type="cpu",
+    )
+
+
+def pictured(module: torch.nn.Module) -> torch.nn.Module:
+    """The network for pictures of 1 × 28 × 28."""
+    return torch.nn.Sequential(torch.nn.Flatten(), module).eval()
+
+
+def one_hot(y: IntArray) -> FloatArray:
+    """Labels as ART takes them, `(N, 10)`."""
+    return np.eye(10, dtype=np.float32)[y]
+
+
+if __name__ == "__main__":
+    main()
