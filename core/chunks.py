@@ -2,8 +2,9 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 
@@ -25,19 +26,42 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
             slice writes. The first exception it raises is raised here.
         n: how many rows there are.
     """
-    slices = [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+    todo = deque(slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
+
+    def take() -> None:
+        while True:
+            try:
+                rows = todo.popleft()
+            except IndexError:
+                return
+            try:
+                work(rows)
+            except BaseException:
+                todo.clear()
+                raise
+
     with _one_thread_a_product:
-        if len(slices) == 1:
-            work(slices[0])
-        else:
-            for _ in _workers().map(work, slices):
-                pass
+        helpers = [_workers().submit(take) for _ in range(min(_cores(), len(todo)) - 1)]
+        # The caller takes its share, so that it never waits for a core that others keep busy.
+        try:
+            take()
+        finally:
+            begun = [helper for helper in helpers if not helper.cancel()]
+            wait(begun)
+        for helper in begun:
+            helper.result()
+
+
+@cache
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache
 def _workers() -> ThreadPoolExecutor:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ThreadPoolExecutor(cores, thread_name_prefix="chunks")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="chunks")
 
 
 @cache

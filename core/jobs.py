@@ -1,6 +1,8 @@
 """Long computations that many people may ask for: each runs once, and its result is kept."""
 
+import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -71,7 +73,9 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[Hashable, _Job] = {}
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="jobs")
+        self._workers = ThreadPoolExecutor(
+            _WORKERS, thread_name_prefix="jobs", initializer=give_way_to_pages
+        )
 
     def ask(
         self,
@@ -110,7 +114,7 @@ class Jobs:
         """A worker's turn with a job, to its end."""
 
         def tell(share: float) -> None:
-            if self._clock() - job.watched > self._unwatched_seconds:
+            if self._clock() - job.watched > self._unwatched_seconds or _interpreter_ends():
                 raise _UnwatchedError
             job.progress = Progress(RUNNING, share)
 
@@ -122,6 +126,8 @@ class Jobs:
         except ValueError as error:
             job.progress = Progress(FAILED, error=str(error))
         except Exception:
+            if _interpreter_ends():
+                return  # the threads that the computation needs are gone
             logging.getLogger(__name__).exception("A computation failed")
             job.progress = Progress(
                 FAILED, error="The computation failed on our side; the server's log says why."
@@ -133,3 +139,25 @@ class Jobs:
         over = [key for key, job in self._jobs.items() if job.over.is_set()]
         for key in over[: max(0, len(over) - self._most_kept)]:
             del self._jobs[key]
+
+
+def _interpreter_ends() -> bool:
+    """Whether the server is going down, which waits for computations: no thread can be begun."""
+    try:
+        with ThreadPoolExecutor(1) as probe:
+            probe.submit(int)
+    except RuntimeError:
+        return True
+    return False
+
+
+def give_way_to_pages() -> None:
+    """Have the system run every other thread rather than this one, where it can (on Linux).
+
+    A page's answer passes through several threads. Without this, whichever wakes on this thread's
+    core waits for the end of its turn: three times as long for an answer in a class of ten.
+    Threads that this one starts, which may work for pages too, are not given the same.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        policy = os.SCHED_IDLE | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(0))
