@@ -1,8 +1,6 @@
 """Long computations that many people may ask for: each runs once, and its result is kept."""
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -11,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WAITING, RUNNING, DONE, ENDED, FAILED = "waiting", "running", "done", "ended", "failed"
-_WORKERS = 4  # a short job does not wait for a long one, they share the cores
+_WORKERS = 3  # a short job does not wait for a long one, they share the cores
 _UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
 
 
@@ -73,9 +71,7 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[Hashable, _Job] = {}
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(
-            _WORKERS, thread_name_prefix="jobs", initializer=give_way_to_pages
-        )
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="jobs")
 
     def ask(
         self,
@@ -149,15 +145,3 @@ def _interpreter_ends() -> bool:
     except RuntimeError:
         return True
     return False
-
-
-def give_way_to_pages() -> None:
-    """Have the system run every other thread rather than this one, where it can (on Linux).
-
-    A page's answer passes through several threads. Without this, whichever wakes on this thread's
-    core waits for the end of its turn: three times as long for an answer in a class of ten.
-    Threads that this one starts, which may work for pages too, are not given the same.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        policy = os.SCHED_IDLE | os.SCHED_RESET_ON_FORK
-        os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(0))
