@@ -40,7 +40,7 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
                 todo.clear()
                 raise
 
-    with _one_thread_a_product:
+    with one_thread_a_product:
         helpers = [_workers().submit(take) for _ in range(min(_cores(), len(todo)) - 1)]
         # The caller takes its share, so that it never waits for a core that others keep busy.
         try:
@@ -90,4 +90,4 @@ class _OneThreadAProduct:
                 self._own.restore_original_limits()
 
 
-_one_thread_a_product = _OneThreadAProduct()
+one_thread_a_product = _OneThreadAProduct()

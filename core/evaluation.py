@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import checks, measures
 from core.attacks import Attack
-from core.chunks import CHUNK, _one_thread_a_product
+from core.chunks import CHUNK, one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 
 # Images that an evaluation attacks in one go: so often a bar moves, and the work can be stopped.
@@ -163,7 +163,7 @@ def evasion_curve(
     counts = np.zeros(len(grid), np.int64)
     # One thread a product throughout: to let BLAS go and take it back at each one costs more time
     # than the products do.
-    with _one_thread_a_product, ThreadPoolExecutor(AT_ONCE) as pool:
+    with one_thread_a_product, ThreadPoolExecutor(AT_ONCE) as pool:
         blocks = [pool.submit(misclassified, start) for start in range(0, len(x), CHUNK)]
         try:
             for number, block in enumerate(blocks):

@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 WAITING, RUNNING, DONE, ENDED, FAILED = "waiting", "running", "done", "ended", "failed"
-_WORKERS = 3  # a short job does not wait for a long one, they share the cores
 _UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
 
 
@@ -49,13 +49,14 @@ class Jobs:
 
     One that several people ask for runs once. It goes on as long as somebody looks at it; who
     wants it no more just looks away, and takes it from nobody. The results of the last ones
-    are kept.
+    are kept. Without its owner, a `Jobs` that nobody holds any more, it ends too.
     """
 
     def __init__(
         self,
         *,
         most_kept: int,
+        workers: int = 2,
         unwatched_seconds: float = _UNWATCHED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -63,6 +64,7 @@ class Jobs:
 
         Args:
             most_kept: how many results are kept; the one that was looked at least recently goes.
+            workers: how many computations go on at once; they share the cores.
             unwatched_seconds: after so long without a look, a computation ends.
             clock: the seconds that pass.
         """
@@ -71,7 +73,7 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[Hashable, _Job] = {}
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="jobs")
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="jobs")
 
     def ask(
         self,
@@ -92,7 +94,7 @@ class Jobs:
             job = self._jobs.pop(key, None)
             if job is None or job.progress.state in (ENDED, FAILED):
                 job = _Job(work, self._clock())
-                self._workers.submit(self._run, job)
+                self._workers.submit(_run, job, weakref.ref(self))
             job.watched = self._clock()
             self._jobs[key] = job  # the last one in the dictionary is the last one looked at
             self._forget_old()
@@ -106,35 +108,41 @@ class Jobs:
             job = self._jobs.get(key)
             return None if job is None else job.progress.result
 
-    def _run(self, job: _Job) -> None:
-        """A worker's turn with a job, to its end."""
-
-        def tell(share: float) -> None:
-            if self._clock() - job.watched > self._unwatched_seconds or _interpreter_ends():
-                raise _UnwatchedError
-            job.progress = Progress(RUNNING, share)
-
-        try:
-            tell(0.0)
-            job.progress = Progress(DONE, 1.0, job.work(tell))
-        except _UnwatchedError:
-            job.progress = Progress(ENDED)
-        except ValueError as error:
-            job.progress = Progress(FAILED, error=str(error))
-        except Exception:
-            if _interpreter_ends():
-                return  # the threads that the computation needs are gone
-            logging.getLogger(__name__).exception("A computation failed")
-            job.progress = Progress(
-                FAILED, error="The computation failed on our side; the server's log says why."
-            )
-        job.over.set()
+    def unwatched(self, job: _Job) -> bool:
+        """Whether nobody has looked at a job for too long."""
+        return self._clock() - job.watched > self._unwatched_seconds
 
     def _forget_old(self) -> None:
         """Let go of the results beyond the number that is kept, and of what came to nothing."""
         over = [key for key, job in self._jobs.items() if job.over.is_set()]
         for key in over[: max(0, len(over) - self._most_kept)]:
             del self._jobs[key]
+
+
+def _run(job: _Job, owner: "weakref.ref[Jobs]") -> None:
+    """A worker's turn with a job, to its end."""
+
+    def tell(share: float) -> None:
+        jobs = owner()
+        if jobs is None or jobs.unwatched(job) or _interpreter_ends():
+            raise _UnwatchedError
+        job.progress = Progress(RUNNING, share)
+
+    try:
+        tell(0.0)
+        job.progress = Progress(DONE, 1.0, job.work(tell))
+    except _UnwatchedError:
+        job.progress = Progress(ENDED)
+    except ValueError as error:
+        job.progress = Progress(FAILED, error=str(error))
+    except Exception:
+        if _interpreter_ends():
+            return  # the threads that the computation needs are gone
+        logging.getLogger(__name__).exception("A computation failed")
+        job.progress = Progress(
+            FAILED, error="The computation failed on our side; the server's log says why."
+        )
+    job.over.set()
 
 
 def _interpreter_ends() -> bool:

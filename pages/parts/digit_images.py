@@ -3,12 +3,36 @@
 import base64
 import html
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from core.classifier import FloatArray
+
+_HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
+
+# As in the live ε: what gets lighter, what gets darker, what stays.
+_ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """An image and what an attack made of it.
+
+    Attributes:
+        x, x_adv: `(784,)` pixels in [0, 1].
+        caption: stands below them.
+        l2_norm: of the difference.
+    """
+
+    x: FloatArray
+    x_adv: FloatArray
+    caption: str
+    l2_norm: float
 
 
 def show_images(
@@ -17,14 +41,15 @@ def show_images(
     """Show images in a row.
 
     Args:
-        images: each `(height, width)` with pixels in [0, 1], and its caption.
+        images: each `(height, width)`, or `(height, width, 3)` in colour, with pixels in [0, 1],
+            and its caption.
         box: left, top, right and bottom of a rectangle to draw on the first of them.
     """
     figures = []
     for place, (image, caption) in enumerate(images):
         frame = ""
         if box is not None and place == 0:
-            height, width = image.shape
+            height, width = image.shape[:2]
             left, top, right, bottom = box
             frame = (
                 '<span style="position:absolute;box-sizing:border-box;border:2px solid #ff9620;'
@@ -43,9 +68,78 @@ def show_images(
     st.html(f'<div style="display:flex;gap:0.6rem;align-items:flex-start">{"".join(figures)}</div>')
 
 
+def signed(values: FloatArray) -> FloatArray:
+    """Numbers above and below 0 as colours: orange above, blue below, dark grey for 0.
+
+    Args:
+        values: `(784,)`; the largest size is drawn in full colour.
+
+    Returns:
+        `(28, 28, 3)`, in [0, 1].
+    """
+    largest = np.abs(values).max()
+    share = np.abs(values / largest if largest else values)[:, None]
+    colours = np.where(values[:, None] > 0, _ABOVE, _BELOW)
+    pixels: FloatArray = (_ZERO + (colours - _ZERO) * share).reshape(28, 28, 3)
+    return pixels
+
+
+def show_pairs(pairs: Sequence[Pair]) -> None:
+    """Show images and what became of them below one another, as the report's Figure 4 does.
+
+    Args:
+        pairs: the columns, see `Pair`; at most ten are legible on a phone.
+    """
+    cell = 'style="padding:0 1px;text-align:center;font-size:0.85rem;border:0"'
+
+    def row(name: str, cells: list[str]) -> str:
+        said = f'<span style="{_HIDDEN}">{name}</span>'
+        head = f'<th scope="row" style="width:0;padding:0;border:0">{said}</th>'
+        return f"<tr>{head}{''.join(f'<td {cell}>{each}</td>' for each in cells)}</tr>"
+
+    def image(pixels: FloatArray, text: str) -> str:
+        return (
+            f'<img alt="{html.escape(text)}" src="{_data_uri(pixels.reshape(28, 28))}" '
+            'style="width:100%;display:block;image-rendering:pixelated;background:#000">'
+        )
+
+    rows = [
+        row("Original", [image(pair.x, f"Original, {pair.caption}") for pair in pairs]),
+        row("Adversarial", [image(pair.x_adv, f"Adversarial, {pair.caption}") for pair in pairs]),
+        row("", [html.escape(pair.caption) for pair in pairs]),
+        row("L2 norm", [f"{pair.l2_norm:.2f}" for pair in pairs]),
+    ]
+    width = 6.5 * len(pairs)
+    st.html(
+        f'<table style="width:100%;max-width:{width}rem;table-layout:fixed;'
+        f'border-collapse:collapse">{"".join(rows)}</table>'
+    )
+
+
+def pairs_png(pairs: Sequence[Pair]) -> bytes:
+    """The same as a picture, four screen pixels for one of the digits'."""
+    side, text = 112, 16
+    sheet = Image.new("L", (len(pairs) * side, 2 * side + 2 * text), 255)
+    draw = ImageDraw.Draw(sheet)
+    for place, pair in enumerate(pairs):
+        left = place * side
+        for row, pixels in enumerate((pair.x, pair.x_adv)):
+            small = Image.fromarray(_bytes(pixels.reshape(28, 28)))
+            sheet.paste(small.resize((side, side), Image.Resampling.NEAREST), (left, row * side))
+        for row, said in enumerate((pair.caption.replace("→", "->"), f"L2 {pair.l2_norm:.2f}")):
+            draw.text((left + 4, 2 * side + row * text + 2), said, fill=0)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def _data_uri(image: FloatArray) -> str:
     buffer = io.BytesIO()
-    Image.fromarray((np.clip(image, 0, 1) * 255).round().astype(np.uint8)).save(
-        buffer, "PNG", compress_level=1
-    )
+    Image.fromarray(_bytes(image)).save(buffer, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _bytes(image: FloatArray) -> NDArray[np.uint8]:
+    """Pixels of [0, 1] as those of a picture file."""
+    pixels: NDArray[np.uint8] = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
+    return pixels

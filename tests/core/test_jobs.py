@@ -1,3 +1,4 @@
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -115,11 +116,30 @@ def test_a_bounded_number_of_results_is_kept() -> None:
     assert not {0, 1} & set(kept)
 
 
+def test_without_their_owner_jobs_end() -> None:
+    jobs, begun, over = Jobs(most_kept=3), threading.Event(), threading.Event()
+
+    def work(tell: Tell) -> None:
+        try:
+            while True:
+                tell(0.5)
+                begun.set()
+                time.sleep(0.01)
+        finally:
+            over.set()
+
+    jobs.ask("a", work)
+    assert begun.wait(10)
+    del jobs
+    gc.collect()
+    assert over.wait(10)
+
+
 def test_a_job_that_waits_unwatched_never_begins() -> None:
     now, runs = [0.0], []
     jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
     block = threading.Event()
-    for worker in range(4):
+    for worker in range(2):
         jobs.ask(("busy", worker), lambda tell: block.wait(10))
     jobs.ask("late", lambda tell: runs.append(1))
     now[0] = 11.0

@@ -1,0 +1,57 @@
+"""What a page shows, as files; each is made when somebody asks for it."""
+
+import csv as csv_module
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+
+def csv(table: Mapping[str, Sequence[Any]], name: str, *, key: str) -> None:
+    """A button for a table, given as its columns."""
+
+    def content() -> bytes:
+        text = io.StringIO()
+        rows = csv_module.writer(text)
+        rows.writerow(table)
+        rows.writerows(zip(*table.values(), strict=True))
+        return text.getvalue().encode()
+
+    _button("Table as CSV", content, name, "text/csv", key)
+
+
+def html(content: Callable[[], str], name: str, *, key: str) -> None:
+    """A button for a chart as a page of its own, which opens without a network."""
+    _button("Chart as HTML", lambda: content().encode(), name, "text/html", key)
+
+
+def png(content: Callable[[], bytes], name: str, *, key: str) -> None:
+    """A button for a picture."""
+    _button("Picture as PNG", content, name, "image/png", key)
+
+
+def npz(arrays: Mapping[str, NDArray[Any]], name: str, *, label: str, key: str) -> None:
+    """A button for arrays, to be read with `numpy.load`."""
+
+    def content() -> bytes:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        return buffer.getvalue()
+
+    _button(label, content, name, "application/octet-stream", key)
+
+
+def _button(label: str, content: Callable[[], bytes], name: str, mime: str, key: str) -> None:
+    st.download_button(
+        label,
+        content,
+        file_name=name,
+        mime=mime,
+        key=key,
+        on_click="ignore",
+        icon=":material/download:",
+        type="tertiary",
+    )
