@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("pages/attack/test_set.py", title="Test set"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),
+        st.Page("pages/course/report.py", title="Report"),
     ],
     position="top",
 )

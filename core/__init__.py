@@ -11,9 +11,14 @@
 `core.mlp`             the report's kind of network
 `core.torch_classifier`  any `torch.nn.Module` as a classifier
 `core.losses`          cross-entropy, and the gradient that does not vanish
-`core.attacks`         FGSM, PGD, and random noise as the control
+`core.attacks`         FGSM, PGD and their kin, DeepFool, Carlini–Wagner, JSMA, and noise
 `core.path`            one image under every budget, and where its prediction flips
 `core.measures`        accuracy, evasion rate, norms
+`core.evaluation`      an attack on many images, and curves over ε
+`core.mistakes`        what each digit is taken for
+`core.explanations`    which pixels moved a decision
+`core.trust`           whether such figures can be trusted
+`core.report`          the course report beside a network
 `core.pictures`        picture files to white ink on black
 `core.drawing`         a drawing to what MNIST would have made of it
 `core.figures`         charts

@@ -92,7 +92,7 @@ class Jobs:
         """
         with self._lock:
             job = self._jobs.pop(key, None)
-            if job is None or job.progress.state in (ENDED, FAILED):
+            if job is None or self._to_begin_again(job):
                 job = _Job(work, self._clock())
                 self._workers.submit(_run, job, weakref.ref(self))
             job.watched = self._clock()
@@ -107,6 +107,11 @@ class Jobs:
         with self._lock:
             job = self._jobs.get(key)
             return None if job is None else job.progress.result
+
+    def _to_begin_again(self, job: _Job) -> bool:
+        """Whether a job came to nothing; who stays with a failed one is told why it failed."""
+        state = job.progress.state
+        return state == ENDED or (state == FAILED and self.unwatched(job))
 
     def unwatched(self, job: _Job) -> bool:
         """Whether nobody has looked at a job for too long."""

@@ -16,9 +16,11 @@ HEAVY = ("torch", "torchvision", "numba", "plotly")
 LIGHT_CORE = [
     f"core.{name}"
     for name in (
-        *("attacks", "checks", "chunks", "classifier", "digits", "drawing", "ensemble", "figures"),
-        *("folders", "losses", "measures", "mlp", "models", "path", "pictures", "recipe"),
-        *("remedies", "robustness", "sentences", "training", "training.outcome", "training.queue"),
+        *("attacks", "checks", "chunks", "classifier", "course_report", "digits", "drawing"),
+        *("ensemble", "evaluation", "explanations", "figures", "folders", "jobs", "losses"),
+        *("measures", "mistakes", "mlp", "models", "path", "pictures", "recipe", "remedies"),
+        *("report", "robustness", "scales", "sentences", "training", "training.outcome"),
+        *("training.queue", "trust"),
     )
 ]
 

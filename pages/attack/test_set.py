@@ -25,6 +25,7 @@ from pages.parts.evaluations import (
     evaluation_to_show,
     indices,
     likeness,
+    look,
     look_at_checks,
     look_at_curve,
     shipped_curve,
@@ -37,6 +38,8 @@ ATTACK_NAMES = {method.title: name for name, method in METHODS.items()}
 SIZES = {"all 10,000": ALL, "a sample of 1,000": 1000}
 START = {"linf": 0.1, "l2": 2.0}
 COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
+# Seconds to wait for what is small, while the rest is awaited and once it has been stopped.
+PATIENCE = {False: 0.3, True: 6.0}
 SHOWN_IMAGES = 20  # of a cell of the matrix
 BAR = {"modeBarButtons": [["toImage"]], "displaylogo": False, "displayModeBar": True}
 
@@ -58,7 +61,7 @@ def main() -> None:
     shown, whole = evaluation_to_show(question, budget, stopped=stopped)
     if whole is not None:
         name = f"{question.method.title} on {question.images:,} images"
-        waited_for[name] = lambda: evaluation_to_show(question, budget, stopped=False)[1] or shown
+        waited_for[name] = lambda: look(question, budget)
     if shown.state == DONE:
         evaluation: Evaluation = shown.result
         taken = question if whole is None and not stopped else question.sample
@@ -68,14 +71,13 @@ def main() -> None:
         show_mistakes(evaluation, taken)
         show_norms(evaluation, question, budget)
         show_why(evaluation, question)
-        waited_for |= show_trust(
-            question.chosen, budget if question.norm == "linf" else START["linf"]
-        )
+        epsilon = budget if question.norm == "linf" else START["linf"]
+        waited_for |= show_trust(question.chosen, epsilon, stopped=stopped)
         show_downloads(evaluation, question, budget)
     elif shown.state == FAILED:
         st.error(shown.error)
     else:
-        waited_for["A sample"] = lambda: evaluation_to_show(question, budget, stopped=stopped)[0]
+        waited_for["a sample"] = lambda: look(question.sample, budget)
     with waiting_place:
         if stopped:
             show_stopped()
@@ -193,7 +195,8 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
     some = "" if images == ALL else f" These are {images:,} of them, drawn at random once for all."
     st.caption(
         "The first is the course report's evasion rate, misclassified adversarial examples / all "
-        f"examples; it has 72.13 %, and names neither attack nor ε.{some} {question.method.summary}"
+        f"examples; it has {course_report.EVASION_RATE:.2%}, and names neither attack nor ε.{some} "
+        f"{question.method.summary}"
     )
 
 
@@ -220,21 +223,23 @@ def show_curves(
     sampled = []
     for title in [*beside, METHODS["noise"].title]:
         asked = Question(question.chosen, METHODS[ATTACK_NAMES[title]], question.images)
-        whole = None if stopped else look_at_curve(asked, norm)
-        if whole is not None and whole.state == DONE:
-            lines[title] = (BUDGETS[norm], whole.result)
-            continue
-        if whole is not None:
-            waited_for[f"{title}'s curve"] = curve_of(asked, norm)
         if norm == "linf" and (shipped := shipped_curve(asked)) is not None:
             lines[title] = shipped
             continue
-        sample = look_at_curve(asked.sample, norm, wait=0.3)
-        if sample.state == DONE:
-            lines[title] = (BUDGETS[norm], sample.result)
-            sampled.append(f"{title} of {asked.sample.images:,}")
-        elif stopped:
-            waited_for[f"{title}'s curve"] = curve_of(asked.sample, norm)
+        curve = None if stopped else look_at_curve(asked.for_curve, norm)
+        if curve is not None and curve.state == FAILED:
+            st.error(curve.error)
+            continue
+        of = asked.for_curve
+        if curve is None or curve.state != DONE:
+            if curve is not None:
+                waited_for[f"{title}'s curve"] = curve_of(of, norm)
+            of = asked.for_first_curve
+            curve = look_at_curve(of, norm, wait=PATIENCE[stopped])
+        if curve.state == DONE:
+            lines[title] = (BUDGETS[norm], curve.result)
+            if of.images < question.images:
+                sampled.append(f"{title} of {of.images:,}")
     if not lines:
         st.write("The first curves are being computed …")
         return waited_for
@@ -242,7 +247,7 @@ def show_curves(
         lines, epsilon=budget, x_title="ε" if norm == "linf" else "ε, in the L2 norm"
     )
     st.plotly_chart(figure, config=BAR, key="curves")
-    note = f" So far from a sample: {', '.join(sampled)} images." if sampled else ""
+    note = f" Of a sample: {', '.join(sampled)} images." if sampled else ""
     st.caption(
         f"Evasion rate: misclassified / all {question.images:,} images.{note} Random noise is as "
         "large as an attack may be, and the control: what it evades, size alone explains."
@@ -476,13 +481,15 @@ def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray) -> None:
     )
 
 
-def show_trust(chosen: ChosenNetwork, epsilon: float) -> dict[str, Callable[[], Progress]]:
+def show_trust(
+    chosen: ChosenNetwork, epsilon: float, *, stopped: bool
+) -> dict[str, Callable[[], Progress]]:
     """The checks of what evaluations of attacks get wrong; returns what is still computed."""
     st.markdown("##### Can these numbers be trusted?")
     if not epsilon:
         st.write("At ε = 0 nothing is attacked, and there is nothing to check.")
         return {}
-    progress = look_at_checks(chosen, epsilon)
+    progress = look_at_checks(chosen, epsilon, wait=PATIENCE[stopped])
     if progress.state == FAILED:
         st.error(progress.error)
     if progress.state != DONE:

@@ -13,8 +13,6 @@ from PIL import Image, ImageDraw
 
 from core.classifier import FloatArray
 
-_HIDDEN = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
-
 # As in the live ε: what gets lighter, what gets darker, what stays.
 _ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
 
@@ -90,30 +88,40 @@ def show_pairs(pairs: Sequence[Pair]) -> None:
     Args:
         pairs: the columns, see `Pair`; at most ten are legible on a phone.
     """
-    cell = 'style="padding:0 1px;text-align:center;font-size:0.85rem;border:0"'
+    show_columns(
+        [
+            (
+                [
+                    (pair.x, f"Original, {pair.caption}"),
+                    (pair.x_adv, f"Adversarial, {pair.caption}"),
+                ],
+                f"{pair.caption}\n{pair.l2_norm:.2f}",
+            )
+            for pair in pairs
+        ]
+    )
 
-    def row(name: str, cells: list[str]) -> str:
-        said = f'<span style="{_HIDDEN}">{name}</span>'
-        head = f'<th scope="row" style="width:0;padding:0;border:0">{said}</th>'
-        return f"<tr>{head}{''.join(f'<td {cell}>{each}</td>' for each in cells)}</tr>"
 
-    def image(pixels: FloatArray, text: str) -> str:
-        return (
+def show_columns(columns: Sequence[tuple[Sequence[tuple[FloatArray, str]], str]]) -> None:
+    """Show columns of images side by side, however narrow the screen is.
+
+    Args:
+        columns: each of images `(784,)` with what they show in words, and a caption below them.
+    """
+    figures = []
+    for images, caption in columns:
+        pictures = "".join(
             f'<img alt="{html.escape(text)}" src="{_data_uri(pixels.reshape(28, 28))}" '
             'style="width:100%;display:block;image-rendering:pixelated;background:#000">'
+            for pixels, text in images
         )
-
-    rows = [
-        row("Original", [image(pair.x, f"Original, {pair.caption}") for pair in pairs]),
-        row("Adversarial", [image(pair.x_adv, f"Adversarial, {pair.caption}") for pair in pairs]),
-        row("", [html.escape(pair.caption) for pair in pairs]),
-        row("L2 norm", [f"{pair.l2_norm:.2f}" for pair in pairs]),
-    ]
-    width = 6.5 * len(pairs)
-    st.html(
-        f'<table style="width:100%;max-width:{width}rem;table-layout:fixed;'
-        f'border-collapse:collapse">{"".join(rows)}</table>'
-    )
+        said = html.escape(caption).replace("\n", "<br>")
+        figures.append(
+            f'<figure style="margin:0;flex:1;min-width:0;max-width:6.5rem">{pictures}'
+            '<figcaption style="font-size:0.85rem;text-align:center;padding-top:0.2rem">'
+            f"{said}</figcaption></figure>"
+        )
+    st.html(f'<div style="display:flex;gap:2px;align-items:flex-start">{"".join(figures)}</div>')
 
 
 def pairs_png(pairs: Sequence[Pair]) -> bytes:

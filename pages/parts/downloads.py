@@ -23,9 +23,9 @@ def csv(table: Mapping[str, Sequence[Any]], name: str, *, key: str) -> None:
     _button("Table as CSV", content, name, "text/csv", key)
 
 
-def html(content: Callable[[], str], name: str, *, key: str) -> None:
-    """A button for a chart as a page of its own, which opens without a network."""
-    _button("Chart as HTML", lambda: content().encode(), name, "text/html", key)
+def html(label: str, content: Callable[[], str], name: str, *, key: str) -> None:
+    """A button for a page of its own, which opens without a network."""
+    _button(label, lambda: content().encode(), name, "text/html", key)
 
 
 def png(content: Callable[[], bytes], name: str, *, key: str) -> None:

@@ -14,7 +14,7 @@ from core.classifier import Classifier, FloatArray, IntArray
 from core.digits import Digits
 from core.evaluation import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
 from core.explanations import similarity
-from core.jobs import DONE, Jobs, Progress
+from core.jobs import DONE, FAILED, Jobs, Progress
 from core.trust import RUNS, Check, checks
 from pages.parts.networks import ChosenNetwork
 from pages.parts.subject import test_digits
@@ -23,6 +23,7 @@ ALL = 10_000
 TRUSTED = 1000  # the checks attack these again and again
 # What a slider on the page runs over, for each norm; a curve has a point at each.
 BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
+_ONE_STEP = ("fgsm", "noise")  # a second for the curve of all images; of PGD it is a minute
 _AT_ONCE = 0.4  # seconds that a page waits before it shows a sample
 _SAMPLE_SECONDS = 6.0  # and for the sample
 
@@ -56,6 +57,18 @@ class Question:
         """The same of so few images that one can wait for it."""
         return replace(self, images=min(self.images, 100 if self.method.minimal else 500))
 
+    @property
+    def for_curve(self) -> "Question":
+        """The same of so many images as its curve is worth: of many steps, a sample has to do."""
+        return (
+            self if self.method.name in _ONE_STEP else replace(self, images=min(self.images, 1000))
+        )
+
+    @property
+    def for_first_curve(self) -> "Question":
+        """The same of so few images that one can wait for its curve."""
+        return replace(self, images=min(self.images, 100 if self.method.minimal else 200))
+
 
 @st.cache_resource(show_spinner=False)
 def _evaluations() -> Jobs:
@@ -65,7 +78,7 @@ def _evaluations() -> Jobs:
 
 @st.cache_resource(show_spinner=False)
 def _curves() -> Jobs:
-    """Of all images: the longest of all, so one after the other."""
+    """What one does not wait for, one after the other."""
     return Jobs(most_kept=200, workers=1)
 
 
@@ -128,7 +141,7 @@ def evaluation_to_show(
     if stopped:
         return look(question.sample, budget, wait=_SAMPLE_SECONDS), None
     whole = look(question, budget, wait=_AT_ONCE)
-    if whole.state == DONE:
+    if whole.state in (DONE, FAILED):
         return whole, None
     return look(question.sample, budget, wait=_SAMPLE_SECONDS), whole
 
@@ -149,7 +162,7 @@ def look_at_curve(question: Question, norm: str, *, wait: float = 0.0) -> Progre
         x, y = _some(test, question.images)
         return evasion_curve(network, given, x, y, BUDGETS[norm], on_progress=_shares(tell, len(x)))
 
-    jobs = _curves() if question.images > question.sample.images else _samples()
+    jobs = _curves() if question.images > question.for_first_curve.images else _samples()
     return jobs.ask(("curve", norm, *question.key), work, wait=wait)
 
 
@@ -164,7 +177,7 @@ def shipped_curve(question: Question) -> tuple[FloatArray, FloatArray] | None:
     return np.array(known.epsilons), np.array(known.evasion_rates[question.method.name])
 
 
-def look_at_checks(chosen: ChosenNetwork, epsilon: float) -> Progress:
+def look_at_checks(chosen: ChosenNetwork, epsilon: float, *, wait: float = 0.0) -> Progress:
     """How far the checks of what the rates are worth are; the result is a tuple of `Check`."""
     test = test_digits()
 
@@ -172,7 +185,7 @@ def look_at_checks(chosen: ChosenNetwork, epsilon: float) -> Progress:
         x, y = _some(test, TRUSTED)
         return checks(chosen.network, x, y, epsilon, on_progress=_shares(tell, RUNS * TRUSTED))
 
-    return _samples().ask(("checks", chosen.name, chosen.version, epsilon), work, wait=_AT_ONCE)
+    return _samples().ask(("checks", chosen.name, chosen.version, epsilon), work, wait=wait)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

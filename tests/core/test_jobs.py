@@ -83,13 +83,16 @@ def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
     assert ended(jobs, "a", lambda tell: "anew") == Progress(DONE, 1.0, "anew")
 
 
-def test_a_failure_is_a_sentence_and_the_next_look_tries_again() -> None:
-    jobs = Jobs(most_kept=3)
+def test_a_failure_is_a_sentence_and_who_comes_back_later_tries_again() -> None:
+    now = [0.0]
+    jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
 
     def refuse(tell: Tell) -> None:
         raise ValueError("x must be pixels")
 
     assert ended(jobs, "a", refuse) == Progress(FAILED, error="x must be pixels")
+    assert ended(jobs, "a", lambda tell: 1).error == "x must be pixels"
+    now[0] = 11.0
     assert ended(jobs, "a", lambda tell: 1).result == 1
 
 

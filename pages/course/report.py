@@ -1,0 +1,107 @@
+"""Report: the course report, line by line, beside what is measured on a network."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core import digits, models
+from core.jobs import DONE, FAILED, Progress
+from core.report import (
+    Block,
+    Chart,
+    Findings,
+    Gallery,
+    Table,
+    Text,
+    sections,
+    to_html,
+)
+from pages.parts import downloads
+from pages.parts.address import put_in_address
+from pages.parts.digit_images import show_columns
+from pages.parts.failures import failures_explained
+from pages.parts.networks import chosen_network, show_network_choice
+from pages.parts.reports import look, training_digits
+from pages.parts.subject import test_digits
+
+AT_ONCE = 0.5  # seconds that the page waits before it shows how far the measurement is
+
+
+def main() -> None:
+    """The page."""
+    st.markdown("#### The course report, line by line")
+    show_network_choice()
+    chosen = chosen_network()
+    if chosen is None:
+        return
+    put_in_address({"model": chosen.name})
+    try:
+        card = models.load(models.path_of(chosen.name))[1]
+        train, test = training_digits(), test_digits()
+    except (digits.DataFileError, models.ModelFileError) as error:
+        st.error(str(error))
+        return
+    st.caption(
+        "The report's own figures stand beside those measured here, on the network that is chosen: "
+        "nothing of the latter is typed in."
+    )
+    progress = look(chosen, card, train, test, wait=AT_ONCE)
+    if progress.state == DONE:
+        show(progress.result, chosen.name)
+    elif progress.state == FAILED:
+        st.error(progress.error)
+    else:
+        show_waiting(lambda: look(chosen, card, train, test))
+
+
+@st.fragment(run_every=1.0)
+def show_waiting(ask: Callable[[], Progress]) -> None:
+    """How far the measurement is; the page runs again when it is done."""
+    with failures_explained("Report"):
+        progress = ask()
+        if progress.state in (DONE, FAILED):
+            st.rerun()
+        st.progress(progress.share, "All test images are being attacked; this takes some seconds …")
+
+
+def show(findings: Findings, name: str) -> None:
+    """The report's sections, and the file that holds them all."""
+    downloads.html(
+        "The whole page as one HTML file",
+        lambda: to_html(findings, name=name),
+        f"report-{name}.html",
+        key="html",
+    )
+    for number, section in enumerate(sections(findings)):
+        st.markdown(f"##### {section.title}")
+        for place, block in enumerate(section.blocks):
+            show_block(block, key=f"{number}-{place}")
+
+
+def show_block(block: Block, *, key: str) -> None:
+    """A paragraph, a table, a chart, or a row of pictures."""
+    if isinstance(block, Text):
+        st.markdown(block.text)
+    elif isinstance(block, Table):
+        columns = {
+            # Two heads may be the same words, and then only the first would be a column.
+            f"{head}{chr(0x200B) * place}": [row[place] for row in block.rows]
+            for place, head in enumerate(block.head)
+        }
+        st.dataframe(columns, hide_index=True, height="content", key=f"table-{key}")
+        st.caption(block.caption)
+        downloads.csv(columns, f"report-table-{key}.csv", key=f"csv-{key}")
+    elif isinstance(block, Chart):
+        st.plotly_chart(block.figure, config={"displaylogo": False}, key=f"chart-{key}")
+        st.caption(block.caption)
+    elif isinstance(block, Gallery):
+        show_columns(
+            [
+                ([(picture.pixels, picture.alt) for picture in pictures], caption)
+                for pictures, caption in block.columns
+            ]
+        )
+        st.caption(block.caption)
+
+
+main()

@@ -1,0 +1,108 @@
+"""The Report page, run by Streamlit's AppTest."""
+
+import gc
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core import course_report, digits, models
+from core.digits import Digits
+from core.measures import accuracy
+from core.mlp import MLP
+
+PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches() -> Iterator[None]:
+    """Nothing that another test cached, and no computation that goes on for nobody."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+    gc.collect()
+
+
+def opened(**query: str) -> AppTest:
+    """The page as somebody opens it by a link."""
+    at = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in query.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def measured(at: AppTest) -> AppTest:
+    """`at` once everything has been measured."""
+    end = time.monotonic() + 120
+    while not at.dataframe and not at.error:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+        at.run()
+        assert not at.exception
+    return at
+
+
+def test_each_section_has_the_report_s_figures_beside_ours(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    at = measured(opened())
+    titles = [text.value.removeprefix("##### ") for text in at.markdown if "#####" in text.value]
+    assert titles == [
+        "The data",
+        "The network",
+        "How it was trained",
+        "The log of the training",
+        "Accuracy",
+        "The evasion rate",
+        "Digits and their adversarial twins",
+        "What each digit is most often taken for",
+        "Are a digit and its label alike?",
+        "What was recommended",
+    ]
+    cells = " ".join(
+        str(cell).replace("\N{NO-BREAK SPACE}", " ")
+        for table in at.dataframe
+        for cell in table.value.to_numpy().ravel()
+    )
+    assert f"{100 * course_report.TRAIN_ACCURACY:.2f} %" in cells
+    ours = accuracy(report_network, test_digits.x, test_digits.y)
+    assert f"{100 * ours:.2f} %" in cells
+    assert len(at.get("plotly_chart")) >= 2
+    assert at.query_params["model"] == "report"
+
+
+def test_what_was_measured_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(opened())
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise AssertionError("measured twice")
+
+    monkeypatch.setattr("core.report.measure_report", fail)
+    again = opened()
+    assert again.dataframe
+    assert not again.error
+
+
+def test_a_network_that_is_gone_or_damaged_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
+    assert "holds no network" in opened().error[0].value
+    shutil.copy(models.path_of("report", models.FOLDER), tmp_path)
+    (tmp_path / "report.safetensors").write_bytes(b"no network")
+    assert "report.safetensors" in opened().error[0].value
+
+
+def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(split: str) -> None:
+        raise digits.DataFileError("MNIST's files are damaged.")
+
+    monkeypatch.setattr(digits, "load", fail)
+    assert [error.value for error in opened().error] == ["MNIST's files are damaged."]
