@@ -2,24 +2,26 @@
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.attacks import METHODS
 from core.classifier import FloatArray, IntArray
-from core.mistakes import Mistakes
-from core.path import Path
-from core.robustness import Robustness
-from core.training import EpochReport
+
+if TYPE_CHECKING:  # what is only named here would keep a page waiting that draws none of it
+    from core.mistakes import Mistakes
+    from core.path import Path
+    from core.robustness import Robustness
+    from core.training import EpochReport
 
 # Okabe and Ito's colours, told apart also without colour vision; each line has its dash besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
-def probabilities_along(path: Path, *, epsilon: float, axis: str = "ε") -> dict[str, Any]:
+def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> dict[str, Any]:
     """The probabilities of the digits that matter on a path, over ε.
 
     Args:
@@ -85,7 +87,7 @@ def probabilities_along(path: Path, *, epsilon: float, axis: str = "ε") -> dict
     }
 
 
-def training_curves(reports: Sequence[EpochReport]) -> dict[str, Any]:
+def training_curves(reports: Sequence["EpochReport"]) -> dict[str, Any]:
     """Loss and accuracy of training and validation over the epochs, side by side.
 
     Args:
@@ -147,7 +149,7 @@ LEGIBLE_LINES = 8
 
 
 def evasion_over_epsilon(
-    networks: Mapping[str, Robustness], *, attack: str, epsilon: float, baseline: str
+    networks: Mapping[str, "Robustness"], *, attack: str, epsilon: float, baseline: str
 ) -> dict[str, Any]:
     """The evasion rate of several networks under one attack, over ε.
 
@@ -318,7 +320,7 @@ def evasion_curves(
     }
 
 
-def mistakes_bars(mistakes: Sequence[Mistakes]) -> dict[str, Any]:
+def mistakes_bars(mistakes: Sequence["Mistakes"]) -> dict[str, Any]:
     """For each digit the shares that are taken for its most frequent label, for others, and right.
 
     Where several labels are equally frequent, the first share is that of all of them.

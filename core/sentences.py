@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from statistics import mean
+from typing import TYPE_CHECKING
 
 from core.classifier import FloatArray
-from core.explanations import Explanation
-from core.mistakes import Mistakes
 from core.path import Path
 from core.recipe import Recipe
 from core.scales import L2, LINF, WAY, Scale, flip_norm
+
+if TYPE_CHECKING:  # what is only named here would keep a page waiting that has no use for it
+    from core.explanations import Explanation
+    from core.mistakes import Mistakes
 
 
 def with_article(digit: int) -> str:
@@ -119,7 +121,7 @@ def _plain(value: object) -> str:
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
 
 
-def on_mistakes(mistakes: Mistakes) -> str:
+def on_mistakes(mistakes: "Mistakes") -> str:
     """What a digit is most often mistaken for, as in a table's cell."""
     if not mistakes.images:
         return "no images"
@@ -132,7 +134,7 @@ def on_mistakes(mistakes: Mistakes) -> str:
     return f"taken for {labels} alike ({mistakes.count:,} each, of {mistakes.images:,})"
 
 
-def on_explanation(explanation: Explanation) -> str:
+def on_explanation(explanation: "Explanation") -> str:
     """How the decision moved from a digit to a label, and how much of it single pixels explain."""
     digit, label, share = explanation.digit, explanation.label, explanation.linear_share
     many = explanation.images > 1
@@ -184,7 +186,7 @@ def on_likenesses(places: Sequence[int]) -> str:
     if not places:
         return "No digit is misclassified."
     first = sum(place == 1 for place in places)
-    average = mean(places)
+    average = sum(places) / len(places)
     # A place drawn at random from 1 to 9 is 5 in the mean, with a variance of 20/3.
     chance = 2 * (20 / 3 / len(places)) ** 0.5
     said = (
