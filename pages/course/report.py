@@ -97,7 +97,11 @@ def show_block(block: Block, *, key: str) -> None:
     elif isinstance(block, Gallery):
         show_columns(
             [
-                ([(picture.pixels, picture.alt) for picture in pictures], caption)
+                # In a narrow column a caption must be free to break anywhere.
+                (
+                    [(picture.pixels, picture.alt) for picture in pictures],
+                    caption.replace("\N{NO-BREAK SPACE}", " "),
+                )
                 for pictures, caption in block.columns
             ]
         )
