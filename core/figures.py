@@ -195,28 +195,7 @@ def evasion_over_epsilon(
             "hovermode": "x unified",
             "legend": {"orientation": "h", "y": -0.18, "yanchor": "top", "maxheight": 1},
             "xaxis": {"title": {"text": "ε", "standoff": 0}, "range": [0, largest]},
-            "yaxis": {"title": {"text": "evasion rate"}, "range": [0, 1.02], "tickformat": ".0%"},
-            "shapes": [
-                {
-                    "type": "line",
-                    "x0": epsilon,
-                    "x1": epsilon,
-                    "yref": "paper",
-                    "y0": 0,
-                    "y1": 1,
-                    "line": {"dash": "dot", "width": 1.5, "color": "#888"},
-                }
-            ],
-            "annotations": [
-                {
-                    "x": epsilon,
-                    "yref": "paper",
-                    "y": 1,
-                    "yanchor": "bottom",
-                    "text": f"ε = {epsilon:g}",
-                    "showarrow": False,
-                }
-            ],
+            **_rates_and_mark(epsilon),
         },
     }
 
@@ -294,28 +273,7 @@ def evasion_curves(
             "showlegend": True,
             "legend": {"orientation": "h", "y": -0.2, "yanchor": "top"},
             "xaxis": {"title": {"text": x_title, "standoff": 0}, "range": [0, largest]},
-            "yaxis": {"title": {"text": "evasion rate"}, "range": [0, 1.02], "tickformat": ".0%"},
-            "shapes": [
-                {
-                    "type": "line",
-                    "x0": epsilon,
-                    "x1": epsilon,
-                    "yref": "paper",
-                    "y0": 0,
-                    "y1": 1,
-                    "line": {"dash": "dot", "width": 1.5, "color": "#888"},
-                }
-            ],
-            "annotations": [
-                {
-                    "x": epsilon,
-                    "yref": "paper",
-                    "y": 1,
-                    "yanchor": "bottom",
-                    "text": f"ε = {epsilon:g}",
-                    "showarrow": False,
-                }
-            ],
+            **_rates_and_mark(epsilon),
         },
     }
 
@@ -588,3 +546,31 @@ def _stroke(place: int) -> dict[str, str]:
     """The place-th of 36 pairs of a colour and a dash."""
     turn, colour = divmod(place, len(COLOURS))
     return {"color": COLOURS[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}
+
+
+def _rates_and_mark(epsilon: float) -> dict[str, Any]:
+    """What charts of evasion rates over ε share: the axis of the rates, and the slider's mark."""
+    return {
+        "yaxis": {"title": {"text": "evasion rate"}, "range": [0, 1.02], "tickformat": ".0%"},
+        "shapes": [
+            {
+                "type": "line",
+                "x0": epsilon,
+                "x1": epsilon,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"dash": "dot", "width": 1.5, "color": "#888"},
+            }
+        ],
+        "annotations": [
+            {
+                "x": epsilon,
+                "yref": "paper",
+                "y": 1,
+                "yanchor": "bottom",
+                "text": f"ε = {epsilon:g}",
+                "showarrow": False,
+            }
+        ],
+    }
