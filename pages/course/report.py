@@ -88,7 +88,7 @@ def show_block(block: Block, *, key: str) -> None:
             f"{head}{chr(0x200B) * place}": [row[place] for row in block.rows]
             for place, head in enumerate(block.head)
         }
-        st.dataframe(columns, hide_index=True, height="content", key=f"table-{key}")
+        st.table(columns, border="horizontal", hide_index=True)  # whose cells wrap
         st.caption(block.caption)
         downloads.csv(columns, f"report-table-{key}.csv", key=f"csv-{key}")
     elif isinstance(block, Chart):

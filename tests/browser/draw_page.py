@@ -30,8 +30,11 @@ def draw(page: Page, points: list[Point]) -> None:
 
 
 def choose(page: Page, box: str, option: str) -> None:
-    """Choose an option of a selection box."""
-    page.get_by_label(box, exact=True).click()
+    """Choose an option of a selection box, whose list closes when the page is scrolled."""
+    selection = page.get_by_label(box, exact=True)
+    selection.scroll_into_view_if_needed()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    selection.click()
     page.get_by_role("option", name=option, exact=True).click()
 
 

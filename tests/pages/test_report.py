@@ -40,7 +40,7 @@ def opened(**query: str) -> AppTest:
 def measured(at: AppTest) -> AppTest:
     """`at` once everything has been measured."""
     end = time.monotonic() + 120
-    while not at.dataframe and not at.error:
+    while not at.table and not at.error:
         assert time.monotonic() < end
         time.sleep(0.5)
         at.run()
@@ -67,7 +67,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
     ]
     cells = " ".join(
         str(cell).replace("\N{NO-BREAK SPACE}", " ")
-        for table in at.dataframe
+        for table in at.table
         for cell in table.value.to_numpy().ravel()
     )
     assert f"{100 * course_report.TRAIN_ACCURACY:.2f} %" in cells
@@ -85,7 +85,7 @@ def test_what_was_measured_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("core.report.measure_report", fail)
     again = opened()
-    assert again.dataframe
+    assert again.table
     assert not again.error
 
 
