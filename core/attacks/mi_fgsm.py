@@ -18,6 +18,7 @@ def mi_fgsm(
     step_size: float | None = None,
     decay: float = 1.0,
     gradient: str = "exact",
+    keep_best: bool = False,
 ) -> FloatArray:
     """FGSM in small steps along a direction that remembers the gradients before.
 
@@ -30,6 +31,7 @@ def mi_fgsm(
         step_size: α in pixel units; None for ε / steps, as in the paper.
         decay: μ, at least 0; 0 forgets all that was before, 1 forgets nothing.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
+        keep_best: True to return the iterate that came closest to the goal, not the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(
@@ -39,5 +41,6 @@ def mi_fgsm(
         step_size=step_size,
         reach=1,
         gradient=gradient,
+        keep_best=keep_best,
         decay=setting(decay, name="decay"),
     )

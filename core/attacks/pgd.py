@@ -20,6 +20,7 @@ def bim(
     steps: int = 10,
     step_size: float | None = None,
     gradient: str = "exact",
+    keep_best: bool = False,
 ) -> FloatArray:
     """FGSM again and again in small steps from the image itself, each kept within the L∞ budget.
 
@@ -32,10 +33,17 @@ def bim(
         step_size: α in pixel units; None for 1.25 ε / steps: the paper takes 1.25 ε steps of 1,
             both in the 256 levels of a pixel.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
+        keep_best: True to return the iterate that came closest to the goal, not the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(
-        problem, LinfBall, steps=steps, step_size=step_size, reach=1.25, gradient=gradient
+        problem,
+        LinfBall,
+        steps=steps,
+        step_size=step_size,
+        reach=1.25,
+        gradient=gradient,
+        keep_best=keep_best,
     )
 
 
@@ -51,6 +59,7 @@ def pgd(
     random_start: bool = True,
     seed: int = 0,
     gradient: str = "exact",
+    keep_best: bool = False,
 ) -> FloatArray:
     """Small steps along the sign of the loss gradient, each projected back into the L∞ ball.
 
@@ -66,6 +75,7 @@ def pgd(
         random_start: False to start from x itself, as `bim` does.
         seed: decides the start; image i of a batch is given the i-th 784 draws, for every budget.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
+        keep_best: True to return the iterate that came closest to the goal, not the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = checks.whole_number(seed, name="seed", least=0)
@@ -76,6 +86,7 @@ def pgd(
         step_size=step_size,
         reach=2.5,
         gradient=gradient,
+        keep_best=keep_best,
         start=_uniform(problem.x, seed) if random_start else None,
     )
 
@@ -92,6 +103,7 @@ def pgd_l2(
     random_start: bool = True,
     seed: int = 0,
     gradient: str = "exact",
+    keep_best: bool = False,
 ) -> FloatArray:
     """PGD in the L2 norm: steps along the loss gradient itself, projected into the L2 ball.
 
@@ -109,6 +121,7 @@ def pgd_l2(
         random_start: False to start from x itself.
         seed: decides the start; image i of a batch has the same one whatever the others are.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
+        keep_best: True to return the iterate that came closest to the goal, not the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = checks.whole_number(seed, name="seed", least=0)
@@ -119,6 +132,7 @@ def pgd_l2(
         step_size=step_size,
         reach=2.5,
         gradient=gradient,
+        keep_best=keep_best,
         start=_uniform_l2(problem.x, seed) if random_start else None,
     )
 
