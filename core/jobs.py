@@ -6,11 +6,12 @@ import time
 import weakref
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 WAITING, RUNNING, DONE, ENDED, FAILED = "waiting", "running", "done", "ended", "failed"
 _UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
+_OTHERS_SECONDS = 4.0  # after one person has left, time for the others to look
 
 
 class _UnwatchedError(Exception):
@@ -56,7 +57,7 @@ class Jobs:
         self,
         *,
         most_kept: int,
-        workers: int = 2,
+        workers: ThreadPoolExecutor | None = None,
         unwatched_seconds: float = _UNWATCHED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,7 +65,8 @@ class Jobs:
 
         Args:
             most_kept: how many results are kept; the one that was looked at least recently goes.
-            workers: how many computations go on at once; they share the cores.
+            workers: the threads that the computations run in, one after the other in each; several
+                `Jobs` may share them. None for two of its own.
             unwatched_seconds: after so long without a look, a computation ends.
             clock: the seconds that pass.
         """
@@ -73,7 +75,7 @@ class Jobs:
         self._clock = clock
         self._jobs: dict[Hashable, _Job] = {}
         self._lock = threading.Lock()
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="jobs")
+        self._workers = workers or ThreadPoolExecutor(2, thread_name_prefix="jobs")
 
     def ask(
         self,
@@ -102,11 +104,13 @@ class Jobs:
             job.over.wait(wait)
         return job.progress
 
-    def known(self, key: Hashable) -> Any:
-        """The result of a computation that is done, else None; begins nothing."""
+    def leave(self, key: Hashable) -> None:
+        """Say that one looks no more: unless others do so in a moment, the computation ends."""
         with self._lock:
             job = self._jobs.get(key)
-            return None if job is None else job.progress.result
+            if job is not None:
+                soon = self._clock() - self._unwatched_seconds + _OTHERS_SECONDS
+                job.watched = min(job.watched, soon)
 
     def _to_begin_again(self, job: _Job) -> bool:
         """Whether a job came to nothing; who stays with a failed one is told why it failed."""
@@ -122,6 +126,33 @@ class Jobs:
         over = [key for key, job in self._jobs.items() if job.over.is_set()]
         for key in over[: max(0, len(over) - self._most_kept)]:
             del self._jobs[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Computation:
+    """What to ask a `Jobs` for; nothing begins before somebody looks.
+
+    Attributes:
+        jobs: runs it.
+        key, work: as in `Jobs.ask`.
+        finish: from what the work returned to the result; quick enough for every look.
+    """
+
+    jobs: Jobs
+    key: Hashable
+    work: Callable[[Callable[[float], None]], Any]
+    finish: Callable[[Any], Any] = lambda result: result
+
+    def look(self, *, wait: float = 0.0) -> Progress:
+        """Where it stands, after `wait` seconds if need be."""
+        progress = self.jobs.ask(self.key, self.work, wait=wait)
+        if progress.state == DONE:
+            return replace(progress, result=self.finish(progress.result))
+        return progress
+
+    def leave(self) -> None:
+        """As in `Jobs.leave`."""
+        self.jobs.leave(self.key)
 
 
 def _run(job: _Job, owner: "weakref.ref[Jobs]") -> None:

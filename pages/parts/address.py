@@ -37,9 +37,12 @@ def one_of(options: list[str]) -> Callable[[str], str]:
 
 
 def put_in_address(settings: Mapping[str, str | None]) -> None:
-    """Have the address hold the settings that are not None, and no others of these names."""
-    for name, value in settings.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
+    """Have the address hold the settings that are not None, and no others of these names.
+
+    All at once: each change of the address is one more step for the browser's Back.
+    """
+    before = st.query_params.to_dict()
+    after = {name: value for name, value in before.items() if name not in settings}
+    after |= {name: value for name, value in settings.items() if value is not None}
+    if after != before:
+        st.query_params.from_dict(after)

@@ -3,8 +3,10 @@
 import base64
 import html
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import streamlit as st
@@ -15,6 +17,10 @@ from core.classifier import FloatArray
 
 # As in the live ε: what gets lighter, what gets darker, what stays.
 _ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
+
+# Images `(784,)`, or `(28, 28, 3)` in colour, each with what it shows in words, and the caption of
+# them all.
+Column: TypeAlias = tuple[Sequence[tuple[FloatArray, str]], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,36 +88,26 @@ def signed(values: FloatArray) -> FloatArray:
     return pixels
 
 
-def show_pairs(pairs: Sequence[Pair]) -> None:
-    """Show images and what became of them below one another, as the report's Figure 4 does.
-
-    Args:
-        pairs: the columns, see `Pair`; at most ten are legible on a phone.
-    """
-    show_columns(
-        [
-            (
-                [
-                    (pair.x, f"Original, {pair.caption}"),
-                    (pair.x_adv, f"Adversarial, {pair.caption}"),
-                ],
-                f"{pair.caption}\n{pair.l2_norm:.2f}",
-            )
-            for pair in pairs
-        ]
-    )
+def columns_of(pairs: Sequence[Pair]) -> list[Column]:
+    """Images with what became of them below, as in the report's Figure 4, and the L2 norm."""
+    return [
+        (
+            [
+                (pair.x, f"Original, {pair.caption}"),
+                (pair.x_adv, f"Adversarial, {pair.caption}"),
+            ],
+            f"{pair.caption}\n{pair.l2_norm:.2f}",
+        )
+        for pair in pairs
+    ]
 
 
-def show_columns(columns: Sequence[tuple[Sequence[tuple[FloatArray, str]], str]]) -> None:
-    """Show columns of images side by side, however narrow the screen is.
-
-    Args:
-        columns: each of images `(784,)` with what they show in words, and a caption below them.
-    """
+def show_columns(columns: Sequence[Column]) -> None:
+    """Show columns of images side by side, however narrow the screen is; ten are legible."""
     figures = []
     for images, caption in columns:
         pictures = "".join(
-            f'<img alt="{html.escape(text)}" src="{_data_uri(pixels.reshape(28, 28))}" '
+            f'<img alt="{html.escape(text)}" src="{_data_uri(_square(pixels))}" '
             'style="width:100%;display:block;image-rendering:pixelated;background:#000">'
             for pixels, text in images
         )
@@ -124,21 +120,36 @@ def show_columns(columns: Sequence[tuple[Sequence[tuple[FloatArray, str]], str]]
     st.html(f'<div style="display:flex;gap:2px;align-items:flex-start">{"".join(figures)}</div>')
 
 
-def pairs_png(pairs: Sequence[Pair]) -> bytes:
+def columns_png(columns: Sequence[Column]) -> bytes:
     """The same as a picture, four screen pixels for one of the digits'."""
-    side, text = 112, 16
-    sheet = Image.new("L", (len(pairs) * side, 2 * side + 2 * text), 255)
+    side, line = 112, 16
+    said = [
+        [
+            piece
+            for text in caption.replace("→", "->").split("\n")
+            for piece in textwrap.wrap(text, 18)
+        ]
+        for _, caption in columns
+    ]
+    below = side * max(len(images) for images, _ in columns)
+    height = below + line * max(map(len, said)) + 4
+    sheet = Image.new("RGB", (len(columns) * side, height), "white")
     draw = ImageDraw.Draw(sheet)
-    for place, pair in enumerate(pairs):
+    for place, ((images, _), lines) in enumerate(zip(columns, said, strict=True)):
         left = place * side
-        for row, pixels in enumerate((pair.x, pair.x_adv)):
-            small = Image.fromarray(_bytes(pixels.reshape(28, 28)))
+        for row, (pixels, _) in enumerate(images):
+            small = Image.fromarray(_bytes(_square(pixels)))
             sheet.paste(small.resize((side, side), Image.Resampling.NEAREST), (left, row * side))
-        for row, said in enumerate((pair.caption.replace("→", "->"), f"L2 {pair.l2_norm:.2f}")):
-            draw.text((left + 4, 2 * side + row * text + 2), said, fill=0)
+        for row, text in enumerate(lines):
+            draw.text((left + 4, below + row * line + 2), text, fill="black")
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _square(pixels: FloatArray) -> FloatArray:
+    """`(784,)` as `(28, 28)`; what is an image in rows and columns already stays."""
+    return pixels.reshape(28, 28) if pixels.ndim == 1 else pixels
 
 
 def _data_uri(image: FloatArray) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+# A chart's toolbar, for st.plotly_chart: the chart as a picture, and nothing else.
+CHART = {"modeBarButtons": [["toImage"]], "displaylogo": False, "displayModeBar": True}
+
 
 def csv(table: Mapping[str, Sequence[Any]], name: str, *, key: str) -> None:
     """A button for a table, given as its columns."""

@@ -1,7 +1,9 @@
 """What attacks make of the test set: computed in the background, once for all who ask."""
 
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,18 +16,22 @@ from core.classifier import Classifier, FloatArray, IntArray
 from core.digits import Digits
 from core.evaluation import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
 from core.explanations import similarity
-from core.jobs import DONE, FAILED, Jobs, Progress
+from core.jobs import DONE, FAILED, Computation, Jobs, Progress
 from core.trust import RUNS, Check, checks
 from pages.parts.networks import ChosenNetwork
 from pages.parts.subject import test_digits
 
 ALL = 10_000
+# In which the test images are taken into a sample, at random once for all.
+ORDER = np.random.default_rng(0).permutation(ALL)
 TRUSTED = 1000  # the checks attack these again and again
 # What a slider on the page runs over, for each norm; a curve has a point at each.
 BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
-_ONE_STEP = ("fgsm", "noise")  # a second for the curve of all images; of PGD it is a minute
+_SLOW = ("carlini_wagner",)  # a hundredth of a second an image; of the others, a thousandth
+# Seconds to wait for what is small, while the rest is awaited and once it has been stopped.
+PATIENCE = {False: 0.3, True: 6.0}
 _AT_ONCE = 0.4  # seconds that a page waits before it shows a sample
-_SAMPLE_SECONDS = 6.0  # and for the sample
+_SAMPLE_SECONDS = 2.0  # and for the sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,102 +64,111 @@ class Question:
         return replace(self, images=min(self.images, 100 if self.method.minimal else 500))
 
     @property
-    def for_curve(self) -> "Question":
-        """The same of so many images as its curve is worth: of many steps, a sample has to do."""
-        return (
-            self if self.method.name in _ONE_STEP else replace(self, images=min(self.images, 1000))
-        )
+    def beside(self) -> "Question":
+        """The same of so many images as its curve is worth beside those of other attacks."""
+        return replace(self, images=min(self.images, 1000)) if self.method.name in _SLOW else self
 
     @property
-    def for_first_curve(self) -> "Question":
+    def first_curve(self) -> "Question":
         """The same of so few images that one can wait for its curve."""
         return replace(self, images=min(self.images, 100 if self.method.minimal else 200))
 
 
 @st.cache_resource(show_spinner=False)
 def _evaluations() -> Jobs:
-    """Of all images, adversarial ones are 31 MB."""
+    """Those that somebody waits for. Of all images, adversarial ones are 31 MB."""
     return Jobs(most_kept=8)
 
 
 @st.cache_resource(show_spinner=False)
-def _curves() -> Jobs:
-    """What one does not wait for, one after the other."""
-    return Jobs(most_kept=200, workers=1)
+def _samples() -> Jobs:
+    """Curves of samples, and checks, one after the other: the cores are few."""
+    return Jobs(most_kept=400, workers=ThreadPoolExecutor(1))
 
 
 @st.cache_resource(show_spinner=False)
-def _samples() -> Jobs:
-    """What one can wait for: curves of samples, and checks."""
-    return Jobs(most_kept=400)
+def _long() -> ThreadPoolExecutor:
+    """Where what takes a minute runs; it refines what is shown already."""
+    return ThreadPoolExecutor(1)
+
+
+@st.cache_resource(show_spinner=False)
+def _curves() -> Jobs:
+    """Of as many images as were asked for."""
+    return Jobs(most_kept=200, workers=_long())
+
+
+@st.cache_resource(show_spinner=False)
+def _slow_evaluations() -> Jobs:
+    """As large as the quick ones."""
+    return Jobs(most_kept=4, workers=_long())
 
 
 def indices(images: int) -> IntArray:
     """Which test images: all, or a random sample of them, the same for everybody."""
     if images >= ALL:
         return np.arange(ALL)
-    return np.sort(np.random.default_rng(0).permutation(ALL)[:images])
+    return np.sort(ORDER[:images])
 
 
-def look(question: Question, budget: float, *, wait: float = 0.0) -> Progress:
-    """How far the evaluation at a budget is; its result is an `Evaluation`."""
+def evaluation_of(question: Question, budget: float) -> Computation:
+    """An attack on the images within a budget of its norm; the result is an `Evaluation`."""
     method, network = question.method, question.chosen.network
-    if method.attack is not None:
-        given = method.attack
-        key = (*question.key, budget)
-
-        def attack(x: FloatArray, y: IntArray) -> FloatArray:
-            return given(network, x, y, budget)
-
-    else:
-        assert method.minimal is not None
-        minimal = method.minimal
-        key = question.key
-
-        def attack(x: FloatArray, y: IntArray) -> FloatArray:
-            return minimal(network, x, y)
-
+    slow = method.name in _SLOW and question.images > question.sample.images
+    jobs = _slow_evaluations() if slow else _evaluations()
     test = test_digits()
 
-    def work(tell: Callable[[float], None]) -> Evaluation:
+    def work(
+        attack: Callable[[FloatArray, IntArray], FloatArray], tell: Callable[[float], None]
+    ) -> Evaluation:
         x, y = _some(test, question.images)
         return evaluate(network, attack, x, y, on_progress=_shares(tell, len(x)))
 
-    progress = _evaluations().ask(key, work, wait=wait)
-    if progress.state == DONE and method.minimal is not None:
-        return replace(progress, result=limited_to(progress.result, budget))
-    return progress
+    if (given := method.attack) is not None:
+        return Computation(
+            jobs,
+            (*question.key, budget),
+            partial(work, lambda x, y: given(network, x, y, budget)),
+        )
+    minimal = method.minimal
+    assert minimal is not None
+    return Computation(
+        jobs,
+        question.key,
+        partial(work, lambda x, y: minimal(network, x, y)),
+        finish=lambda evaluation: limited_to(evaluation, budget),
+    )
 
 
 def evaluation_to_show(
     question: Question, budget: float, *, stopped: bool
-) -> tuple[Progress, Progress | None]:
-    """The evaluation where it can be had at once, else a sample's, and where the whole one stands.
+) -> tuple[Progress, Computation | None]:
+    """The evaluation where it can be had at once, else a sample's, and what is to be waited for.
 
     Args:
         question: what is asked.
         budget: of the question's norm.
         stopped: whether the sample is to do.
-
-    Returns:
-        The one to show, and the one to wait for, if any.
     """
-    if stopped:
-        return look(question.sample, budget, wait=_SAMPLE_SECONDS), None
-    whole = look(question, budget, wait=_AT_ONCE)
-    if whole.state in (DONE, FAILED):
-        return whole, None
-    return look(question.sample, budget, wait=_SAMPLE_SECONDS), whole
+    whole, sample = (evaluation_of(each, budget) for each in (question, question.sample))
+    if stopped or question.method.name in _SLOW:  # the sample has the cores for itself
+        first = sample.look(wait=_SAMPLE_SECONDS)
+        if first.state not in (DONE, FAILED):
+            return first, sample
+        if stopped:
+            return first, None
+    progress = whole.look(wait=_AT_ONCE)
+    if progress.state in (DONE, FAILED):
+        return progress, None
+    return sample.look(wait=_SAMPLE_SECONDS), whole
 
 
-def look_at_curve(question: Question, norm: str, *, wait: float = 0.0) -> Progress:
-    """How far the evasion rates over `BUDGETS[norm]` are; the result is an array of them."""
+def curve_of(question: Question, norm: str) -> Computation:
+    """The evasion rates over `BUDGETS[norm]`; the result is an array of them."""
     method, network = question.method, question.chosen.network
     if method.minimal is not None:
-        whole = look(question, np.inf, wait=wait)
-        if whole.state == DONE:
-            return replace(whole, result=evasion_within(whole.result, BUDGETS[norm]))
-        return whole
+        whole = evaluation_of(question, np.inf)
+        return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
     given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
     assert given is not None
     test = test_digits()
@@ -162,30 +177,65 @@ def look_at_curve(question: Question, norm: str, *, wait: float = 0.0) -> Progre
         x, y = _some(test, question.images)
         return evasion_curve(network, given, x, y, BUDGETS[norm], on_progress=_shares(tell, len(x)))
 
-    jobs = _curves() if question.images > question.for_first_curve.images else _samples()
-    return jobs.ask(("curve", norm, *question.key), work, wait=wait)
+    jobs = _curves() if question.images > question.first_curve.images else _samples()
+    return Computation(jobs, ("curve", norm, *question.key), work)
 
 
-def shipped_curve(question: Question) -> tuple[FloatArray, FloatArray] | None:
-    """Budgets and rates on all images, where they came with a shipped network."""
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Evasion rates over budgets.
+
+    Attributes:
+        budgets: `(E,)`, rising.
+        rates: `(E,)`, misclassified / all `images`.
+        images: how many test images they are of.
+    """
+
+    budgets: FloatArray
+    rates: FloatArray
+    images: int
+
+
+def curve_to_show(
+    question: Question, norm: str, *, stopped: bool
+) -> tuple[Curve | None, Computation | None]:
+    """The best curve that can be had at once, and what is to be waited for.
+
+    The first one came with the network, if it is a shipped one, or is a sample's.
+    """
+    whole = None if stopped else curve_of(question, norm)
+    if whole is not None and (progress := whole.look()).state == DONE:
+        return Curve(BUDGETS[norm], progress.result, question.images), None
+    if norm == "linf" and (first := _shipped_curve(question)) is not None:
+        return first, whole
+    few = question.first_curve
+    found = curve_of(few, norm).look(wait=PATIENCE[stopped])
+    if found.state == DONE:
+        return Curve(BUDGETS[norm], found.result, few.images), whole
+    return None, whole or curve_of(few, norm)
+
+
+def _shipped_curve(question: Question) -> Curve | None:
+    """Of all images, where it came with a shipped network."""
     try:
         known = _cached(question.chosen)
     except robustness.RobustnessFileError:
         return None
     if known is None or question.images < ALL or question.method.name not in known.evasion_rates:
         return None
-    return np.array(known.epsilons), np.array(known.evasion_rates[question.method.name])
+    rates = np.array(known.evasion_rates[question.method.name])
+    return Curve(np.array(known.epsilons), rates, known.images)
 
 
-def look_at_checks(chosen: ChosenNetwork, epsilon: float, *, wait: float = 0.0) -> Progress:
-    """How far the checks of what the rates are worth are; the result is a tuple of `Check`."""
+def checks_of(chosen: ChosenNetwork, epsilon: float) -> Computation:
+    """The checks of what the rates are worth; the result is a tuple of `Check`."""
     test = test_digits()
 
     def work(tell: Callable[[float], None]) -> tuple[Check, ...]:
         x, y = _some(test, TRUSTED)
         return checks(chosen.network, x, y, epsilon, on_progress=_shares(tell, RUNS * TRUSTED))
 
-    return _samples().ask(("checks", chosen.name, chosen.version, epsilon), work, wait=wait)
+    return Computation(_samples(), ("checks", chosen.name, chosen.version, epsilon), work)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -1,6 +1,7 @@
 """The course report beside a network: measured in the background, once for all who ask."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import streamlit as st
 
@@ -21,7 +22,7 @@ def training_digits() -> Digits:
 @st.cache_resource(show_spinner=False)
 def reports() -> Jobs:
     """What has been measured, for all sessions; the images in it are few."""
-    return Jobs(most_kept=40, workers=1)
+    return Jobs(most_kept=40, workers=ThreadPoolExecutor(1))
 
 
 def look(

@@ -41,10 +41,10 @@ def test_digits() -> digits.Digits:
 
 def choose_source() -> None:
     """Where the digit comes from."""
+    st.session_state.setdefault("source", TEST_DIGIT if "digit" in st.query_params else DRAW)
     st.segmented_control(
         "A digit to attack",
         [DRAW, TEST_DIGIT, PICTURE],
-        default=TEST_DIGIT if "digit" in st.query_params else DRAW,
         required=True,
         key="source",
         persist_state="session",

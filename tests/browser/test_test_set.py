@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from core.digits import Digits
@@ -39,9 +40,10 @@ def test_everything_is_there_at_once_and_nothing_sticks_out(
 
 
 def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
-    page: Page, app_url: str
+    page: Page, app_url: str, tmp_path: Path
 ) -> None:
     open_test_set(page, app_url, "?linf=0.15&images=a%20sample%20of%201,000")
+    expect(page.get_by_text("Being computed")).to_have_count(0, timeout=60_000)
     matrix = page.locator(".st-key-matrix .js-plotly-plot:has(.nsewdrag)")
     matrix.scroll_into_view_if_needed()
     expect(matrix.locator(".scatterlayer .point").first).to_be_attached(timeout=30_000)
@@ -57,6 +59,9 @@ def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
     )
     page.mouse.click(*place)
     expect(page.get_by_text(f"Of the digit {digit},")).to_contain_text(f"taken for a {label}.")
+    with Image.open(downloaded(page, "cell_png", tmp_path)) as picture:
+        assert picture.width % 112 == 0
+        assert picture.height > 2 * 112
     choose(page, "Attack", "BIM")
     expect_address(page, "attack=BIM")
     expect_address(page, "linf=0.15")
@@ -68,25 +73,28 @@ def test_what_is_downloaded_can_be_read_back(
     open_test_set(page, app_url, "?linf=0.2")
     expect(page.get_by_text("of 10,000 misclassified")).to_be_visible(timeout=60_000)
     rate = page.locator(RATE).first.inner_text()
-    with page.expect_download() as download:
-        page.get_by_text("The 10,000 adversarial images as .npz").click()
-    download.value.save_as(tmp_path / "images.npz")
-    with np.load(tmp_path / "images.npz") as arrays:
+    with np.load(downloaded(page, "npz", tmp_path)) as arrays:
         np.testing.assert_array_equal(arrays["x"], test_digits.x)
         moved = np.abs(arrays["x_adv"].astype(np.float64) - arrays["x"])
         assert moved.max() <= 0.2 + 1e-6
         assert f"{(arrays['after'] != arrays['y']).mean():.2%}" == rate
-    with page.expect_download() as download:
-        page.get_by_text("Table as CSV").first.click()
-    download.value.save_as(tmp_path / "table.csv")
-    rows = (tmp_path / "table.csv").read_text("utf-8").splitlines()
+    rows = downloaded(page, "mistakes_csv", tmp_path).read_text("utf-8").splitlines()
     assert rows[0] == "digit,most often,misclassified,images"
     assert len(rows) == 11
     assert sum(int(row.rsplit(",", 1)[1]) for row in rows[1:]) == 10_000
+    for key, columns in (("ten_png", 10), ("why_png", 4)):
+        with Image.open(downloaded(page, key, tmp_path)) as picture:
+            assert picture.width == columns * 112
+            assert len(picture.getcolors(10**6) or []) > 50
+
+
+def downloaded(page: Page, key: str, folder: Path) -> Path:
+    """The file that the button of a key gives."""
     with page.expect_download() as download:
-        page.get_by_text("Picture as PNG").click()
-    download.value.save_as(tmp_path / "ten.png")
-    assert (tmp_path / "ten.png").read_bytes().startswith(b"\x89PNG")
+        page.locator(f".st-key-{key} button").click()
+    file = folder / key
+    download.value.save_as(file)
+    return file
 
 
 def test_a_test_image_opens_on_the_draw_page(page: Page, app_url: str) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.jobs import DONE, ENDED, FAILED, RUNNING, Jobs, Progress
+from core.jobs import DONE, ENDED, FAILED, RUNNING, WAITING, Computation, Jobs, Progress
 
 Tell = Callable[[float], None]
 
@@ -45,10 +45,8 @@ def test_a_look_does_not_wait_and_sees_how_far_it_is() -> None:
     jobs.ask("a", work)
     assert half.wait(10)
     assert jobs.ask("a", work) == Progress(RUNNING, 0.5)
-    assert jobs.known("a") is None
     go_on.set()
     assert ended(jobs, "a", work).result == "all"
-    assert jobs.known("a") == "all"
 
 
 def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
@@ -83,6 +81,36 @@ def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
     assert ended(jobs, "a", lambda tell: "anew") == Progress(DONE, 1.0, "anew")
 
 
+@pytest.mark.parametrize("others_look", [True, False])
+def test_what_one_leaves_ends_soon_unless_others_look(others_look: bool) -> None:
+    now = [0.0]
+    jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
+    go_on, over, finished = threading.Event(), threading.Event(), []
+
+    def work(tell: Tell) -> str:
+        go_on.wait(10)
+        try:
+            tell(0.5)
+            finished.append(True)
+        finally:
+            over.set()
+        return "all"
+
+    computation = Computation(jobs, "a", work, finish=str.upper)
+    jobs.leave("a")  # which nobody has asked for
+    assert computation.look().state in (WAITING, RUNNING)
+    computation.leave()
+    now[0] = 3.0
+    if others_look:
+        computation.look()
+    now[0] = 6.0
+    go_on.set()
+    assert over.wait(10)
+    assert bool(finished) == others_look
+    if others_look:
+        assert computation.look(wait=10).result == "ALL"
+
+
 def test_a_failure_is_a_sentence_and_who_comes_back_later_tries_again() -> None:
     now = [0.0]
     jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
@@ -106,6 +134,17 @@ def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFi
     assert "KeyError" in caplog.text
 
 
+def test_who_shares_threads_waits_for_the_others() -> None:
+    thread = ThreadPoolExecutor(1)
+    first, second = (Jobs(most_kept=3, workers=thread) for _ in range(2))
+    go_on = threading.Event()
+    first.ask("a", lambda tell: go_on.wait(10))
+    waiting = second.ask("a", lambda tell: "here", wait=0.1)
+    assert waiting == Progress(WAITING)
+    go_on.set()
+    assert ended(second, "a", lambda tell: "never").result == "here"
+
+
 def test_a_bounded_number_of_results_is_kept() -> None:
     jobs = Jobs(most_kept=3)
     for key in range(5):
@@ -113,10 +152,8 @@ def test_a_bounded_number_of_results_is_kept() -> None:
     jobs.ask(2, lambda tell: "anew")  # looked at again, so it stays longest
     jobs.ask(5, lambda tell: "result", wait=10)
     jobs.ask(6, lambda tell: "result", wait=10)
-    kept = [key for key in range(7) if jobs.known(key) is not None]
-    assert {2, 6} <= set(kept)
-    assert len(kept) <= 4  # one more than three until the next look
-    assert not {0, 1} & set(kept)
+    asked = [ended(jobs, key, lambda tell: "anew").result for key in (2, 6, 0, 1)]
+    assert asked == ["result", "result", "anew", "anew"]
 
 
 def test_without_their_owner_jobs_end() -> None:

@@ -1,0 +1,83 @@
+"""What each digit is mistaken for, as in the course report's Figure 5, and the whole matrix."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import figures, sentences
+from core.evaluation import Evaluation
+from core.mistakes import confusion, most_mistaken
+from pages.attack.findings.twins import pair_of
+from pages.parts import downloads
+from pages.parts.digit_images import columns_of, columns_png, show_columns
+from pages.parts.downloads import CHART
+from pages.parts.evaluations import Question, indices
+
+SHOWN_IMAGES = 20  # of a cell of the matrix
+
+
+def show_mistakes(evaluation: Evaluation, question: Question) -> None:
+    """What each digit is most often mistaken for: the report's Figure 5, and the whole matrix."""
+    st.markdown("##### What each digit is mistaken for")
+    matrix = confusion(evaluation.y, evaluation.after)
+    mistakes = most_mistaken(matrix)
+    table: dict[str, list[Any]] = {
+        "digit": [each.digit for each in mistakes],
+        "most often": [sentences.on_mistakes(each) for each in mistakes],
+        "misclassified": [each.misclassified for each in mistakes],
+        "images": [each.images for each in mistakes],
+    }
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.dataframe(
+            table,
+            hide_index=True,
+            height="content",
+            column_config={
+                "digit": st.column_config.NumberColumn("Digit", width=50),
+                "most often": st.column_config.TextColumn("Most often", width=240),
+                "misclassified": st.column_config.NumberColumn("Misclassified", width=100),
+                "images": st.column_config.NumberColumn("Out of", width=70),
+            },
+        )
+        downloads.csv(table, "mistakes.csv", key="mistakes_csv")
+    with right:
+        st.plotly_chart(figures.mistakes_bars(mistakes), config=CHART, key="mistakes_bars")
+    picked = st.plotly_chart(
+        figures.confusion_matrix(matrix),
+        config=CHART,
+        key="matrix",
+        on_select="rerun",
+        selection_mode="points",
+    )
+    st.caption("A row for each digit, a column for what it is taken for. Click a cell to see it.")
+    show_cell(cell_of(picked), evaluation, question)
+
+
+def cell_of(picked: Mapping[str, object]) -> tuple[int, int] | None:
+    """The digit and the label of the cell that was clicked."""
+    points = picked["selection"]["points"]  # type: ignore[index]
+    return (int(points[0]["y"]), int(points[0]["x"])) if points else None
+
+
+def show_cell(cell: tuple[int, int] | None, evaluation: Evaluation, question: Question) -> None:
+    """The images of a cell of the matrix."""
+    if cell is None:
+        return
+    digit, label = cell
+    rows = np.flatnonzero((evaluation.y == digit) & (evaluation.after == label))
+    count = "no image is" if not rows.size else f"{rows.size:,} of them are"
+    st.write(f"Of the digit {digit}, {count} taken for {sentences.with_article(label)}.")
+    columns = columns_of(
+        [
+            pair_of(evaluation, row, f"No. {indices(question.images)[row]}")
+            for row in rows[:SHOWN_IMAGES]
+        ]
+    )
+    for start in range(0, len(columns), 10):
+        show_columns(columns[start : start + 10])
+    if columns:
+        name = f"{digit}-taken-for-{label}.png"
+        downloads.png(lambda: columns_png(columns), name, key="cell_png")

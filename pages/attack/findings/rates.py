@@ -1,0 +1,125 @@
+"""How many images are misclassified, over ε too, and how large the perturbations are."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core import course_report, figures
+from core.attacks import METHODS
+from core.evaluation import Evaluation
+from core.jobs import FAILED, Computation
+from pages.parts.downloads import CHART
+from pages.parts.evaluations import ALL, Curve, Question, curve_to_show
+
+METHODS_BY_TITLE = {method.title: method for method in METHODS.values()}
+COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
+
+
+def show_rates(evaluation: Evaluation, question: Question, budget: float) -> None:
+    """The evasion rate, by both denominators."""
+    images, right = evaluation.images, int(evaluation.correct_before.sum())
+    wrong = int(evaluation.misclassified.sum())
+    of_right = int((evaluation.misclassified & evaluation.correct_before).sum())
+    rate = evaluation.evasion_rate_of_correct
+    with st.container(horizontal=True):
+        st.metric(
+            "Evasion rate, of all images",
+            f"{evaluation.evasion_rate:.2%}",
+            f"{wrong:,} of {images:,} misclassified",
+            delta_color="off",
+            delta_arrow="off",
+        )
+        st.metric(
+            "Evasion rate, of those right before",
+            "–" if rate is None else f"{rate:.2%}",
+            f"{of_right:,} of {right:,} misclassified",
+            delta_color="off",
+            delta_arrow="off",
+        )
+        st.metric(
+            "Accuracy without an attack",
+            f"{right / images:.2%}",
+            f"{right:,} of {images:,} right",
+            delta_color="off",
+            delta_arrow="off",
+        )
+    some = "" if images == ALL else f" These are {images:,} of them, drawn at random once for all."
+    st.caption(
+        "The first is the course report's evasion rate, misclassified adversarial examples / all "
+        f"examples; it has {course_report.EVASION_RATE:.2%}, and names neither attack nor ε.{some} "
+        f"{question.method.summary}"
+    )
+
+
+def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str, Computation]:
+    """The evasion rates of several attacks over ε; returns what is still being computed."""
+    st.markdown("##### The more an attack may change, the more it evades")
+    norm = question.norm
+    others = [
+        method
+        for method in METHODS.values()
+        if (method.norm == "linf") == (norm == "linf") and method.name != "noise"
+    ]
+    default = [m.title for m in others if m.name in (*COMPARED[norm], question.method.name)]
+    beside = st.multiselect(
+        "Attacks on the chart, besides random noise",
+        [method.title for method in others],
+        default=default,
+        key=f"beside_{norm}_{question.method.name}",
+    )
+    lines: dict[str, Curve] = {}
+    waited_for: dict[str, Computation] = {}
+    for title in [METHODS["noise"].title, *beside]:
+        method = METHODS_BY_TITLE[title]
+        asked = replace(question, method=method)
+        if method.name != question.method.name:
+            asked = asked.beside
+        curve, better = curve_to_show(asked, norm, stopped=stopped)
+        if curve is not None:
+            lines[title] = curve
+        if better is not None and (progress := better.look()).state == FAILED:
+            st.error(progress.error)
+        elif better is not None:
+            waited_for[f"{title}'s curve"] = better
+    if not lines:
+        st.write("The first curves are being computed …")
+        return waited_for
+    figure = figures.evasion_curves(
+        {title: (curve.budgets, curve.rates) for title, curve in lines.items()},
+        epsilon=budget,
+        x_title="ε" if norm == "linf" else "ε, in the L2 norm",
+    )
+    st.plotly_chart(figure, config=CHART, key="curves")
+    sampled = [
+        f"{title} of {curve.images:,}"
+        for title, curve in lines.items()
+        if curve.images < question.images
+    ]
+    note = f" Of a sample: {', '.join(sampled)} images." if sampled else ""
+    st.caption(
+        f"Evasion rate: misclassified / all {question.images:,} images.{note} Random noise is as "
+        "large as an attack may be, and the control: what it evades, size alone explains."
+    )
+    return waited_for
+
+
+def show_norms(evaluation: Evaluation, question: Question, budget: float) -> None:
+    """How large the perturbations are."""
+    st.markdown("##### How large the perturbations are")
+    bound = budget * np.sqrt(784) if question.norm == "linf" else budget
+    flipped = evaluation.misclassified
+    st.plotly_chart(
+        figures.norm_distribution(evaluation.y, evaluation.l2_norm, flipped, bound=bound),
+        config=CHART,
+        key="norms",
+    )
+    why = (
+        f"ε√784 = {bound:.2f}: each of 784 pixels may move by ε. Clipping to black and white keeps "
+        "most images below it"
+        if question.norm == "linf"
+        else f"ε = {bound:g}, the budget itself"
+    )
+    st.caption(
+        f"L2 norms of the differences, misclassified and not misclassified apart. Bound: {why}."
+    )

@@ -1,0 +1,29 @@
+"""Can these numbers be trusted? The checks of what evaluations of attacks get wrong."""
+
+import streamlit as st
+
+from core.jobs import DONE, FAILED, Computation
+from pages.parts.evaluations import PATIENCE, TRUSTED, checks_of
+from pages.parts.networks import ChosenNetwork
+
+
+def show_trust(chosen: ChosenNetwork, epsilon: float, *, stopped: bool) -> dict[str, Computation]:
+    """The checks of what evaluations of attacks get wrong; returns what is still computed."""
+    st.markdown("##### Can these numbers be trusted?")
+    if not epsilon:
+        st.write("At ε = 0 nothing is attacked, and there is nothing to check.")
+        return {}
+    computation = checks_of(chosen, epsilon)
+    progress = computation.look(wait=PATIENCE[stopped])
+    if progress.state == FAILED:
+        st.error(progress.error)
+        return {}
+    if progress.state != DONE:
+        st.write("The checks are being computed …")
+        return {"the checks": computation}
+    for check in progress.result:
+        mark = ":material/check_circle:" if check.passed else ":material/warning:"
+        st.markdown(f"{mark} **{check.title}** · {check.finding}")
+        st.caption(check.meaning)
+    st.caption(f"At ε = {epsilon:g} a pixel, on a sample of {TRUSTED:,} test images.")
+    return {}

@@ -1,0 +1,106 @@
+"""Why a digit turns into a label: the course report's explanations, tested."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import course_report, sentences
+from core.classifier import FloatArray
+from core.evaluation import Evaluation
+from core.explanations import explain, rank
+from core.mistakes import Mistakes, confusion, most_mistaken
+from pages.parts import downloads
+from pages.parts.digit_images import columns_png, show_images, signed
+from pages.parts.evaluations import Question, likeness
+
+
+def show_why(evaluation: Evaluation, question: Question) -> None:
+    """The report's explanations, tested."""
+    st.markdown("##### Why that label?")
+    turned = confusion(
+        evaluation.y[evaluation.correct_before], evaluation.after[evaluation.correct_before]
+    )
+    alike = likeness(question.images)
+    mistakes = most_mistaken(turned)
+    show_likeness(mistakes, alike)
+    digit = int(
+        st.segmented_control("A digit", list(range(10)), default=0, required=True, key="why_digit")
+        or 0
+    )
+    labels = [int(label) for label in np.argsort(-turned[digit], kind="stable")]
+    labels = [label for label in labels if label != digit and turned[digit, label]]
+    if not labels:
+        st.write(f"No {digit} that was classified correctly is misclassified now.")
+        return
+    left, right = st.columns([1, 2], gap="large")
+    label = left.selectbox(
+        "and what it turns into",
+        labels,
+        key=f"why_label_{digit}",
+    )
+    found = explain(question.chosen.network, evaluation, digit, label)
+    with left:
+        st.write(sentences.on_explanation(found))
+        st.write(sentences.on_likeness(digit, label, rank(alike, digit, label)))
+    with right:
+        maps = [(found.digit_mean.reshape(28, 28), f"The mean {digit}")]
+        if found.label_mean is not None:
+            maps.append((found.label_mean.reshape(28, 28), f"The mean {label}"))
+        maps.append((signed(found.perturbation), "The mean perturbation"))
+        maps.append((signed(-found.contributions), f"What moved the decision to {label}"))
+        show_images(maps)
+        st.caption(
+            "Perturbation: orange pixels get lighter, blue ones darker. Decision: orange pixels "
+            f"moved it from {digit} to {label}, blue ones the other way."
+        )
+        columns = [([(image, said)], said) for image, said in maps]
+        downloads.png(
+            lambda: columns_png(columns), f"why-{digit}-turns-into-{label}.png", key="why_png"
+        )
+
+
+def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray) -> None:
+    """Whether digits turn into what they are most alike to, as the report has it."""
+    table: dict[str, list[Any]] = {
+        "digit": [],
+        "turns into": [],
+        "place": [],
+        "report": [],
+        "report place": [],
+        "said": [],
+    }
+    for each, claim in zip(mistakes, course_report.MISTAKEN, strict=True):
+        label = each.labels[0] if each.labels else None
+        table["digit"].append(each.digit)
+        table["turns into"].append(label)
+        table["place"].append(None if label is None else rank(alike, each.digit, label))
+        table["report"].append(claim.label)
+        table["report place"].append(
+            None if claim.label is None else rank(alike, each.digit, claim.label)
+        )
+        table["said"].append(claim.explanation)
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        placeholder="none",
+        column_config={
+            "digit": number("Digit", width=50),
+            "turns into": number("Turns into", width=80),
+            "place": number("Likeness of the two", width=130, format="%d of 9"),
+            "report": number("The report: into", width=110),
+            "report place": number("Likeness of those", width=130, format="%d of 9"),
+            "said": st.column_config.TextColumn("The report's explanation", width=480),
+        },
+    )
+    downloads.csv(table, "likeness.csv", key="likeness_csv")
+    places = [place for place in table["place"] if isinstance(place, int)]
+    st.write(sentences.on_likenesses(places))
+    st.caption(
+        "Likeness: where the label stands among the nine others, ordered by the cosine similarity "
+        "of their mean images to the digit's; 1 of 9 is the most alike. Counted are images that "
+        "were classified correctly before the attack."
+    )
