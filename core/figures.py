@@ -268,7 +268,7 @@ def evasion_curves(
         "data": lines,
         "layout": {
             "height": 380,
-            "margin": {"l": 55, "r": 10, "t": 30, "b": 45},
+            "margin": {"l": 55, "r": 10, "t": 55, "b": 45},
             "hovermode": "x unified",
             "showlegend": True,
             "legend": {"orientation": "h", "y": -0.2, "yanchor": "top"},
@@ -482,8 +482,8 @@ def norm_distribution(
             "annotations": [
                 {
                     "xref": "paper",
-                    "x": 1,
-                    "xanchor": "right",
+                    "x": 0,
+                    "xanchor": "left",
                     "y": bound,
                     "yanchor": "bottom",
                     "text": f"bound {bound:.2f}",
@@ -535,7 +535,7 @@ def to_div(figure: Mapping[str, Any]) -> str:
     layout = {"template": "plotly_white", **figure["layout"]}
     div: str = plotly_to_html(
         {"data": figure["data"], "layout": layout},
-        config={"responsive": True, "displaylogo": False},
+        config={"responsive": True, "displayModeBar": False},
         include_plotlyjs=False,
         full_html=False,
     )

@@ -167,7 +167,7 @@ def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
     """
     if epsilon == 0:
         raise ValueError("epsilon must be above 0: without a budget there is no attack")
-    accuracy = _sign(own.clean_accuracy - other.clean_accuracy, SAME_ACCURACY)
+    accuracy = _sign(own.clean_accuracy, other.clean_accuracy, SAME_ACCURACY)
     robustness = _gain("pgd", own, other, epsilon)
     rates = [network.evasion_rate("pgd", epsilon) for network in (own, other)]
     if robustness == 0 and min(rates) > 1 - _SATURATED:
@@ -258,15 +258,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def _sign(difference: float, threshold: float) -> int:
-    """1 or -1 where a difference, to a tenth of a per cent as it is shown, is worth the name."""
-    return 0 if round(abs(difference), 3) <= threshold else int(np.sign(difference))
+def _sign(share: float, other: float, threshold: float) -> int:
+    """1 or -1 where two shares, to a tenth of a per cent as they are shown, differ by enough."""
+    difference = round(round(share, 3) - round(other, 3), 3)
+    return 0 if abs(difference) <= threshold else int(np.sign(difference))
 
 
 def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float) -> int:
     """Whether an attack misleads the own network less often (1), more often (-1), or neither."""
-    difference = other.evasion_rate(attack, epsilon) - own.evasion_rate(attack, epsilon)
-    return _sign(difference, SAME_EVASION)
+    theirs, ours = (network.evasion_rate(attack, epsilon) for network in (other, own))
+    return _sign(theirs, ours, SAME_EVASION)
 
 
 def _seconds(seconds: float) -> str:

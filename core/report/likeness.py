@@ -38,8 +38,10 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
         for mistakes in most_mistaken(findings.evasion["exact"].confusion)
         if mistakes.labels
     ]
-    yield Text(f"By the report, {on_likenesses(theirs)}")
-    if ours:
+    all_digits = len(findings.card.recipe.digits) == 10  # among fewer, there are fewer places
+    if all_digits:
+        yield Text(f"By the report, {on_likenesses(theirs)}")
+    if all_digits and ours:
         yield Text(f"On this network, {on_likenesses(ours)}")
     halves = [each.said for each in told if each.said.alike_half]
     if halves:

@@ -18,7 +18,7 @@ from pages.parts import downloads
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.evaluations import ALL, BUDGETS, Question, evaluation_to_show
 from pages.parts.failures import failures_explained
-from pages.parts.networks import chosen_network, show_network_choice
+from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import test_digits
 
 ATTACK_NAMES = {method.title: name for name, method in METHODS.items()}
@@ -47,6 +47,7 @@ def main() -> None:
     if better is not None:
         waited_for[f"{question.method.title} on {question.images:,} images"] = better
     if shown.state == DONE:
+        show_what_it_knows(question.chosen)
         evaluation: Evaluation = shown.result
         taken = question if evaluation.images == question.images else question.sample
         show_rates(evaluation, question, budget)
@@ -56,7 +57,7 @@ def main() -> None:
         show_ten(evaluation, taken, budget)
         with st.container():
             show_mistakes(evaluation, taken)
-        show_norms(evaluation, question, budget)
+        show_norms(evaluation, taken, budget)
         with st.container():
             show_why(evaluation, question)
         epsilon = budget if question.norm == "linf" else START["linf"]
@@ -161,6 +162,17 @@ def show_stopped() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.write("Stopped; the figures below are a sample's.")
         st.button("Go on", on_click=go_on, key="go_on")
+
+
+def show_what_it_knows(chosen: ChosenNetwork) -> None:
+    """That a network has never seen some of the digits, where that is so."""
+    known = chosen.card.recipe.digits
+    if len(known) < 10:
+        st.warning(
+            f"This network has learned only the digits {', '.join(map(str, known))}. It takes "
+            "every other digit for one of them, with or without an attack, and that counts as "
+            "misclassified here."
+        )
 
 
 def show_downloads(evaluation: Evaluation, question: Question, budget: float) -> None:

@@ -1,10 +1,11 @@
 """Report: the course report, line by line, beside what is measured on a network."""
 
+import re
 from collections.abc import Callable
 
 import streamlit as st
 
-from core import digits, models
+from core import digits
 from core.jobs import DONE, FAILED, Progress
 from core.report import (
     Block,
@@ -23,6 +24,7 @@ from pages.parts.failures import failures_explained
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.reports import look, training_digits
 from pages.parts.subject import test_digits
+from pages.parts.tables import show_table
 
 AT_ONCE = 0.5  # seconds that the page waits before it shows how far the measurement is
 
@@ -36,22 +38,21 @@ def main() -> None:
         return
     put_in_address({"model": chosen.name})
     try:
-        card = models.load(models.path_of(chosen.name))[1]
         train, test = training_digits(), test_digits()
-    except (digits.DataFileError, models.ModelFileError) as error:
+    except digits.DataFileError as error:
         st.error(str(error))
         return
     st.caption(
-        "The report's own figures stand beside those measured here, on the network that is chosen: "
-        "nothing of the latter is typed in."
+        "The course report is a student's, on network and system security, of April 2024. Its "
+        "figures stand beside those that this program measures on the network that is chosen."
     )
-    progress = look(chosen, card, train, test, wait=AT_ONCE)
+    progress = look(chosen, train, test, wait=AT_ONCE)
     if progress.state == DONE:
         show(progress.result, chosen.name)
     elif progress.state == FAILED:
         st.error(progress.error)
     else:
-        show_waiting(lambda: look(chosen, card, train, test))
+        show_waiting(lambda: look(chosen, train, test))
 
 
 @st.fragment(run_every=1.0)
@@ -83,16 +84,12 @@ def show_block(block: Block, *, key: str) -> None:
     if isinstance(block, Text):
         st.markdown(block.text)
     elif isinstance(block, Table):
-        columns = {
-            # Two heads may be the same words, and then only the first would be a column.
-            f"{head}{chr(0x200B) * place}": [row[place] for row in block.rows]
-            for place, head in enumerate(block.head)
-        }
-        st.table(columns, border="horizontal", hide_index=True)  # whose cells wrap
+        show_table(block.head, block.rows)
         st.caption(block.caption)
-        downloads.csv(columns, f"report-table-{key}.csv", key=f"csv-{key}")
+        name = re.sub(r"\W+", "-", block.caption.lower()).strip("-")
+        downloads.csv(block.head, block.rows, f"{name}.csv", key=f"csv-{key}")
     elif isinstance(block, Chart):
-        st.plotly_chart(block.figure, config={"displaylogo": False}, key=f"chart-{key}")
+        st.plotly_chart(block.figure, config=downloads.CHART, key=f"chart-{key}")
         st.caption(block.caption)
     elif isinstance(block, Gallery):
         show_columns(

@@ -2,7 +2,7 @@
 
 import csv as csv_module
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 CHART = {"modeBarButtons": [["toImage"]], "displaylogo": False, "displayModeBar": True}
 
 
-def csv(table: Mapping[str, Sequence[Any]], name: str, *, key: str) -> None:
-    """A button for a table, given as its columns."""
+def csv(head: Sequence[str], rows: Iterable[Sequence[Any]], name: str, *, key: str) -> None:
+    """A button for a table."""
 
     def content() -> bytes:
         text = io.StringIO()
-        rows = csv_module.writer(text)
-        rows.writerow(table)
-        rows.writerows(zip(*table.values(), strict=True))
+        writer = csv_module.writer(text)
+        writer.writerow(head)
+        writer.writerows(rows)
         return text.getvalue().encode()
 
     _button("Table as CSV", content, name, "text/csv", key)

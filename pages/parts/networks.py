@@ -16,17 +16,19 @@ class ChosenNetwork:
         name: its file's, without the suffix.
         version: differs when the file has changed.
         network: to attack.
+        card: what its file says of it.
     """
 
     name: str
     version: int
     network: models.Network
+    card: models.Card
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _load(name: str, version: int) -> models.Network:
+def _load(name: str, version: int) -> tuple[models.Network, models.Card]:
     """A network, read once for all sessions as long as its file stays the same."""
-    return models.load(models.path_of(name))[0]
+    return models.load(models.path_of(name))
 
 
 def chosen_network() -> ChosenNetwork | None:
@@ -46,7 +48,7 @@ def chosen_network() -> ChosenNetwork | None:
     try:
         path = models.path_of(name)
         version = path.stat().st_mtime_ns if path.exists() else 0
-        return ChosenNetwork(name, version, _load(name, version))
+        return ChosenNetwork(name, version, *_load(name, version))
     except models.ModelFileError as error:
         st.error(f"{error} Choose another network, or train it anew: `python -m core train report`")
         return None

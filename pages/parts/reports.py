@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import streamlit as st
 
-from core import digits, models
+from core import digits
 from core.digits import Digits
 from core.jobs import Jobs, Progress
 from core.report import PASSES, Findings, measure_report
@@ -25,13 +25,11 @@ def reports() -> Jobs:
     return Jobs(most_kept=40, workers=ThreadPoolExecutor(1))
 
 
-def look(
-    chosen: ChosenNetwork, card: models.Card, train: Digits, test: Digits, *, wait: float = 0.0
-) -> Progress:
+def look(chosen: ChosenNetwork, train: Digits, test: Digits, *, wait: float = 0.0) -> Progress:
     """How far the measurement of a network is; its result is the `Findings`."""
 
     def work(tell: Callable[[float], None]) -> Findings:
-        images = PASSES * len(of_digits(test, card.recipe.digits))
+        images = PASSES * len(of_digits(test, chosen.card.recipe.digits))
         done = 0
 
         def more(count: int) -> None:
@@ -39,6 +37,6 @@ def look(
             done += count
             tell(min(done / images, 1.0))
 
-        return measure_report(chosen.network, card, train, test, on_progress=more)
+        return measure_report(chosen.network, chosen.card, train, test, on_progress=more)
 
     return reports().ask((chosen.name, chosen.version), work, wait=wait)

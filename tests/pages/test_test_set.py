@@ -93,7 +93,7 @@ def test_fgsm_on_all_images_is_there_at_once(report_network: MLP, test_digits: D
 
 
 def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
-    rows = of_all(opened(linf="0.08"), "10,000").dataframe[0].value.set_index("digit")
+    rows = of_all(opened(linf="0.08"), "10,000").table[0].value.set_index("digit")
     x, y = test_digits.x, test_digits.y
     after = taken_for(report_network, fgsm(report_network, x, y, 0.08))
     for digit in range(10):

@@ -1,7 +1,6 @@
 """What each digit is mistaken for, as in the course report's Figure 5, and the whole matrix."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -14,6 +13,7 @@ from pages.parts import downloads
 from pages.parts.digit_images import columns_of, columns_png, show_columns
 from pages.parts.downloads import CHART
 from pages.parts.evaluations import Question, indices
+from pages.parts.tables import show_table
 
 SHOWN_IMAGES = 20  # of a cell of the matrix
 
@@ -23,26 +23,15 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
     st.markdown("##### What each digit is mistaken for")
     matrix = confusion(evaluation.y, evaluation.after)
     mistakes = most_mistaken(matrix)
-    table: dict[str, list[Any]] = {
-        "digit": [each.digit for each in mistakes],
-        "most often": [sentences.on_mistakes(each) for each in mistakes],
-        "misclassified": [each.misclassified for each in mistakes],
-        "images": [each.images for each in mistakes],
-    }
+    head = ("digit", "most often", "misclassified", "images")
+    rows = [
+        (each.digit, sentences.on_mistakes(each), each.misclassified, each.images)
+        for each in mistakes
+    ]
     left, right = st.columns(2, gap="large")
     with left:
-        st.dataframe(
-            table,
-            hide_index=True,
-            height="content",
-            column_config={
-                "digit": st.column_config.NumberColumn("Digit", width=50),
-                "most often": st.column_config.TextColumn("Most often", width=240),
-                "misclassified": st.column_config.NumberColumn("Misclassified", width=100),
-                "images": st.column_config.NumberColumn("Out of", width=70),
-            },
-        )
-        downloads.csv(table, "mistakes.csv", key="mistakes_csv")
+        show_table(head, rows)
+        downloads.csv(head, rows, "mistakes.csv", key="mistakes_csv")
     with right:
         st.plotly_chart(figures.mistakes_bars(mistakes), config=CHART, key="mistakes_bars")
     picked = st.plotly_chart(
@@ -52,7 +41,10 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         on_select="rerun",
         selection_mode="points",
     )
-    st.caption("A row for each digit, a column for what it is taken for. Click a cell to see it.")
+    st.caption(
+        "A row for each digit, a column for what it is taken for. Click a cell to "
+        "see its images; on a touch screen, tap twice."
+    )
     show_cell(cell_of(picked), evaluation, question)
 
 
@@ -69,7 +61,8 @@ def show_cell(cell: tuple[int, int] | None, evaluation: Evaluation, question: Qu
     digit, label = cell
     rows = np.flatnonzero((evaluation.y == digit) & (evaluation.after == label))
     count = "no image is" if not rows.size else f"{rows.size:,} of them are"
-    st.write(f"Of the digit {digit}, {count} taken for {sentences.with_article(label)}.")
+    shown = f" The first {SHOWN_IMAGES}:" if rows.size > SHOWN_IMAGES else ""
+    st.write(f"Of the digit {digit}, {count} taken for {sentences.with_article(label)}.{shown}")
     columns = columns_of(
         [
             pair_of(evaluation, row, f"No. {indices(question.images)[row]}")

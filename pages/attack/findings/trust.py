@@ -10,6 +10,11 @@ from pages.parts.networks import ChosenNetwork
 def show_trust(chosen: ChosenNetwork, epsilon: float, *, stopped: bool) -> dict[str, Computation]:
     """The checks of what evaluations of attacks get wrong; returns what is still computed."""
     st.markdown("##### Can these numbers be trusted?")
+    st.write(
+        "What should hold of any evaluation, checked on this network with the attacks that only "
+        "measure: noise, FGSM and PGD. It says how far the rates above can be relied upon, "
+        "whichever attack they are of."
+    )
     if not epsilon:
         st.write("At ε = 0 nothing is attacked, and there is nothing to check.")
         return {}
@@ -22,8 +27,10 @@ def show_trust(chosen: ChosenNetwork, epsilon: float, *, stopped: bool) -> dict[
         st.write("The checks are being computed …")
         return {"the checks": computation}
     for check in progress.result:
-        mark = ":material/check_circle:" if check.passed else ":material/warning:"
-        st.markdown(f"{mark} **{check.title}** · {check.finding}")
+        said = (
+            ":material/check_circle: Holds" if check.passed else ":material/warning: Does not hold"
+        )
+        st.markdown(f"{said}: **{check.title}.** {check.finding}")
         st.caption(check.meaning)
     st.caption(f"At ε = {epsilon:g} a pixel, on a sample of {TRUSTED:,} test images.")
     return {}

@@ -1,7 +1,6 @@
 """Why a digit turns into a label: the course report's explanations, tested."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -14,6 +13,7 @@ from core.mistakes import Mistakes, confusion, most_mistaken
 from pages.parts import downloads
 from pages.parts.digit_images import columns_png, show_images, signed
 from pages.parts.evaluations import Question, likeness
+from pages.parts.tables import show_table
 
 
 def show_why(evaluation: Evaluation, question: Question) -> None:
@@ -24,7 +24,8 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     )
     alike = likeness(question.images)
     mistakes = most_mistaken(turned)
-    show_likeness(mistakes, alike)
+    known = question.chosen.card.recipe.digits
+    show_likeness(mistakes, alike, all_digits=len(known) == 10)
     digit = int(
         st.segmented_control("A digit", list(range(10)), default=0, required=True, key="why_digit")
         or 0
@@ -61,44 +62,30 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         )
 
 
-def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray) -> None:
+def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits: bool) -> None:
     """Whether digits turn into what they are most alike to, as the report has it."""
-    table: dict[str, list[Any]] = {
-        "digit": [],
-        "turns into": [],
-        "place": [],
-        "report": [],
-        "report place": [],
-        "said": [],
-    }
-    for each, claim in zip(mistakes, course_report.MISTAKEN, strict=True):
-        label = each.labels[0] if each.labels else None
-        table["digit"].append(each.digit)
-        table["turns into"].append(label)
-        table["place"].append(None if label is None else rank(alike, each.digit, label))
-        table["report"].append(claim.label)
-        table["report place"].append(
-            None if claim.label is None else rank(alike, each.digit, claim.label)
+
+    def place(digit: int, label: int | None) -> str:
+        return "" if label is None else f"{rank(alike, digit, label)} of 9"
+
+    pairs = [(each.digit, each.labels[0] if each.labels else None) for each in mistakes]
+    head = ("digit", "turns into", "likeness", "by the report", "their likeness", "explained by")
+    rows = [
+        (
+            digit,
+            "none" if label is None else label,
+            place(digit, label),
+            "none" if claim.label is None else claim.label,
+            place(digit, claim.label),
+            claim.explanation,
         )
-        table["said"].append(claim.explanation)
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        placeholder="none",
-        column_config={
-            "digit": number("Digit", width=50),
-            "turns into": number("Turns into", width=80),
-            "place": number("Likeness of the two", width=130, format="%d of 9"),
-            "report": number("The report: into", width=110),
-            "report place": number("Likeness of those", width=130, format="%d of 9"),
-            "said": st.column_config.TextColumn("The report's explanation", width=480),
-        },
-    )
-    downloads.csv(table, "likeness.csv", key="likeness_csv")
-    places = [place for place in table["place"] if isinstance(place, int)]
-    st.write(sentences.on_likenesses(places))
+        for (digit, label), claim in zip(pairs, course_report.MISTAKEN, strict=True)
+    ]
+    show_table(head, rows)
+    downloads.csv(head, rows, "likeness.csv", key="likeness_csv")
+    if all_digits:
+        places = [rank(alike, digit, label) for digit, label in pairs if label is not None]
+        st.write(sentences.on_likenesses(places))
     st.caption(
         "Likeness: where the label stands among the nine others, ordered by the cosine similarity "
         "of their mean images to the digit's; 1 of 9 is the most alike. Counted are images that "
