@@ -268,7 +268,7 @@ def evasion_curves(
         "data": lines,
         "layout": {
             "height": 380,
-            "margin": {"l": 55, "r": 10, "t": 55, "b": 45},
+            "margin": {"l": 55, "r": 25, "t": 55, "b": 45},
             "hovermode": "x unified",
             "showlegend": True,
             "legend": {"orientation": "h", "y": -0.2, "yanchor": "top"},

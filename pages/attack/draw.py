@@ -168,13 +168,23 @@ def target_wanted() -> int | None:
 
 def show_attack_choice() -> None:
     """The widgets that decide the attack and its target."""
-    st.selectbox("Attack", list(ATTACK_NAMES), key="attack", persist_state="session", width=220)
+    method = method_chosen()
+    st.selectbox(
+        "Attack",
+        list(ATTACK_NAMES),
+        key="attack",
+        persist_state="session",
+        help=method.summary,
+        width=220,
+    )
     st.selectbox(
         "Towards",
         TARGETS,
         key="target",
         persist_state="session",
-        disabled=not method_chosen().targeted,
+        help="The digit that the image is to become"
+        + ("." if method.targeted else f"; {method.title} can't aim for one."),
+        disabled=not method.targeted,
         width=165,
     )
 

@@ -27,6 +27,7 @@ ORDER = np.random.default_rng(0).permutation(ALL)
 TRUSTED = 1000  # the checks attack these again and again
 # What a slider on the page runs over, for each norm; a curve has a point at each.
 BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
+_ONE_STEP = ("fgsm", "noise")  # a second for the curve of all images; of PGD it is a minute
 _SLOW = ("carlini_wagner",)  # a hundredth of a second an image; of the others, a thousandth
 # Seconds to wait for what is small, while the rest is awaited and once it has been stopped.
 PATIENCE = {False: 0.3, True: 6.0}
@@ -82,7 +83,7 @@ def _evaluations() -> Jobs:
 
 @st.cache_resource(show_spinner=False)
 def _samples() -> Jobs:
-    """Curves of samples, and checks, one after the other: the cores are few."""
+    """Curves of samples or of one step, and checks, one after the other: the cores are few."""
     return Jobs(most_kept=400, workers=ThreadPoolExecutor(1))
 
 
@@ -177,7 +178,8 @@ def curve_of(question: Question, norm: str) -> Computation:
         x, y = _some(test, question.images)
         return evasion_curve(network, given, x, y, BUDGETS[norm], on_progress=_shares(tell, len(x)))
 
-    jobs = _curves() if question.images > question.first_curve.images else _samples()
+    quick = method.name in _ONE_STEP or question.images == question.first_curve.images
+    jobs = _samples() if quick else _curves()
     return Computation(jobs, ("curve", norm, *question.key), work)
 
 

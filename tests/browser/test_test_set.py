@@ -43,7 +43,7 @@ def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
     page: Page, app_url: str, tmp_path: Path
 ) -> None:
     open_test_set(page, app_url, "?linf=0.15&images=a%20sample%20of%201,000")
-    expect(page.get_by_text("Being computed")).to_have_count(0, timeout=60_000)
+    expect(page.get_by_text("All is computed.")).to_be_visible(timeout=60_000)
     matrix = page.locator(".st-key-matrix .js-plotly-plot:has(.nsewdrag)")
     matrix.scroll_into_view_if_needed()
     expect(matrix.locator(".scatterlayer .point").first).to_be_attached(timeout=30_000)
@@ -71,7 +71,8 @@ def test_what_is_downloaded_can_be_read_back(
     page: Page, app_url: str, tmp_path: Path, test_digits: Digits
 ) -> None:
     open_test_set(page, app_url, "?linf=0.2")
-    expect(page.get_by_text("of 10,000 misclassified")).to_be_visible(timeout=60_000)
+    npz = page.get_by_text("The 10,000 adversarial images as .npz")
+    expect(npz).to_be_visible(timeout=60_000)
     rate = page.locator(RATE).first.inner_text()
     with np.load(downloaded(page, "npz", tmp_path)) as arrays:
         np.testing.assert_array_equal(arrays["x"], test_digits.x)

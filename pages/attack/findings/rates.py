@@ -79,14 +79,15 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     for title in [METHODS["noise"].title, *beside]:
         method = METHODS_BY_TITLE[title]
         asked = replace(question, method=method)
-        if method.name != question.method.name:
+        own = method.name == question.method.name
+        if not own:
             asked = asked.beside
         curve, better = curve_to_show(asked, norm, stopped=stopped)
         if curve is not None:
             lines[title] = curve
         if better is not None and (progress := better.look()).state == FAILED:
             st.error(progress.error)
-        elif better is not None:
+        elif better is not None and not (own and method.minimal):  # that is its evaluation itself
             waited_for[f"{title}'s curve"] = better
     if not lines:
         st.write("The first curves are being computed …")

@@ -73,9 +73,9 @@ def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits
     rows = [
         (
             digit,
-            "none" if label is None else label,
+            "none" if label is None else str(label),
             place(digit, label),
-            "none" if claim.label is None else claim.label,
+            "none" if claim.label is None else str(claim.label),
             place(digit, claim.label),
             claim.explanation,
         )
