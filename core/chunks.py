@@ -3,8 +3,9 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -41,7 +42,7 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
                 raise
 
     with one_thread_a_product:
-        helpers = [_workers().submit(take) for _ in range(min(_cores(), len(todo)) - 1)]
+        helpers = [_workers().submit(take) for _ in range(min(threads(), len(todo)) - 1)]
         # The caller takes its share, so that it never waits for a core that others keep busy.
         try:
             take()
@@ -50,6 +51,31 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
             wait(begun)
         for helper in begun:
             helper.result()
+
+
+def threads() -> int:
+    """How many threads the caller's work may keep busy: one a core, or as `at_most` has it."""
+    return min(_cores(), getattr(_limit, "threads", _cores()))
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Within, and for the caller's thread alone, that is how many `threads` there may be."""
+    before = vars(_limit).copy()
+    _limit.threads = threads
+    try:
+        yield
+    finally:
+        vars(_limit).clear()
+        vars(_limit).update(before)
+
+
+def sparing_a_core() -> AbstractContextManager[None]:
+    """Within, one core is left to others, where there are several."""
+    return at_most(max(1, _cores() - 1))
+
+
+_limit = threading.local()
 
 
 @cache

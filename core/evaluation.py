@@ -1,6 +1,5 @@
 """What an attack makes of many images: predictions before and after, rates, and norms."""
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -11,15 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import checks, measures
 from core.attacks import Attack
-from core.chunks import CHUNK, one_thread_a_product
+from core.chunks import CHUNK, at_most, one_thread_a_product, threads
 from core.classifier import Classifier, FloatArray, IntArray
 
 # Images that an evaluation attacks in one go: so often a bar moves, and the work can be stopped.
 BLOCK = 2 * CHUNK
-# Blocks of a curve that are worked on at once: under 17 budgets, the images of each take 14 MB.
-AT_ONCE = min(os.cpu_count() or 1, 4)
+# Blocks of a curve that are worked on at once, if there are as many cores: under 26 budgets, the
+# images of each take 21 MB.
+MOST_AT_ONCE = 4
 # Of a block of a curve, budgets that are attacked in one go: then the work can be stopped.
-BUDGETS = 17
+BUDGETS = 26
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
@@ -166,14 +166,15 @@ def evasion_curve(
         for some in np.array_split(grid, -(-len(grid) // BUDGETS)):
             if over.is_set():
                 break
-            x_adv = attack(classifier, x[rows], y[rows], some)
+            with at_most(1):  # the blocks are many already
+                x_adv = attack(classifier, x[rows], y[rows], some)
             counts += [(measures.predict(classifier, each) != y[rows]).sum() for each in x_adv]
         return counts
 
     counts = np.zeros(len(grid), np.int64)
     # One thread a product throughout: to let BLAS go and take it back at each one costs more time
     # than the products do.
-    with one_thread_a_product, ThreadPoolExecutor(AT_ONCE) as pool:
+    with one_thread_a_product, ThreadPoolExecutor(min(threads(), MOST_AT_ONCE)) as pool:
         blocks = [pool.submit(misclassified, start) for start in range(0, len(x), CHUNK)]
         try:
             for number, block in enumerate(blocks):

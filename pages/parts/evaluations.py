@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from core import robustness
 from core.attacks import Method, noise
+from core.chunks import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.digits import Digits
 from core.evaluation import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
@@ -89,7 +91,7 @@ def _samples() -> Jobs:
 
 @st.cache_resource(show_spinner=False)
 def _long() -> ThreadPoolExecutor:
-    """Where what takes a minute runs; it refines what is shown already."""
+    """Where what takes a minute runs; it refines what is shown already, and spares a core."""
     return ThreadPoolExecutor(1)
 
 
@@ -123,7 +125,8 @@ def evaluation_of(question: Question, budget: float) -> Computation:
         attack: Callable[[FloatArray, IntArray], FloatArray], tell: Callable[[float], None]
     ) -> Evaluation:
         x, y = _some(test, question.images)
-        return evaluate(network, attack, x, y, on_progress=_shares(tell, len(x)))
+        with sparing_a_core() if slow else nullcontext():
+            return evaluate(network, attack, x, y, on_progress=_shares(tell, len(x)))
 
     if (given := method.attack) is not None:
         return Computation(
@@ -176,7 +179,10 @@ def curve_of(question: Question, norm: str) -> Computation:
 
     def work(tell: Callable[[float], None]) -> FloatArray:
         x, y = _some(test, question.images)
-        return evasion_curve(network, given, x, y, BUDGETS[norm], on_progress=_shares(tell, len(x)))
+        with nullcontext() if quick else sparing_a_core():
+            return evasion_curve(
+                network, given, x, y, BUDGETS[norm], on_progress=_shares(tell, len(x))
+            )
 
     quick = method.name in _ONE_STEP or question.images == question.first_curve.images
     jobs = _samples() if quick else _curves()

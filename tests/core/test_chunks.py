@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,6 +26,26 @@ def test_chunks_run_side_by_side() -> None:
         pytest.skip("this machine has one core")
     both_inside = threading.Barrier(2, timeout=10)
     in_chunks(lambda rows: (both_inside.wait(), None)[1], 2 * CHUNK)
+
+
+def test_threads_are_as_few_as_the_caller_wants_and_for_him_alone() -> None:
+    seen = set()
+
+    def look(rows: slice) -> None:
+        seen.add(threading.get_ident())
+
+    own = chunks.threads()
+    with chunks.at_most(1):
+        in_chunks(look, 20 * CHUNK)
+        assert seen == {threading.get_ident()}
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(chunks.threads).result() == own
+        with chunks.at_most(own):
+            assert chunks.threads() == own
+        assert chunks.threads() == 1
+    with chunks.sparing_a_core():
+        assert chunks.threads() == max(1, own - 1)
+    assert chunks.threads() == own
 
 
 def test_an_error_in_a_chunk_is_raised_here() -> None:
