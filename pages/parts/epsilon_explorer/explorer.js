@@ -234,7 +234,7 @@ class Explorer {
     changed.setAttribute("aria-label", "The perturbation: orange where lighter, blue where darker");
     attacked.setAttribute("aria-label", `The adversarial image at ${at}`);
     this.perturbationCaption.textContent =
-      largest > 0 ? `perturbation, shown × ${(1 / largest).toFixed(1)}` : "perturbation";
+      largest > 0 ? `perturbation × ${(1 / largest).toFixed(1)}` : "perturbation";
   }
 }
 
