@@ -175,6 +175,7 @@ def curve_of(question: Question, norm: str) -> Computation:
         return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
     given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
     assert given is not None
+    quick = method.name in _ONE_STEP or question.images == question.first_curve.images
     test = test_digits()
 
     def work(tell: Callable[[float], None]) -> FloatArray:
@@ -184,7 +185,6 @@ def curve_of(question: Question, norm: str) -> Computation:
                 network, given, x, y, BUDGETS[norm], on_progress=_shares(tell, len(x))
             )
 
-    quick = method.name in _ONE_STEP or question.images == question.first_curve.images
     jobs = _samples() if quick else _curves()
     return Computation(jobs, ("curve", norm, *question.key), work)
 

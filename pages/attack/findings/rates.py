@@ -1,5 +1,6 @@
 """How many images are misclassified, over ε too, and how large the perturbations are."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,12 +50,15 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
         limit = (
             f" An image for which it needs an L2 norm of more than ε = {budget:g} stays as it is."
         )
-    some = "" if images == ALL else f" These are {images:,} of them, drawn at random once for all."
+    some = ""
+    if images < question.images:
+        some = f"**Of a sample of {images:,} so far.** "
+    elif images < ALL:
+        some = f"Of {images:,} test images, drawn at random once for all. "
     st.caption(
-        "The first is as the course report defines it, misclassified adversarial examples / all "
-        f"examples. The report's own is {course_report.EVASION_RATE:.2%}; it names neither attack "
-        f"nor ε.{some} "
-        f"{question.method.summary}{limit}"
+        f"{some}The first rate is as the course report defines it, misclassified adversarial "
+        f"examples / all examples. The report's own is {course_report.EVASION_RATE:.2%}; it names "
+        f"neither attack nor ε. {question.method.summary}{limit}"
     )
 
 
@@ -74,21 +78,8 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
         default=default,
         key=f"beside_{norm}_{question.method.name}",
     )
-    lines: dict[str, Curve] = {}
-    waited_for: dict[str, Computation] = {}
-    for title in [METHODS["noise"].title, *beside]:
-        method = METHODS_BY_TITLE[title]
-        asked = replace(question, method=method)
-        own = method.name == question.method.name
-        if not own:
-            asked = asked.beside
-        curve, better = curve_to_show(asked, norm, stopped=stopped)
-        if curve is not None:
-            lines[title] = curve
-        if better is not None and (progress := better.look()).state == FAILED:
-            st.error(progress.error)
-        elif better is not None and not (own and method.minimal):  # that is its evaluation itself
-            waited_for[f"{title}'s curve"] = better
+    titles = [METHODS["noise"].title, *beside]
+    lines, waited_for = curves_now(question, titles, stopped=stopped)
     if not lines:
         st.write("The first curves are being computed …")
         return waited_for
@@ -109,6 +100,28 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
         "large as an attack may be, and the control: what it evades, size alone explains."
     )
     return waited_for
+
+
+def curves_now(
+    question: Question, titles: Sequence[str], *, stopped: bool
+) -> tuple[dict[str, Curve], dict[str, Computation]]:
+    """The curves of some attacks, by their titles, as far as they are there; what is better."""
+    lines: dict[str, Curve] = {}
+    waited_for: dict[str, Computation] = {}
+    for title in titles:
+        method = METHODS_BY_TITLE[title]
+        own = method.name == question.method.name
+        asked = replace(question, method=method)
+        curve, better = curve_to_show(
+            asked if own else asked.beside, question.norm, stopped=stopped
+        )
+        if curve is not None:
+            lines[title] = curve
+        if better is not None and (progress := better.look()).state == FAILED:
+            st.error(progress.error)
+        elif better is not None and not (own and method.minimal):  # that is its evaluation itself
+            waited_for[f"{title}'s curve"] = better
+    return lines, waited_for
 
 
 def show_norms(evaluation: Evaluation, question: Question, budget: float) -> None:
