@@ -29,7 +29,7 @@ def fresh_caches() -> Iterator[None]:
 
 def opened(**query: str) -> AppTest:
     """The page as somebody opens it by a link."""
-    at = AppTest.from_file(PAGE, default_timeout=60)
+    at = AppTest.from_file(PAGE, default_timeout=120)
     for name, value in query.items():
         at.query_params[name] = value
     at.run()
@@ -39,7 +39,7 @@ def opened(**query: str) -> AppTest:
 
 def measured(at: AppTest) -> AppTest:
     """`at` once everything has been measured."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 180
     while not at.table and not at.error:
         assert time.monotonic() < end
         time.sleep(0.5)

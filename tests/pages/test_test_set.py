@@ -32,7 +32,7 @@ def fresh_caches() -> Iterator[None]:
 
 def opened(**query: str) -> AppTest:
     """The page as somebody opens it by a link."""
-    at = AppTest.from_file(PAGE_FILE, default_timeout=60)
+    at = AppTest.from_file(PAGE_FILE, default_timeout=120)
     for name, value in query.items():
         at.query_params[name] = value
     return well(at.run())
@@ -50,7 +50,7 @@ def well(at: AppTest) -> AppTest:
 
 def of_all(at: AppTest, images: str = "") -> AppTest:
     """`at` once there are rates; of so many images, as a text, and no longer of a sample."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not at.metric or not at.metric[0].delta.endswith(f"{images} misclassified"):
         assert time.monotonic() < end
         assert any(button.key == "stop_waiting" for button in at.button)
@@ -155,7 +155,7 @@ def test_every_attack_has_the_page(title: str) -> None:
 
 
 def test_a_test_image_opens_on_the_draw_page(test_digits: Digits) -> None:
-    at = AppTest.from_file(APP, default_timeout=60)
+    at = AppTest.from_file(APP, default_timeout=120)
     at.run()
     at.query_params["linf"] = "0.2"
     well(at.switch_page(PAGE).run())
