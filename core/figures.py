@@ -453,6 +453,17 @@ def norm_distribution(
                 "fillcolor": ("rgba(213,94,0,0.35)", "rgba(0,114,178,0.15)")[place],
             }
         )
+    boxes.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": f"bound {bound:.2f}",
+            "x": [-0.5, 9.5],
+            "y": [bound, bound],
+            "line": {"dash": "dot", "width": 1.5, "color": "#888"},
+            "hoverinfo": "skip",
+        }
+    )
     smallest, largest = float(l2_norm.min(initial=bound)), float(l2_norm.max(initial=bound))
     return {
         "data": boxes,
@@ -468,28 +479,6 @@ def norm_distribution(
                 "range": [-0.5, 9.5],
             },
             "yaxis": {"title": {"text": "L2 norm"}, "range": [0.9 * smallest, 1.05 * largest or 1]},
-            "shapes": [
-                {
-                    "type": "line",
-                    "xref": "paper",
-                    "x0": 0,
-                    "x1": 1,
-                    "y0": bound,
-                    "y1": bound,
-                    "line": {"dash": "dot", "width": 1.5, "color": "#888"},
-                }
-            ],
-            "annotations": [
-                {
-                    "xref": "paper",
-                    "x": 0,
-                    "xanchor": "left",
-                    "y": bound,
-                    "yanchor": "bottom",
-                    "text": f"bound {bound:.2f}",
-                    "showarrow": False,
-                }
-            ],
         },
     }
 

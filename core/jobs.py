@@ -1,6 +1,7 @@
 """Long computations that many people may ask for: each runs once, and its result is kept."""
 
 import logging
+import math
 import threading
 import time
 import weakref
@@ -11,7 +12,6 @@ from typing import Any
 
 WAITING, RUNNING, DONE, ENDED, FAILED = "waiting", "running", "done", "ended", "failed"
 _UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
-_OTHERS_SECONDS = 4.0  # after one person has left, time for the others to look
 
 
 class _UnwatchedError(Exception):
@@ -40,7 +40,7 @@ class _Job:
     """A computation, as `Jobs` keeps it."""
 
     work: Callable[[Callable[[float], None]], Any]
-    watched: float
+    looks: dict[Hashable, float]  # by who looked, when last
     progress: Progress = Progress(WAITING)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -83,6 +83,7 @@ class Jobs:
         work: Callable[[Callable[[float], None]], Any],
         *,
         wait: float = 0.0,
+        who: Hashable = None,
     ) -> Progress:
         """Look at a computation, which begins where nobody has asked for it yet.
 
@@ -91,26 +92,26 @@ class Jobs:
             work: is given a function to tell the share that is done, in [0, 1], again and again;
                 that function raises what ends the work once nobody looks any more.
             wait: seconds to wait for the result, if need be.
+            who: looks, for `leave` to know.
         """
         with self._lock:
             job = self._jobs.pop(key, None)
             if job is None or self._to_begin_again(job):
-                job = _Job(work, self._clock())
+                job = _Job(work, {who: self._clock()})
                 self._workers.submit(_run, job, weakref.ref(self))
-            job.watched = self._clock()
+            job.looks = {**job.looks, who: self._clock()}
             self._jobs[key] = job  # the last one in the dictionary is the last one looked at
             self._forget_old()
         if wait:
             job.over.wait(wait)
         return job.progress
 
-    def leave(self, key: Hashable) -> None:
-        """Say that one looks no more: unless others do so in a moment, the computation ends."""
+    def leave(self, key: Hashable, *, who: Hashable = None) -> None:
+        """Say that one looks no more: unless others do, the computation ends at once."""
         with self._lock:
             job = self._jobs.get(key)
             if job is not None:
-                soon = self._clock() - self._unwatched_seconds + _OTHERS_SECONDS
-                job.watched = min(job.watched, soon)
+                job.looks = {each: when for each, when in job.looks.items() if each != who}
 
     def _to_begin_again(self, job: _Job) -> bool:
         """Whether a job came to nothing; who stays with a failed one is told why it failed."""
@@ -119,7 +120,8 @@ class Jobs:
 
     def unwatched(self, job: _Job) -> bool:
         """Whether nobody has looked at a job for too long."""
-        return self._clock() - job.watched > self._unwatched_seconds
+        last = max(job.looks.values(), default=-math.inf)
+        return self._clock() - last > self._unwatched_seconds
 
     def _forget_old(self) -> None:
         """Let go of the results beyond the number that is kept, and of what came to nothing."""
@@ -134,25 +136,26 @@ class Computation:
 
     Attributes:
         jobs: runs it.
-        key, work: as in `Jobs.ask`.
+        key, work, who: as in `Jobs.ask`.
         finish: from what the work returned to the result; quick enough for every look.
     """
 
     jobs: Jobs
     key: Hashable
     work: Callable[[Callable[[float], None]], Any]
+    who: Hashable = None
     finish: Callable[[Any], Any] = lambda result: result
 
     def look(self, *, wait: float = 0.0) -> Progress:
         """Where it stands, after `wait` seconds if need be."""
-        progress = self.jobs.ask(self.key, self.work, wait=wait)
+        progress = self.jobs.ask(self.key, self.work, wait=wait, who=self.who)
         if progress.state == DONE:
             return replace(progress, result=self.finish(progress.result))
         return progress
 
     def leave(self) -> None:
         """As in `Jobs.leave`."""
-        self.jobs.leave(self.key)
+        self.jobs.leave(self.key, who=self.who)
 
 
 def _run(job: _Job, owner: "weakref.ref[Jobs]") -> None:

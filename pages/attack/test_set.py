@@ -16,7 +16,7 @@ from pages.attack.findings.twins import open_chosen, show_ten
 from pages.attack.findings.why import show_why
 from pages.parts import downloads
 from pages.parts.address import one_of, put_in_address, start_from_address
-from pages.parts.evaluations import ALL, BUDGETS, Question, evaluation_to_show
+from pages.parts.evaluations import ALL, BUDGETS, Question, evaluation_of, evaluation_to_show
 from pages.parts.failures import failures_explained
 from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import test_digits
@@ -39,7 +39,10 @@ def main() -> None:
         st.error(str(error))
         return
     settings = (*question.key, budget)
-    leave_former(settings)
+    evaluations = [evaluation_of(each, budget) for each in (question, question.sample)]
+    leave_former(question, evaluations)
+    # At once, as the next change may end this run before it knows all that it waits for.
+    st.session_state["asked_for"] = (question.key, evaluations, [])
     waiting_place = st.container()
     waited_for: dict[str, Computation] = {}
     stopped = st.session_state.get("stopped") == settings
@@ -66,7 +69,7 @@ def main() -> None:
         show_downloads(evaluation, question, budget)
     elif shown.state == FAILED:
         st.error(shown.error)
-    st.session_state["waited_for"] = (settings, list(waited_for.values()))
+    st.session_state["asked_for"] = (question.key, evaluations, list(waited_for.values()))
     with waiting_place:
         if stopped:
             show_stopped()
@@ -120,11 +123,14 @@ def nearest(norm: str, text: str) -> float:
     return float(BUDGETS[norm][np.abs(BUDGETS[norm] - budget).argmin()])
 
 
-def leave_former(settings: tuple[object, ...]) -> None:
-    """Wait no more for what the page waited for under other settings, so that this comes sooner."""
-    former, waited_for = st.session_state.get("waited_for", (None, []))
-    if former != settings:
-        for computation in waited_for:
+def leave_former(question: Question, evaluations: list[Computation]) -> None:
+    """Wait no more for what only the page's former settings needed; it would delay the rest.
+
+    Under another budget the curves stay what they were.
+    """
+    key, former, others = st.session_state.get("asked_for", (None, [], []))
+    for computation in former if key == question.key else [*former, *others]:
+        if all(computation.key != each.key for each in evaluations):
             computation.leave()
 
 

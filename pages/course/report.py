@@ -86,10 +86,12 @@ def show_block(block: Block, *, key: str) -> None:
     elif isinstance(block, Table):
         show_table(block.head, block.rows)
         st.caption(block.caption)
-        name = re.sub(r"\W+", "-", block.caption.lower()).strip("-")
-        downloads.csv(block.head, block.rows, f"{name}.csv", key=f"csv-{key}")
+        rows = [[plain(cell) for cell in row] for row in block.rows]
+        downloads.csv(block.head, rows, f"{file_name(block.caption)}.csv", key=f"csv-{key}")
     elif isinstance(block, Chart):
-        st.plotly_chart(block.figure, config=downloads.CHART, key=f"chart-{key}")
+        st.plotly_chart(
+            block.figure, config=downloads.chart(file_name(block.caption)), key=f"chart-{key}"
+        )
         st.caption(block.caption)
     elif isinstance(block, Gallery):
         show_columns(
@@ -103,6 +105,17 @@ def show_block(block: Block, *, key: str) -> None:
             ]
         )
         st.caption(block.caption)
+
+
+def file_name(caption: str) -> str:
+    """The first words of a caption, as they may stand in the name of a file."""
+    words = re.findall(r"[a-z0-9]+", re.split("[,;(]", caption.lower())[0])
+    return "-".join(words)
+
+
+def plain(cell: str) -> str:
+    """A cell without the signs that are only for the eye, for those who compute with it."""
+    return cell.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
 
 
 main()

@@ -9,8 +9,15 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-# A chart's toolbar, for st.plotly_chart: the chart as a picture, and nothing else.
-CHART = {"modeBarButtons": [["toImage"]], "displaylogo": False, "displayModeBar": True}
+
+def chart(name: str) -> dict[str, Any]:
+    """A chart's toolbar, for st.plotly_chart: the chart as a picture, under a name."""
+    return {
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": {"filename": name},
+        "displaylogo": False,
+        "displayModeBar": True,
+    }
 
 
 def csv(head: Sequence[str], rows: Iterable[Sequence[Any]], name: str, *, key: str) -> None:

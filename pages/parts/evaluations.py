@@ -1,5 +1,6 @@
 """What attacks make of the test set: computed in the background, once for all who ask."""
 
+import uuid
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -107,6 +108,12 @@ def _slow_evaluations() -> Jobs:
     return Jobs(most_kept=4, workers=_long())
 
 
+def _session() -> str:
+    """What stands for the person who looks."""
+    session: str = st.session_state.setdefault("session", uuid.uuid4().hex)
+    return session
+
+
 def indices(images: int) -> IntArray:
     """Which test images: all, or a random sample of them, the same for everybody."""
     if images >= ALL:
@@ -133,6 +140,7 @@ def evaluation_of(question: Question, budget: float) -> Computation:
             jobs,
             (*question.key, budget),
             partial(work, lambda x, y: given(network, x, y, budget)),
+            who=_session(),
         )
     minimal = method.minimal
     assert minimal is not None
@@ -140,6 +148,7 @@ def evaluation_of(question: Question, budget: float) -> Computation:
         jobs,
         question.key,
         partial(work, lambda x, y: minimal(network, x, y)),
+        who=_session(),
         finish=lambda evaluation: limited_to(evaluation, budget),
     )
 
@@ -186,7 +195,7 @@ def curve_of(question: Question, norm: str) -> Computation:
             )
 
     jobs = _samples() if quick else _curves()
-    return Computation(jobs, ("curve", norm, *question.key), work)
+    return Computation(jobs, ("curve", norm, *question.key), work, who=_session())
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +252,8 @@ def checks_of(chosen: ChosenNetwork, epsilon: float) -> Computation:
         x, y = _some(test, TRUSTED)
         return checks(chosen.network, x, y, epsilon, on_progress=_shares(tell, RUNS * TRUSTED))
 
-    return Computation(_samples(), ("checks", chosen.name, chosen.version, epsilon), work)
+    key = ("checks", chosen.name, chosen.version, epsilon)
+    return Computation(_samples(), key, work, who=_session())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

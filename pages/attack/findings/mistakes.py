@@ -11,7 +11,6 @@ from core.mistakes import confusion, most_mistaken
 from pages.attack.findings.twins import pair_of
 from pages.parts import downloads
 from pages.parts.digit_images import columns_of, columns_png, show_columns
-from pages.parts.downloads import CHART
 from pages.parts.evaluations import Question, indices
 from pages.parts.tables import show_table
 
@@ -33,10 +32,12 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         show_table(head, rows)
         downloads.csv(head, rows, "mistakes.csv", key="mistakes_csv")
     with right:
-        st.plotly_chart(figures.mistakes_bars(mistakes), config=CHART, key="mistakes_bars")
+        st.plotly_chart(
+            figures.mistakes_bars(mistakes), config=downloads.chart("mistakes"), key="mistakes_bars"
+        )
     picked = st.plotly_chart(
         figures.confusion_matrix(matrix),
-        config=CHART,
+        config=downloads.chart("matrix"),
         key="matrix",
         on_select="rerun",
         selection_mode="points",

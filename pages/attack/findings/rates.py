@@ -10,8 +10,8 @@ from core import course_report, figures
 from core.attacks import METHODS
 from core.evaluation import Evaluation
 from core.jobs import FAILED, Computation
-from pages.parts.downloads import CHART
-from pages.parts.evaluations import ALL, Curve, Question, curve_to_show, evaluation_of
+from pages.parts import downloads
+from pages.parts.evaluations import ALL, BUDGETS, Curve, Question, curve_to_show, evaluation_of
 
 METHODS_BY_TITLE = {method.title: method for method in METHODS.values()}
 COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
@@ -88,16 +88,19 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
         epsilon=budget,
         x_title="ε" if norm == "linf" else "ε, in the L2 norm",
     )
-    st.plotly_chart(figure, config=CHART, key="curves")
+    st.plotly_chart(figure, config=downloads.chart("evasion-rates"), key="curves")
     sampled = [
         f"{title} of {curve.images:,}"
         for title, curve in lines.items()
         if curve.images < question.images
     ]
+    short = [title for title, curve in lines.items() if curve.budgets[-1] < BUDGETS[norm][-1]]
     note = f" Of a sample: {', '.join(sampled)} images." if sampled else ""
+    rest = f" What is missing of {' and '.join(short)} is being computed." if short else ""
     st.caption(
-        f"Evasion rate: misclassified / all {question.images:,} images.{note} Random noise is as "
-        "large as an attack may be, and the control: what it evades, size alone explains."
+        f"Evasion rate: misclassified / all {question.images:,} images.{note}{rest} "
+        "Random noise is as large as an attack may be, and the control: what it evades, size alone "
+        "explains."
     )
     return waited_for
 
@@ -137,7 +140,7 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
         figures.norm_distribution(
             found.y, found.l2_norm, found.misclassified & within, bound=bound
         ),
-        config=CHART,
+        config=downloads.chart("l2-norms"),
         key="norms",
     )
     if question.norm == "linf":
