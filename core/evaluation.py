@@ -17,9 +17,9 @@ from core.classifier import Classifier, FloatArray, IntArray
 BLOCK = 2 * CHUNK
 # Blocks of a curve that are worked on at once, if there are as many cores: under 26 budgets, the
 # images of each take 21 MB.
-MOST_AT_ONCE = 4
+BLOCKS_AT_ONCE = 4
 # Of a block of a curve, budgets that are attacked in one go: then the work can be stopped.
-BUDGETS = 26
+BUDGETS_AT_ONCE = 26
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
@@ -138,8 +138,8 @@ def evasion_curve(
 
     Args:
         classifier: the network under attack.
-        attack: see `core.attacks.Attack`; called on each block with at most `BUDGETS` budgets,
-            from several threads.
+        attack: see `core.attacks.Attack`; called on each block with at most `BUDGETS_AT_ONCE`
+            budgets, from several threads.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
         epsilons: `(E,)` budgets, or one.
@@ -163,7 +163,7 @@ def evasion_curve(
     def misclassified(start: int) -> list[int]:
         rows = slice(start, start + CHUNK)
         counts: list[int] = []
-        for some in np.array_split(grid, -(-len(grid) // BUDGETS)):
+        for some in np.array_split(grid, -(-len(grid) // BUDGETS_AT_ONCE)):
             if over.is_set():
                 break
             with at_most(1):  # the blocks are many already
@@ -174,7 +174,7 @@ def evasion_curve(
     counts = np.zeros(len(grid), np.int64)
     # One thread a product throughout: to let BLAS go and take it back at each one costs more time
     # than the products do.
-    with one_thread_a_product, ThreadPoolExecutor(min(threads(), MOST_AT_ONCE)) as pool:
+    with one_thread_a_product, ThreadPoolExecutor(min(threads(), BLOCKS_AT_ONCE)) as pool:
         blocks = [pool.submit(misclassified, start) for start in range(0, len(x), CHUNK)]
         try:
             for number, block in enumerate(blocks):

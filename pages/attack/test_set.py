@@ -41,8 +41,6 @@ def main() -> None:
     settings = (*question.key, budget)
     evaluations = [evaluation_of(each, budget) for each in (question, question.sample)]
     leave_former(question, evaluations)
-    # At once, as the next change may end this run before it knows all that it waits for.
-    st.session_state["asked_for"] = (question.key, evaluations, [])
     waiting_place = st.container()
     waited_for: dict[str, Computation] = {}
     stopped = st.session_state.get("stopped") == settings
@@ -50,23 +48,7 @@ def main() -> None:
     if better is not None:
         waited_for[f"{question.method.title} on {question.images:,} images"] = better
     if shown.state == DONE:
-        show_what_it_knows(question.chosen)
-        evaluation: Evaluation = shown.result
-        taken = question if evaluation.images == question.images else question.sample
-        show_rates(evaluation, question, budget)
-        # In a container where the number of elements varies: what follows keeps its place.
-        with st.container():
-            waited_for |= show_curves(question, budget, stopped=stopped)
-        show_ten(evaluation, taken, budget)
-        with st.container():
-            show_mistakes(evaluation, taken)
-        show_norms(evaluation, taken, budget)
-        with st.container():
-            show_why(evaluation, question)
-        epsilon = budget if question.norm == "linf" else START["linf"]
-        with st.container():
-            waited_for |= show_trust(question.chosen, epsilon, stopped=stopped)
-        show_downloads(evaluation, question, budget)
+        waited_for |= show_findings(shown.result, question, budget, stopped=stopped)
     elif shown.state == FAILED:
         st.error(shown.error)
     st.session_state["asked_for"] = (question.key, evaluations, list(waited_for.values()))
@@ -77,6 +59,29 @@ def main() -> None:
             show_waiting(waited_for, None if stopped else settings)
         elif not stopped:
             st.progress(1.0, "All is computed.")
+
+
+def show_findings(
+    evaluation: Evaluation, question: Question, budget: float, *, stopped: bool
+) -> dict[str, Computation]:
+    """The page's sections; returns what is still being computed for them."""
+    taken = question if evaluation.images == question.images else question.sample
+    epsilon = budget if question.norm == "linf" else START["linf"]
+    show_what_it_knows(question.chosen)
+    show_rates(evaluation, question, budget)
+    # In a container where the number of elements varies: what follows keeps its place.
+    with st.container():
+        curves = show_curves(question, budget, stopped=stopped)
+    show_ten(evaluation, taken, budget)
+    with st.container():
+        show_mistakes(evaluation, taken)
+    show_norms(evaluation, taken, budget)
+    with st.container():
+        show_why(evaluation, question)
+    with st.container():
+        checks = show_trust(question.chosen, epsilon, stopped=stopped)
+    show_downloads(evaluation, question, budget)
+    return curves | checks
 
 
 def choose() -> tuple[Question | None, float]:
@@ -126,12 +131,15 @@ def nearest(norm: str, text: str) -> float:
 def leave_former(question: Question, evaluations: list[Computation]) -> None:
     """Wait no more for what only the page's former settings needed; it would delay the rest.
 
-    Under another budget the curves stay what they were.
+    Under another budget the curves stay what they were. What is asked for now is written down at
+    once, as the next change may end this run before it knows all that it waits for.
     """
     key, former, others = st.session_state.get("asked_for", (None, [], []))
-    for computation in former if key == question.key else [*former, *others]:
+    same = key == question.key
+    for computation in former if same else [*former, *others]:
         if all(computation.key != each.key for each in evaluations):
             computation.leave()
+    st.session_state["asked_for"] = (question.key, evaluations, others if same else [])
 
 
 @st.fragment(run_every=1.0)
