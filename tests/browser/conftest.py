@@ -15,11 +15,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser import chromium
 
 ROOT = Path(__file__).parent.parent.parent
+# Milliseconds that a page may take to come to what is expected, where a test names none: five
+# seconds are too few on a busy machine.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
     page: Page, app_url: str, tmp_path: Path
 ) -> None:
     open_test_set(page, app_url, "?linf=0.15&images=a%20sample%20of%201,000")
-    expect(page.get_by_text("All is computed.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("All is computed.")).to_be_visible(timeout=180_000)
     matrix = page.locator(".st-key-matrix .js-plotly-plot:has(.nsewdrag)")
     matrix.scroll_into_view_if_needed()
     expect(matrix.locator(".scatterlayer .point").first).to_be_attached(timeout=30_000)
