@@ -120,6 +120,12 @@ def on_log(findings: Findings) -> Iterable[Block]:
     if ours:
         own = "This network's" if len(findings.layers) == 1 else "The first network's"
         yield Text(_on_lowest(own, ours))
+        if _made_harder(findings.card.recipe):
+            yield Text(
+                "Its training loss and accuracy are of the images as it learned from them: "
+                "augmented, attacked, or read with units left out. That makes them harder. What "
+                "can be held against the report's are the validation figures."
+            )
     else:
         yield Text(
             "This network's file does not hold the log of its training, so the report's stands "
@@ -238,7 +244,7 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
         "one of its log: each image was counted in passing, before the network learned from it."
     )
     if running is None:
-        passing += " This network's is measured afterwards, which gives a little more."
+        passing += " This network's is measured afterwards."
     yield Text(passing)
     yield from _accuracies_in_the_file(findings)
 
@@ -256,9 +262,18 @@ def _why_others(findings: Findings) -> str:
 
 
 def _running_accuracy(findings: Findings) -> float | None:
-    """The training accuracy of the last epoch, taken while the weights still changed."""
+    """The training accuracy of the last epoch, taken while the weights still changed.
+
+    None where there is no such number that could stand beside the report's.
+    """
     last = [each for each in findings.card.log if each.epoch == findings.card.epochs_trained]
-    return last[0].train_accuracy if last and len(findings.layers) == 1 else None
+    comparable = len(findings.layers) == 1 and not _made_harder(findings.card.recipe)
+    return last[0].train_accuracy if last and comparable else None
+
+
+def _made_harder(recipe: Recipe) -> bool:
+    """Whether the training changes its images or leaves out units: its log is of that, too."""
+    return recipe.augmented or recipe.dropout > 0 or recipe.adversary != "none"
 
 
 def _points(difference: float) -> str:

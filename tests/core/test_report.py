@@ -347,6 +347,34 @@ def test_a_network_without_a_log_says_so(never_fooled: Findings, findings: Findi
     assert len(log.rows) == 20
 
 
+@pytest.mark.parametrize(
+    ("changed", "beside"),
+    [
+        ({"seed": 1}, True),
+        ({"adversary": "pgd", "batch_size": 128}, False),
+        ({"dropout": 0.2}, False),
+        ({"rotation": 10.0}, False),
+    ],
+)
+def test_the_running_accuracy_stands_beside_the_report_s_where_it_is_of_the_same_images(
+    findings: Findings, changed: dict[str, object], beside: bool
+) -> None:
+    recipe = Recipe(**changed)  # type: ignore[arg-type]
+    own = dataclasses.replace(findings, card=dataclasses.replace(findings.card, recipe=recipe))
+    rows = {row[0]: row for row in tables(own)["The share of images that are read right"].rows}
+    running = findings.card.log[findings.card.epochs_trained - 1].train_accuracy
+    if beside:
+        row = rows["training, counted in passing"]
+        difference = 100 * (running - course_report.TRAIN_ACCURACY)
+        assert row[3] == f"{difference:+.2f} points".replace("-", "\N{MINUS SIGN}")
+        assert rows["training, measured afterwards"][1] == "not named"
+    else:
+        row = rows["training"]
+    shown = running if beside else findings.accuracies.train
+    assert row[2].replace("\N{NO-BREAK SPACE}", " ") == f"{100 * shown:.2f} %"
+    assert ("That makes them harder" in all_text(own)) != beside
+
+
 def test_an_ensemble_s_log_is_the_first_member_s_beside_the_report_s(together: Findings) -> None:
     every = tables(together)
     log = next(table for name, table in every.items() if "Figure 1" in name)

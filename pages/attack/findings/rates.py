@@ -95,8 +95,9 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
         if curve.images < question.images
     ]
     short = [title for title, curve in lines.items() if curve.budgets[-1] < BUDGETS[norm][-1]]
+    when = "is left out while this is stopped" if stopped else "is being computed"
     note = f" Of a sample: {', '.join(sampled)} images." if sampled else ""
-    rest = f" What is missing of {' and '.join(short)} is being computed." if short else ""
+    rest = f" What is missing of {' and '.join(short)} {when}." if short else ""
     st.caption(
         f"Evasion rate: misclassified / all {question.images:,} images.{note}{rest} "
         "Random noise is as large as an attack may be, and the control: what it evades, size alone "
