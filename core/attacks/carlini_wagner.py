@@ -115,15 +115,13 @@ class _Smallest:
 
     def _margin(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
         """m, `(n,)`, by how much the goal is missed, and its slope in the logits, `(n, 10)`."""
+        margin, rivals = self._goal.margin(logits, self._labels)
         images = np.arange(len(logits))
-        others = logits.copy()
-        others[images, self._labels] = -np.inf
-        rivals = others.argmax(axis=1)
         sign = -1 if self._goal.targeted else 1
         slope = np.zeros_like(logits)
         slope[images, self._labels] = sign
         slope[images, rivals] = -sign
-        return sign * (logits[images, self._labels] - logits[images, rivals]), slope
+        return margin, slope
 
     def _keep(
         self, x_adv: FloatArray, perturbation: FloatArray, logits: FloatArray, margin: FloatArray

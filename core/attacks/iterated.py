@@ -115,17 +115,17 @@ class _Best:
         self._problem = problem
         self._labels = labels
         self.x = x.copy()
-        self._distance = self._distance_of(x)
+        self._margin = self._margin_of(x)
 
     def look_at(self, x: FloatArray) -> None:
         """Keep those of `x`, `(N, 784)`, that are closer than any before."""
-        distance = self._distance_of(x)
-        closer = distance < self._distance
+        margin = self._margin_of(x)
+        closer = margin < self._margin
         self.x[closer] = x[closer]
-        self._distance[closer] = distance[closer]
+        self._margin[closer] = margin[closer]
 
-    def _distance_of(self, x: FloatArray) -> FloatArray:
-        return self._problem.distance(self._problem.classifier.logits(x), self._labels)
+    def _margin_of(self, x: FloatArray) -> FloatArray:
+        return self._problem.margin(self._problem.classifier.logits(x), self._labels)[0]
 
 
 class LinfBall:

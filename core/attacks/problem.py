@@ -115,17 +115,18 @@ class Goal:
         reached: NDArray[np.bool_] = (logits.argmax(axis=1) == labels) == self.targeted
         return reached
 
-    def distance(self, logits: FloatArray, labels: IntArray) -> FloatArray:
-        """How much logit each image is from where it should be, `(N,)`; beyond 0 it is there.
+    def margin(self, logits: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray]:
+        """By how much each image misses the goal in logits, `(N,)`; below 0 it is beyond it.
 
         Untargeted, by how much its label's logit exceeds the largest other one; targeted, by how
-        much the largest other one exceeds its label's.
+        much that exceeds its label's. The labels of the largest others, `(N,)`, come second.
         """
         rows = np.arange(len(labels))
         others = logits.copy()
         others[rows, labels] = -np.inf
-        lead: FloatArray = logits[rows, labels] - others.max(axis=1)
-        return -lead if self.targeted else lead
+        rivals = others.argmax(axis=1)
+        lead: FloatArray = logits[rows, labels] - logits[rows, rivals]
+        return (-lead if self.targeted else lead), rivals
 
     def ascent(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
         """The direction in the pixels of `x`, `(N, 784)`, that serves the goal best at first.

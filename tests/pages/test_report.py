@@ -1,13 +1,10 @@
 """The Report page, run by Streamlit's AppTest."""
 
-import gc
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import course_report, digits, models
@@ -15,16 +12,8 @@ from core.digits import Digits
 from core.measures import accuracy
 from core.mlp import MLP
 
+pytestmark = pytest.mark.usefixtures("fresh_caches")
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
-    """Nothing that another test cached, and no computation that goes on for nobody."""
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-    gc.collect()
 
 
 def opened(**query: str) -> AppTest:

@@ -1,14 +1,11 @@
 """The Test set page, run by Streamlit's AppTest."""
 
-import gc
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core import digits, models
@@ -17,17 +14,9 @@ from core.classifier import FloatArray
 from core.digits import Digits
 from core.mlp import MLP
 
+pytestmark = pytest.mark.usefixtures("fresh_caches")
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 PAGE = "pages/attack/test_set.py"
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> Iterator[None]:
-    """Nothing that another test cached, and no computation that goes on for nobody."""
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-    gc.collect()
 
 
 def opened(**query: str) -> AppTest:
