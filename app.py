@@ -11,7 +11,7 @@ page = st.navigation(
     [
         st.Page("pages/attack/draw.py", title="Draw", default=True),
         # Each of these needs a file of its name in pages/, for the first visit after a start.
-        st.Page("pages/attack/test_set.py", title="Test set"),
+        st.Page("pages/attack/whole_test_set.py", title="Test set", url_path="test_set"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),
         st.Page("pages/course/report.py", title="Report"),

@@ -14,12 +14,13 @@ import threadpoolctl
 import torch
 
 from benchmarks.measuring import medians_in_turn, print_machine, print_table, timed
-from core import digits, models
 from core.attacks import fgsm, pgd
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import FloatArray
-from core.mlp import MLP
-from core.torchvision_import import torchvision_datasets
+from core.data import mnist
+from core.data.torchvision_import import torchvision_datasets
+from core.networks import models
+from core.networks.mlp import MLP
 
 EPSILON = 0.1
 STEP_SIZE = 0.01
@@ -36,7 +37,7 @@ def main() -> None:
     torchvision_datasets()  # Torchattacks imports torchvision
     network = models.load(models.path_of("report"))[0]
     assert isinstance(network, MLP)
-    test = digits.load("test")
+    test = mnist.load("test")
     module = torch_module(network)
     peers = {
         "Torchattacks": torchattacks_peers(module, test),
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 def measure(
-    attack: str, network: MLP, test: digits.Digits, peers: Mapping[str, Mapping[str, Peer]]
+    attack: str, network: MLP, test: mnist.Digits, peers: Mapping[str, Mapping[str, Peer]]
 ) -> list[list[str]]:
     """The rows of an attack's table: ours, the peers', and the products that none can avoid."""
     passes = {"FGSM": 1, "PGD": STEPS}[attack]
@@ -93,7 +94,7 @@ def measure(
     ]
 
 
-def referee(network: MLP, test: digits.Digits, x_adv: FloatArray) -> float:
+def referee(network: MLP, test: mnist.Digits, x_adv: FloatArray) -> float:
     """The evasion rate of what an attack returned.
 
     Raises:
@@ -116,7 +117,7 @@ def blas_kernels() -> set[str]:
     return {blas.get("architecture", "?") for blas in libraries if blas["user_api"] == "blas"}
 
 
-def our_attack(attack: str, network: MLP, test: digits.Digits, gradient: str) -> FloatArray:
+def our_attack(attack: str, network: MLP, test: mnist.Digits, gradient: str) -> FloatArray:
     """Ours, with the exact gradient or with the one that vanishes."""
     if attack == "FGSM":
         return fgsm(network, test.x, test.y, EPSILON, gradient=gradient)
@@ -164,7 +165,7 @@ def torch_module(network: MLP) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers).eval().requires_grad_(False)
 
 
-def torchattacks_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
+def torchattacks_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
     """Torchattacks' FGSM and PGD."""
     import torchattacks
 
@@ -177,7 +178,7 @@ def torchattacks_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str
     return {name: in_batches(attack, test) for name, attack in attacks.items()}
 
 
-def foolbox_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
+def foolbox_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
     """Foolbox's FGSM and PGD; `run` is the attack alone, without a look at its success."""
     from foolbox.attacks.fast_gradient_method import LinfFastGradientAttack
     from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDescentAttack
@@ -201,7 +202,7 @@ def foolbox_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Pee
     return {name: peer(name) for name in attacks}
 
 
-def art_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
+def art_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
     """The FGSM and PGD of the Adversarial Robustness Toolbox, which makes the batches itself."""
     from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch
     from art.estimators.classification import PyTorchClassifier
@@ -236,7 +237,7 @@ def art_peers(module: torch.nn.Module, test: digits.Digits) -> dict[str, Peer]:
 
 
 def in_batches(
-    attack: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], test: digits.Digits
+    attack: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], test: mnist.Digits
 ) -> Peer:
     """An attack on tensors as one on all images, batch by batch."""
     x, y = torch.tensor(test.x), torch.tensor(test.y)

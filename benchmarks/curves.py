@@ -13,12 +13,13 @@ import torch
 
 from benchmarks.attacks import STEP_SIZE, STEPS, torch_module
 from benchmarks.measuring import medians_in_turn, print_machine, print_table, timed
-from core import digits, models
 from core.attacks import Attack, fgsm, pgd
 from core.classifier import FloatArray
-from core.digits import Digits
-from core.evaluation import evasion_curve
-from core.mlp import MLP
+from core.data import mnist
+from core.data.mnist import Digits
+from core.evaluation.rates import evasion_curve
+from core.networks import models
+from core.networks.mlp import MLP
 
 EPSILONS = np.arange(51) / 100
 SHOWN = (10, 20, 30, 50)  # places in EPSILONS of the rates to print
@@ -35,7 +36,7 @@ def main() -> None:
     """Measure and print a table for each attack."""
     network = models.load(models.path_of("report"))[0]
     assert isinstance(network, MLP)
-    test = digits.load("test")
+    test = mnist.load("test")
     first = Digits(test.x[:PGD_IMAGES], test.y[:PGD_IMAGES])
     tables = {
         "FGSM": measure("FGSM", network, test, fgsm),

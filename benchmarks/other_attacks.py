@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from benchmarks.attacks import blas_kernels, in_batches, torch_module
 from benchmarks.measuring import print_machine, print_table, timed
-from core import digits, models
 from core.attacks import bim, carlini_wagner, deepfool, jsma, mi_fgsm, pgd_l2
 from core.classifier import FloatArray, IntArray
-from core.digits import Digits
-from core.mlp import MLP
-from core.torchvision_import import torchvision_datasets
+from core.data import mnist
+from core.data.mnist import Digits
+from core.data.torchvision_import import torchvision_datasets
+from core.networks import models
+from core.networks.mlp import MLP
 
 OURS = "Small Change"
 IMAGES = 1000
@@ -77,7 +78,7 @@ def main() -> None:
     torchvision_datasets()  # Torchattacks imports torchvision
     network = models.load(models.path_of("report"))[0]
     assert isinstance(network, MLP)
-    everything = digits.load("test")
+    everything = mnist.load("test")
     test = Digits(everything.x[:IMAGES], everything.y[:IMAGES])
     few = Digits(test.x[:FEW_IMAGES], test.y[:FEW_IMAGES])
     module = torch_module(network)

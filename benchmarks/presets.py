@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from benchmarks.measuring import print_machine, print_table, timed
-from core import digits
-from core.mlp import MLP
+from core.data import mnist
+from core.networks.mlp import MLP
 from core.recipe import PRESETS, Recipe
 from core.training import split, train
 from core.training.compiled import CompiledEngine
@@ -14,7 +14,7 @@ BASELINE = "report"
 
 def main() -> None:
     """Train every preset in full, the report's between them, and print a table."""
-    training, test = digits.load("train"), digits.load("test")
+    training, test = mnist.load("train"), mnist.load("test")
     trained: dict[str, MLP] = {}
 
     def seconds(preset: str) -> float:
@@ -56,7 +56,7 @@ def most(recipe: Recipe) -> int:
     return 3 if recipe.augmented else 2
 
 
-def warm_up(training: digits.Digits, test: digits.Digits) -> None:
+def warm_up(training: mnist.Digits, test: mnist.Digits) -> None:
     """Have the loop compiled and PyTorch imported."""
     for preset in (BASELINE, "augmentation", "batch-norm"):
         recipe = replace(PRESETS[preset], epochs=1, training_images=200)

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 
 from benchmarks.measuring import print_machine, print_table, timed
-from core import digits
+from core.data import mnist
+from core.data.torchvision_import import torchvision_datasets
 from core.measures import accuracy
-from core.mlp import MLP
+from core.networks.mlp import MLP
 from core.recipe import PRESETS, Recipe
-from core.torchvision_import import torchvision_datasets
 from core.training import train
 
 RECIPE = PRESETS["report"]
@@ -33,8 +33,8 @@ class PlainLoop:
 
         torch.manual_seed(recipe.seed)
         to_tensor = transforms.ToTensor()
-        training = datasets.MNIST(digits.ROOT, train=True, transform=to_tensor)
-        test = datasets.MNIST(digits.ROOT, train=False, transform=to_tensor)
+        training = datasets.MNIST(mnist.ROOT, train=True, transform=to_tensor)
+        test = datasets.MNIST(mnist.ROOT, train=False, transform=to_tensor)
         self.images = len(training)
         self.training_loader = torch.utils.data.DataLoader(
             training, batch_size=recipe.batch_size, shuffle=True
@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="train the PyTorch loop to its end")
     full = parser.parse_args().full
 
-    training, test = digits.load("train"), digits.load("test")
+    training, test = mnist.load("train"), mnist.load("test")
     compile_seconds, _ = timed(lambda: _compile(training))
     plain = PlainLoop(RECIPE)
     endless = itertools.chain.from_iterable(plain.epoch() for _ in itertools.count())
@@ -147,15 +147,15 @@ def train_in_full() -> tuple[float, tuple[float, float]]:
 
 
 def network_accuracies(
-    network: MLP, training: digits.Digits, test: digits.Digits
+    network: MLP, training: mnist.Digits, test: mnist.Digits
 ) -> tuple[float, float]:
     """The train and the test accuracy of a network."""
     return accuracy(network, training.x, training.y), accuracy(network, test.x, test.y)
 
 
-def _compile(training: digits.Digits) -> None:
+def _compile(training: mnist.Digits) -> None:
     """Have the loop compiled by training on a single image."""
-    one = digits.Digits(training.x[:1], training.y[:1])
+    one = mnist.Digits(training.x[:1], training.y[:1])
     next(train(RECIPE, one, one, engine="compiled"))
 
 

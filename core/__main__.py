@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core import digits, models
+from core.data import mnist
+from core.networks import models
 from core.recipe import PRESETS, Recipe
 
 
@@ -75,11 +76,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _data(options: argparse.Namespace) -> None:
     for split in ("train", "test"):
-        print(f"{len(digits.load(split)):,} {split} images are in place.")
+        print(f"{len(mnist.load(split)):,} {split} images are in place.")
 
 
 def _train(options: argparse.Namespace) -> None:
-    from core.training.command import train_and_save
+    from core.training.terminal import train_and_save
 
     changes = _changes(options.settings)
     recipe = dataclasses.replace(PRESETS[options.preset], **changes)
@@ -115,7 +116,7 @@ def _models(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from core import robustness
+    from core.evaluation import robustness
 
     networks = {
         name: models.load(models.path_of(name))[0]
@@ -124,21 +125,21 @@ def _measure(options: argparse.Namespace) -> None:
     }
     budgets = len(networks) * len(robustness.EPSILONS)
     with tqdm(total=budgets, unit=" budgets") as bar:
-        robustness.write_cache(networks, digits.load("test"), on_progress=bar.update)
+        robustness.write_cache(networks, mnist.load("test"), on_progress=bar.update)
 
 
 def _report(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from core.report import PASSES, measure_report, to_html
+    from core.presentation.course_report import PASSES, measure_report, to_html
     from core.training import of_digits
-    from core.training.command import check_writable
+    from core.training.terminal import check_writable
 
     known = options.model in models.names()
     path = models.path_of(options.model) if known else Path(options.model)
     network, card = models.load(path)
     check_writable(options.out)
-    train, test = digits.load("train"), digits.load("test")
+    train, test = mnist.load("train"), mnist.load("test")
     images = PASSES * len(of_digits(test, card.recipe.digits))
     with tqdm(total=images, unit=" images", unit_scale=True) as bar:
         findings = measure_report(network, card, train, test, on_progress=bar.update)
@@ -149,7 +150,7 @@ def _report(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from core import folders
+    from core.data import folders
 
     with tqdm(total=70_000, unit=" images", unit_scale=True) as bar:
         folders.export(options.folder, on_progress=bar.update)

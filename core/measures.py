@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core import checks
-from core.chunks import in_chunks
+from core import validate
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray, IntArray
 
 
@@ -14,7 +14,7 @@ def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
     Raises:
         ValueError: `x` is not such an array of pixels in [0, 1], or has no image.
     """
-    x = checks.images(x)
+    x = validate.images(x)
     if not len(x):
         raise ValueError("x must hold at least one image")
     first = classifier.logits(x[:1])
@@ -40,7 +40,7 @@ def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:
         ValueError: as in `logits`, or `y` is not a label for each image.
     """
     predictions = predict(classifier, x)
-    return float((predictions == checks.labels(y, len(predictions))).mean())
+    return float((predictions == validate.labels(y, len(predictions))).mean())
 
 
 def evasion_rate(classifier: Classifier, x_adv: ArrayLike, y: ArrayLike) -> float:

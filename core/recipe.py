@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from core import checks
+from core import validate
 
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCHEDULES = ("constant", "step", "cosine")
@@ -108,7 +108,7 @@ class Recipe:
         if len(self.hidden) > 8:
             raise ValueError(f"hidden must be at most 8 layers, not {len(self.hidden)}")
         for units in self.hidden:
-            _within("hidden", checks.whole_number(units, name="hidden", least=1), 1, 2048)
+            _within("hidden", validate.whole_number(units, name="hidden", least=1), 1, 2048)
         object.__setattr__(self, "hidden", tuple(map(int, self.hidden)))
         for name, least, most in (
             ("epochs", 1, 1000),
@@ -120,7 +120,7 @@ class Recipe:
             ("frozen", 0, len(self.hidden)),
             ("seed", 0, 2**53),
         ):
-            value = checks.whole_number(getattr(self, name), name=name, least=least)
+            value = validate.whole_number(getattr(self, name), name=name, least=least)
             _within(name, value, least, most)
             object.__setattr__(self, name, value)  # NumPy's whole numbers can't be written as JSON
         if not (_is_number(self.learning_rate) and 0 < self.learning_rate <= 10):
@@ -153,12 +153,12 @@ class Recipe:
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} must be {words}, not {getattr(self, name)!r}")
         for digit in self.digits:
-            _within("digits", checks.whole_number(digit, name="digits", least=0), 0, 9)
+            _within("digits", validate.whole_number(digit, name="digits", least=0), 0, 9)
         if not self.digits or sorted(set(self.digits)) != list(self.digits):
             raise ValueError("digits must be some of 0 to 9, each once and in rising order")
 
     def _check_combinations(self) -> None:
-        weights = sum(a * b for a, b in pairwise((784, *self.hidden, checks.CLASSES)))
+        weights = sum(a * b for a, b in pairwise((784, *self.hidden, validate.CLASSES)))
         if weights * self.members > MOST_WEIGHTS:
             raise ValueError(
                 f"hidden and members make {weights * self.members:,} weights, "

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect, sync_playwright
 
-from core import digits
+from core.data import mnist
 from tests.browser import chromium
 from tests.browser.conftest import serve
 from tests.browser.draw_page import draw, expect_seen, open_draw, position, slider
@@ -53,7 +53,7 @@ def shot(page: Page, index: int) -> Image.Image:
 
 def write_icon(path: Path) -> None:
     """A white 7 on blue, 64 × 64."""
-    seven = Image.fromarray((digits.load("test").x[0].reshape(28, 28) * 255).astype("uint8"))
+    seven = Image.fromarray((mnist.load("test").x[0].reshape(28, 28) * 255).astype("uint8"))
     large = seven.crop((4, 5, 24, 29)).resize((53, 64), Image.Resampling.LANCZOS)
     square = ImageOps.pad(large, (64, 64))
     ImageOps.colorize(square, "#0b4f8a", "#ffffff").save(path, optimize=True)

@@ -3,21 +3,22 @@
 import numpy as np
 import pytest
 
-from core import digits, models
-from core.digits import Digits
-from core.mlp import MLP
+from core.data import mnist
+from core.data.mnist import Digits
+from core.networks import models
+from core.networks.mlp import MLP
 
 
 @pytest.fixture(scope="session")
 def training_digits() -> Digits:
     """MNIST's 60,000 training images."""
-    return digits.load("train")
+    return mnist.load("train")
 
 
 @pytest.fixture(scope="session")
 def test_digits() -> Digits:
     """MNIST's 10,000 test images."""
-    return digits.load("test")
+    return mnist.load("test")
 
 
 @pytest.fixture(scope="session")

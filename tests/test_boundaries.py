@@ -13,16 +13,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "torchvision", "numba", "plotly")
-LIGHT_CORE = [
-    f"core.{name}"
-    for name in (
-        *("attacks", "checks", "chunks", "classifier", "course_report", "digits", "drawing"),
-        *("ensemble", "evaluation", "explanations", "figures", "folders", "jobs", "losses"),
-        *("measures", "mistakes", "mlp", "models", "path", "pictures", "recipe", "remedies"),
-        *("report", "robustness", "scales", "sentences", "training", "training.outcome"),
-        *("training.queue", "trust"),
-    )
-]
+HEAVY_CORE = {"core.training.augmentation", "core.training.compiled", "core.training.pytorch"}
+HEAVY_CORE |= {"core.networks.torch_module", "core.__main__", "core.training.terminal"}
+LIGHT_CORE = sorted(
+    {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in (ROOT / "core").rglob("*.py")
+    }
+    - HEAVY_CORE
+)
 
 
 def imported_by(source: str) -> set[str]:
@@ -77,4 +76,4 @@ def test_a_page_starts_without_what_is_heavy() -> None:
 
 def test_a_heavy_import_would_be_seen() -> None:
     assert set(HEAVY) & loaded_after("core.training.compiled") == {"numba"}
-    assert "torch" in loaded_after("core.torch_classifier")
+    assert "torch" in loaded_after("core.networks.torch_module")

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import checks
+from core import validate
 from core.attacks.problem import Goal, setting
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray, IntArray
 
 # tanh comes to a pixel's 0 and 1 at infinity only, where no descent could start. Stretched by this
@@ -45,8 +45,8 @@ def carlini_wagner(
     """
     goal = Goal.of(classifier, x, y, target)
     confidence = setting(confidence, name="confidence")
-    searches = checks.whole_number(searches, name="searches", least=1)
-    steps = checks.whole_number(steps, name="steps", least=1)
+    searches = validate.whole_number(searches, name="searches", least=1)
+    steps = validate.whole_number(steps, name="steps", least=1)
     step_size = setting(step_size, name="step_size")
     initial_c = setting(initial_c, name="initial_c")
     x_adv = goal.x.copy()

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core import checks
+from core import validate
 from core.attacks.problem import Goal, setting
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray, IntArray
 
 # What is cut off at 0 and 1 leaves a step short of the boundary, the next one by less, and so on
@@ -41,7 +41,7 @@ def deepfool(
         raise ValueError("target must be None: DeepFool goes to whichever label is nearest")
     goal = Goal.of(classifier, x, y, None)
     stretch = goal.x.dtype.type(1 + setting(overshoot, name="overshoot"))
-    steps = checks.whole_number(steps, name="steps", least=1)
+    steps = validate.whole_number(steps, name="steps", least=1)
     x_adv = goal.x.copy()
 
     def attack(rows: slice) -> None:

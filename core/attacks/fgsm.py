@@ -3,7 +3,7 @@
 from numpy.typing import ArrayLike
 
 from core.attacks.problem import Problem, step_along, to_sign
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray
 
 

@@ -6,9 +6,9 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from core import checks
+from core import validate
 from core.attacks.problem import Problem, setting, to_sign
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import FloatArray, IntArray
 
 
@@ -63,7 +63,7 @@ def iterate(
     Raises:
         ValueError: a setting is out of its range; the message names it.
     """
-    steps = checks.whole_number(steps, name="steps", least=1)
+    steps = validate.whole_number(steps, name="steps", least=1)
     if step_size is None:
         step_sizes = reach * problem.epsilons / steps
     else:

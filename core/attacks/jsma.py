@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.attacks.problem import Goal, setting
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray, IntArray
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core import checks
+from core import validate
 from core.classifier import FloatArray
 from core.measures import l2_norm
 
@@ -23,7 +23,7 @@ def towards(x: ArrayLike, found: ArrayLike, shares: ArrayLike) -> FloatArray:
         ValueError: an argument is out of its range; the message names it.
     """
     x, found = _pair(x, found)
-    parts = np.atleast_1d(checks.budgets(shares, name="shares")).astype(x.dtype)
+    parts = np.atleast_1d(validate.budgets(shares, name="shares")).astype(x.dtype)
     if parts.max() > 1:
         raise ValueError(f"shares must be from 0 to 1, not {shares!r}")
     parts = parts[:, None, None]
@@ -47,13 +47,13 @@ def within(x: ArrayLike, found: ArrayLike, epsilon: ArrayLike) -> FloatArray:
         ValueError: an argument is out of its range; the message names it.
     """
     x, found = _pair(x, found)
-    affordable = l2_norm(x, found) <= checks.budgets(epsilon)[..., None]
+    affordable = l2_norm(x, found) <= validate.budgets(epsilon)[..., None]
     return np.where(affordable[..., None], found, x)
 
 
 def _pair(x: ArrayLike, found: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Both checked, and of the type of the first."""
-    x, found = checks.images(x), checks.images(found, name="found")
+    x, found = validate.images(x), validate.images(found, name="found")
     if found.shape != x.shape:
         raise ValueError(f"found must be of the shape of x, {x.shape}, not {found.shape}")
     return x, found.astype(x.dtype, copy=False)

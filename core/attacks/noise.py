@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core import checks
+from core import validate
 from core.attacks.problem import Problem, step_along
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray
 
 
@@ -29,7 +29,7 @@ def noise(
         seed: decides the signs; image i of a batch is given the i-th 784 of them.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
-    seed = checks.whole_number(seed, name="seed", least=0)
+    seed = validate.whole_number(seed, name="seed", least=0)
     signs = np.random.default_rng(seed).integers(0, 2, problem.x.shape, np.int8) * 2 - 1
     signs = signs.astype(problem.x.dtype)
     x_adv = problem.empty()

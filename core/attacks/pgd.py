@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core import checks
+from core import validate
 from core.attacks.iterated import L2Ball, LinfBall, iterate, l2_norms
 from core.attacks.problem import Problem
-from core.chunks import in_chunks
+from core.batches import in_chunks
 from core.classifier import Classifier, FloatArray
 
 
@@ -78,7 +78,7 @@ def pgd(
         keep_best: True to return the iterate that came closest to the goal, not the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
-    seed = checks.whole_number(seed, name="seed", least=0)
+    seed = validate.whole_number(seed, name="seed", least=0)
     return iterate(
         problem,
         LinfBall,
@@ -124,7 +124,7 @@ def pgd_l2(
         keep_best: True to return the iterate that came closest to the goal, not the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
-    seed = checks.whole_number(seed, name="seed", least=0)
+    seed = validate.whole_number(seed, name="seed", least=0)
     return iterate(
         problem,
         L2Ball,

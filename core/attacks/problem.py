@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import checks
+from core import validate
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import pixel_gradient
 
@@ -94,10 +94,10 @@ class Goal:
         cls, classifier: Classifier, x: ArrayLike, y: ArrayLike, target: ArrayLike | None
     ) -> "Goal":
         """Check the arguments that all attacks share (see `Attack`)."""
-        x = checks.image_array(x)
-        labels = checks.labels(y, len(x))
+        x = validate.image_array(x)
+        labels = validate.labels(y, len(x))
         if target is not None:
-            labels = checks.labels(target, len(x), name="target")
+            labels = validate.labels(target, len(x), name="target")
         return cls(classifier, x, labels, target is not None)
 
     def clean(self, rows: slice | IntArray) -> FloatArray:
@@ -107,7 +107,7 @@ class Goal:
             ValueError: a pixel is outside [0, 1], or NaN.
         """
         x = self.x[rows]
-        checks.pixels(x)
+        validate.pixels(x)
         return x
 
     def reached(self, logits: FloatArray, labels: IntArray) -> NDArray[np.bool_]:
@@ -160,7 +160,7 @@ class Problem(Goal):
     ) -> "Problem":
         """Check the arguments that all attacks with a budget share (see `Attack`)."""
         goal = Goal.of(classifier, x, y, target)
-        epsilons = checks.budgets(epsilon)
+        epsilons = validate.budgets(epsilon)
         return cls(
             goal.classifier,
             goal.x,
@@ -208,7 +208,7 @@ def setting(value: float, *, name: str) -> float:
     Raises:
         ValueError: it is not, or it is not one number.
     """
-    number = checks.budgets(value, name=name)
+    number = validate.budgets(value, name=name)
     if number.ndim:
         raise ValueError(f"{name} must be one number, not {value!r}")
     return float(number)

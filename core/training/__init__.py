@@ -11,13 +11,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core import checks
+from core import validate
 from core.classifier import FloatArray, IntArray
-from core.digits import Digits
-from core.ensemble import Ensemble
+from core.data.mnist import Digits
 from core.losses import cross_entropy
 from core.measures import logits
-from core.mlp import MLP
+from core.networks.ensemble import Ensemble
+from core.networks.mlp import MLP
 from core.recipe import Recipe
 
 ENGINES = ("compiled", "torch")
@@ -236,7 +236,7 @@ def _open_units(recipe: Recipe, images: int, rng: np.random.Generator) -> NDArra
 def initial_network(recipe: Recipe) -> MLP:
     """The untrained network: uniform in ±1/√inputs, as torch.nn.Linear starts."""
     rng = np.random.default_rng([recipe.seed, _INITIAL_WEIGHTS])
-    sizes = (784, *recipe.hidden, checks.CLASSES)
+    sizes = (784, *recipe.hidden, validate.CLASSES)
     weights, biases = [], []
     for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
         bound = 1 / np.sqrt(inputs)
@@ -251,7 +251,7 @@ def check_start(network: MLP, recipe: Recipe) -> None:
     Raises:
         ValueError: it is one.
     """
-    own, wanted = network.sizes, (784, *recipe.hidden, checks.CLASSES)
+    own, wanted = network.sizes, (784, *recipe.hidden, validate.CLASSES)
     if own != wanted:
         own_layers, wanted_layers = ("-".join(map(str, sizes)) for sizes in (own, wanted))
         raise ValueError(

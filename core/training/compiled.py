@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.classifier import FloatArray, IntArray
-from core.mlp import MLP
+from core.networks.mlp import MLP
 from core.recipe import Recipe
 
 

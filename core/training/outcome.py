@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from core import models
-from core.digits import Digits
+from core.data.mnist import Digits
 from core.measures import accuracy
+from core.networks import models
 from core.recipe import Recipe
 from core.training import EpochReport, of_digits
 

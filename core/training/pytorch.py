@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from core.classifier import FloatArray, IntArray
-from core.mlp import MLP
+from core.networks.mlp import MLP
 from core.recipe import Recipe
 
 _PGD_STEPS = 7

@@ -3,13 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from core import sentences
 from core.attacks import METHODS, Method
-from core.figures import probabilities_along
+from core.evaluation.path import Path
+from core.evaluation.scales import scale_of
 from core.losses import softmax
 from core.measures import logits
-from core.path import Path
-from core.scales import scale_of
+from core.presentation import words
+from core.presentation.charts import probabilities_along
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.digit_path import follow
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
@@ -110,7 +110,7 @@ def show_prediction(subject: Subject | None, chosen: ChosenNetwork | None) -> in
     if chosen is None:
         return None
     probabilities = softmax(logits(chosen.network, subject.x))[0]
-    st.text(sentences.on_prediction(probabilities))
+    st.text(words.on_prediction(probabilities))
     return int(probabilities.argmax())
 
 
@@ -128,7 +128,7 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
     method, target = method_chosen(), target_wanted()
     if target == label:
         st.write(
-            f"It is meant to be {sentences.with_article(label)} already, "
+            f"It is meant to be {words.with_article(label)} already, "
             "so the attack is towards any other digit."
         )
         target = None
@@ -141,7 +141,7 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
         scale=scale,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
-        sentence=sentences.on_path(
+        sentence=words.on_path(
             path,
             random_flips=noisy,
             label=label,

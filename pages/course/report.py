@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core import digits
-from core.jobs import DONE, FAILED, Progress
-from core.report import (
+from core.data import mnist
+from core.presentation.course_report import (
     Block,
     Chart,
     Findings,
@@ -17,6 +16,7 @@ from core.report import (
     sections,
     to_html,
 )
+from core.serving.jobs import DONE, FAILED, Progress
 from pages.parts import downloads
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_columns
@@ -39,7 +39,7 @@ def main() -> None:
     put_in_address({"model": chosen.name})
     try:
         train, test = training_digits(), test_digits()
-    except digits.DataFileError as error:
+    except mnist.DataFileError as error:
         st.error(str(error))
         return
     st.caption(

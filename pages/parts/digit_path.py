@@ -7,10 +7,10 @@ another cache each time.
 import numpy as np
 import streamlit as st
 
-from core import scales
 from core.attacks import METHODS
 from core.classifier import Classifier
-from core.path import Path
+from core.evaluation import scales
+from core.evaluation.path import Path
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

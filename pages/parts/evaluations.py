@@ -12,15 +12,15 @@ import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike
 
-from core import robustness
 from core.attacks import Method, noise
-from core.chunks import sparing_a_core
+from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
-from core.digits import Digits
-from core.evaluation import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
-from core.explanations import similarity
-from core.jobs import DONE, FAILED, Computation, Jobs, Progress
-from core.trust import RUNS, Check, checks
+from core.data.mnist import Digits
+from core.evaluation import robustness
+from core.evaluation.attribution import similarity
+from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
+from core.evaluation.sanity import RUNS, Check, checks
+from core.serving.jobs import DONE, FAILED, Computation, Jobs, Progress
 from pages.parts.networks import ChosenNetwork
 from pages.parts.subject import test_digits
 
@@ -258,7 +258,7 @@ def checks_of(chosen: ChosenNetwork, epsilon: float) -> Computation:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def likeness(images: int) -> FloatArray:
-    """How alike the ten digits are among so many test images; see `core.explanations`."""
+    """How alike the ten digits are among so many test images; see `core.evaluation.attribution`."""
     return similarity(*_some(test_digits(), images))
 
 

@@ -4,7 +4,8 @@ import re
 
 import streamlit as st
 
-from core import models, sentences
+from core.networks import models
+from core.presentation import words
 from pages.parts.trainings import show_accuracies
 
 
@@ -45,7 +46,7 @@ def _show_card(name: str) -> None:
         st.markdown(
             f"Trained on {card.created}{took}, epoch {card.epochs_trained} kept, seed "
             f"{card.recipe.seed}; {models.size(network):,} numbers, {len(content) / 1e6:.1f} MB. "
-            f"{sentences.on_recipe(card.recipe)}"
+            f"{words.on_recipe(card.recipe)}"
         )
     with st.container(horizontal=True):
         if content:

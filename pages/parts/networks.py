@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import models
+from core.networks import models
 from pages.parts.address import one_of, start_from_address
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from core import models
+from core.networks import models
+from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
-from core.sentences import on_recipe
 from pages.parts.address import one_of, start_from_address
 
 TITLES: Mapping[str, str] = MappingProxyType(

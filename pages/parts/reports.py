@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import streamlit as st
 
-from core import digits
-from core.digits import Digits
-from core.jobs import Jobs, Progress
-from core.report import PASSES, Findings, measure_report
+from core.data import mnist
+from core.data.mnist import Digits
+from core.presentation.course_report import PASSES, Findings, measure_report
+from core.serving.jobs import Jobs, Progress
 from core.training import of_digits
 from pages.parts.networks import ChosenNetwork
 
@@ -16,7 +16,7 @@ from pages.parts.networks import ChosenNetwork
 @st.cache_resource(show_spinner="Reading MNIST's training digits …")
 def training_digits() -> Digits:
     """MNIST's training set, once for all sessions."""
-    return digits.load("train")
+    return mnist.load("train")
 
 
 @st.cache_resource(show_spinner=False)

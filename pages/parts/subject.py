@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core import digits, drawing, pictures
 from core.classifier import FloatArray
-from core.sentences import with_article
+from core.data import drawing, mnist, pictures
+from core.presentation.words import with_article
 from pages.parts import canvas
 from pages.parts.address import put_in_address, start_from_address
 from pages.parts.digit_images import show_images
@@ -34,9 +34,9 @@ class Subject:
 
 
 @st.cache_resource(show_spinner="Reading MNIST's test digits …")
-def test_digits() -> digits.Digits:
+def test_digits() -> mnist.Digits:
     """MNIST's test set, once for all sessions."""
-    return digits.load("test")
+    return mnist.load("test")
 
 
 def choose_source() -> None:
@@ -63,7 +63,7 @@ def chosen_subject() -> Subject | None:
             return None
         stages = drawing.to_mnist(rgba, centre=st.session_state.get("centre", True))
         return Subject(id=f"{source} {name}", x=stages.x, stages=stages)
-    except (digits.DataFileError, pictures.PictureError) as error:
+    except (mnist.DataFileError, pictures.PictureError) as error:
         st.error(str(error))
     except drawing.EmptyDrawingError:
         pass  # the page says what to do where the digit would be attacked

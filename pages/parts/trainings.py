@@ -2,17 +2,18 @@
 
 import streamlit as st
 
-from core import course_report, models
-from core.checks import CLASSES
-from core.figures import training_curves
+from core.networks import models
+from core.presentation.charts import training_curves
+from core.presentation.course_report import facts
+from core.serving.trainings import Queue, Status
 from core.training.outcome import log_lines
-from core.training.queue import Queue, Status
+from core.validate import CLASSES
 
 # The course report's, on its 60,000 training and 10,000 test images, which also validated.
 REPORT_ACCURACIES = {
-    "Training": course_report.TRAIN_ACCURACY,
-    "Validation": course_report.VALIDATION_ACCURACY,
-    "Test": course_report.TEST_ACCURACY,
+    "Training": facts.TRAIN_ACCURACY,
+    "Validation": facts.VALIDATION_ACCURACY,
+    "Test": facts.TEST_ACCURACY,
 }
 
 

@@ -9,13 +9,10 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core import digits, models, remedies
 from core.classifier import FloatArray, IntArray
-from core.digits import Digits
-from core.figures import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
-from core.measures import accuracy, predict
-from core.remedies import BASELINE, REMEDIES
-from core.robustness import (
+from core.data import mnist
+from core.data.mnist import Digits
+from core.evaluation.robustness import (
     EPSILONS,
     Robustness,
     RobustnessFileError,
@@ -23,6 +20,11 @@ from core.robustness import (
     measure,
     read_cache,
 )
+from core.measures import accuracy, predict
+from core.networks import models
+from core.presentation import remedies
+from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
+from core.presentation.remedies import BASELINE, REMEDIES
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.digit_images import show_images
 from pages.parts.subject import test_digits
@@ -113,7 +115,7 @@ def main() -> None:
     chosen, epsilon = choose(names)
     try:
         test = test_digits()
-    except digits.DataFileError as error:
+    except mnist.DataFileError as error:
         st.error(str(error))
         return
     beside = [compared_with(name) for name in chosen]

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core import models
-from core.sentences import on_recipe
-from core.training.queue import QueueFullError, Status
+from core.networks import models
+from core.presentation.words import on_recipe
+from core.serving.trainings import QueueFullError, Status
 from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
 from pages.parts.network_library import show_library

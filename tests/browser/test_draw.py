@@ -17,7 +17,7 @@ from tests.browser.draw_page import (
     position,
     slider,
 )
-from tests.core.test_pictures import SEVENS
+from tests.core.data.test_pictures import SEVENS
 
 DRAWN = "canvas.dc-canvas.lower-canvas"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from core import models
+from core.networks import models
 from tests.browser.draw_page import SEVEN, draw, expect_seen
 
 NAME = "Kept by a browser test"

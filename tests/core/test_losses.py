@@ -13,7 +13,7 @@ from core.losses import (
     pixel_gradient,
     softmax,
 )
-from core.mlp import MLP
+from core.networks.mlp import MLP
 from tests.core.torch_twin import torch_twin
 
 logit_rows = arrays(np.float32, (4, 10), elements=st.floats(-60, 60, width=32))

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from core import digits, models, robustness
 from core.__main__ import main
-from core.digits import Digits
-from core.mlp import MLP
+from core.data import mnist
+from core.data.mnist import Digits
+from core.evaluation import robustness
+from core.networks import models
+from core.networks.mlp import MLP
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -86,10 +88,10 @@ def test_damaged_data_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(split: str) -> None:
-        digits.unpack(root=tmp_path)
+        mnist.unpack(root=tmp_path)
 
     monkeypatch.setattr("urllib.request.urlopen", lambda *_: (_ for _ in ()).throw(OSError("off")))
-    monkeypatch.setattr(digits, "load", fail)
+    monkeypatch.setattr(mnist, "load", fail)
     assert main(["data"]) == 1
     assert capsys.readouterr().err.startswith("error: MNIST's files in ")
 
@@ -136,7 +138,7 @@ def test_a_network_is_trained_on_folders_of_pictures(
 ) -> None:
     with monkeypatch.context() as small:
         few = Digits(test_digits.x[:300], test_digits.y[:300])
-        small.setattr(digits, "load", lambda split: few)
+        small.setattr(mnist, "load", lambda split: few)
         assert main(["export", str(tmp_path / "digits")]) == 0
     out = tmp_path / "mine.safetensors"
     arguments = ["train", "report", "--data", str(tmp_path / "digits"), "--out", str(out)]

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from core import measures
-from core.digits import Digits
-from core.mlp import MLP
+from core.data.mnist import Digits
+from core.networks.mlp import MLP
 
 
 def test_accuracy_and_evasion_by_a_plain_count(report_network: MLP, test_digits: Digits) -> None:

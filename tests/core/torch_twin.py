@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from core.mlp import MLP
+from core.networks.mlp import MLP
 
 
 def torch_twin(network: MLP, *, dtype: torch.dtype = torch.float64) -> torch.nn.Sequential:

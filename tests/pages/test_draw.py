@@ -13,10 +13,11 @@ import streamlit as st
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
-from core import digits, models
 from core.attacks import METHODS
-from core.scales import WAY, scale_of
-from tests.core.test_pictures import BAD, SEVENS
+from core.data import mnist
+from core.evaluation.scales import WAY, scale_of
+from core.networks import models
+from tests.core.data.test_pictures import BAD, SEVENS
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 
@@ -228,7 +229,7 @@ def test_centring_can_be_turned_off() -> None:
 def test_the_address_brings_everything_back() -> None:
     at = opened(model="report", attack="PGD", target="3", epsilon="0.151", digit="17")
     data = explorer(at)
-    test = digits.load("test")
+    test = mnist.load("test")
     assert data is not None
     assert data["start"] == pytest.approx(0.15)
     assert data["label"] == test.y[17]
@@ -390,10 +391,10 @@ def test_a_bad_or_missing_model_is_a_sentence_and_the_drawing_stays(
 
 def test_damaged_data_is_a_sentence_and_the_drawing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(split: str) -> None:
-        raise digits.DataFileError("MNIST's files are damaged.")
+        raise mnist.DataFileError("MNIST's files are damaged.")
 
     at = draw(opened(), SEVEN)
-    monkeypatch.setattr(digits, "load", fail)
+    monkeypatch.setattr(mnist, "load", fail)
     well(at.button_group(key="source").set_value("Test digit").run())
     assert at.error[0].value == "MNIST's files are damaged."
     well(at.button_group(key="source").set_value("Draw").run())

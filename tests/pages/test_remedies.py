@@ -10,11 +10,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import digits, models, remedies, robustness
-from core.digits import Digits
+from core.data import mnist
+from core.data.mnist import Digits
+from core.evaluation import robustness
+from core.evaluation.robustness import EPSILONS, Robustness, cached
 from core.measures import accuracy
-from core.mlp import MLP
-from core.robustness import EPSILONS, Robustness, cached
+from core.networks import models
+from core.networks.mlp import MLP
+from core.presentation import remedies
 from tests.conftest import random_mlp
 
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
@@ -215,7 +218,7 @@ def test_no_network_at_all_is_a_sentence(folder: Path) -> None:
 
 def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(split: str) -> None:
-        raise digits.DataFileError("MNIST's files are damaged.")
+        raise mnist.DataFileError("MNIST's files are damaged.")
 
-    monkeypatch.setattr(digits, "load", fail)
+    monkeypatch.setattr(mnist, "load", fail)
     assert [error.value for error in opened().error] == ["MNIST's files are damaged."]

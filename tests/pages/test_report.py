@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import course_report, digits, models
-from core.digits import Digits
+from core.data import mnist
+from core.data.mnist import Digits
 from core.measures import accuracy
-from core.mlp import MLP
+from core.networks import models
+from core.networks.mlp import MLP
+from core.presentation.course_report import facts
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
@@ -59,7 +61,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
         for table in at.table
         for cell in table.value.to_numpy().ravel()
     )
-    assert f"{100 * course_report.TRAIN_ACCURACY:.2f} %" in cells
+    assert f"{100 * facts.TRAIN_ACCURACY:.2f} %" in cells
     ours = accuracy(report_network, test_digits.x, test_digits.y)
     assert f"{100 * ours:.2f} %" in cells
     assert len(at.get("plotly_chart")) >= 2
@@ -72,7 +74,7 @@ def test_what_was_measured_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("measured twice")
 
-    monkeypatch.setattr("core.report.measure_report", fail)
+    monkeypatch.setattr("core.presentation.course_report.measure_report", fail)
     again = opened()
     assert again.table
     assert not again.error
@@ -91,7 +93,7 @@ def test_a_network_that_is_gone_or_damaged_is_a_sentence(
 
 def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(split: str) -> None:
-        raise digits.DataFileError("MNIST's files are damaged.")
+        raise mnist.DataFileError("MNIST's files are damaged.")
 
-    monkeypatch.setattr(digits, "load", fail)
+    monkeypatch.setattr(mnist, "load", fail)
     assert [error.value for error in opened().error] == ["MNIST's files are damaged."]

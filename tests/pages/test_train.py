@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import models
+from core.networks import models
 from core.recipe import PRESETS
 from pages.parts.recipe_form import TITLES
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from core import figures, sentences
-from core.evaluation import Evaluation
-from core.mistakes import confusion, most_mistaken
+from core.evaluation.confusion import confusion, most_mistaken
+from core.evaluation.rates import Evaluation
+from core.presentation import charts, words
 from pages.attack.findings.twins import pair_of
 from pages.parts import downloads
 from pages.parts.digit_images import columns_of, columns_png, show_columns
@@ -24,8 +24,7 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
     mistakes = most_mistaken(matrix)
     head = ("digit", "most often", "misclassified", "images")
     rows = [
-        (each.digit, sentences.on_mistakes(each), each.misclassified, each.images)
-        for each in mistakes
+        (each.digit, words.on_mistakes(each), each.misclassified, each.images) for each in mistakes
     ]
     left, right = st.columns(2, gap="large")
     with left:
@@ -33,10 +32,10 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         downloads.csv(head, rows, "mistakes.csv", key="mistakes_csv")
     with right:
         st.plotly_chart(
-            figures.mistakes_bars(mistakes), config=downloads.chart("mistakes"), key="mistakes_bars"
+            charts.mistakes_bars(mistakes), config=downloads.chart("mistakes"), key="mistakes_bars"
         )
     picked = st.plotly_chart(
-        figures.confusion_matrix(matrix),
+        charts.confusion_matrix(matrix),
         config=downloads.chart("matrix"),
         key="matrix",
         on_select="rerun",
@@ -63,7 +62,7 @@ def show_cell(cell: tuple[int, int] | None, evaluation: Evaluation, question: Qu
     rows = np.flatnonzero((evaluation.y == digit) & (evaluation.after == label))
     count = "no image is" if not rows.size else f"{rows.size:,} of them are"
     shown = f" The first {SHOWN_IMAGES}:" if rows.size > SHOWN_IMAGES else ""
-    st.write(f"Of the digit {digit}, {count} taken for {sentences.with_article(label)}.{shown}")
+    st.write(f"Of the digit {digit}, {count} taken for {words.with_article(label)}.{shown}")
     columns = columns_of(
         [
             pair_of(evaluation, row, f"No. {indices(question.images)[row]}")

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core import course_report, figures
 from core.attacks import METHODS
-from core.evaluation import Evaluation
-from core.jobs import FAILED, Computation
+from core.evaluation.rates import Evaluation
+from core.presentation import charts
+from core.presentation.course_report import facts
+from core.serving.jobs import FAILED, Computation
 from pages.parts import downloads
 from pages.parts.evaluations import ALL, BUDGETS, Curve, Question, curve_to_show, evaluation_of
 
@@ -57,7 +58,7 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
         some = f"Of {images:,} test images, drawn at random once for all. "
     st.caption(
         f"{some}The first rate is as the course report defines it, misclassified adversarial "
-        f"examples / all examples. The report's own is {course_report.EVASION_RATE:.2%}; it names "
+        f"examples / all examples. The report's own is {facts.EVASION_RATE:.2%}; it names "
         f"neither attack nor ε. {question.method.summary}{limit}"
     )
 
@@ -83,7 +84,7 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     if not lines:
         st.write("The first curves are being computed …")
         return waited_for
-    figure = figures.evasion_curves(
+    figure = charts.evasion_curves(
         {title: (curve.budgets, curve.rates) for title, curve in lines.items()},
         epsilon=budget,
         x_title="ε" if norm == "linf" else "ε, in the L2 norm",
@@ -138,9 +139,7 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
         within = found.l2_norm <= budget
     bound = budget * np.sqrt(784) if question.norm == "linf" else budget
     st.plotly_chart(
-        figures.norm_distribution(
-            found.y, found.l2_norm, found.misclassified & within, bound=bound
-        ),
+        charts.norm_distribution(found.y, found.l2_norm, found.misclassified & within, bound=bound),
         config=downloads.chart("l2-norms"),
         key="norms",
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.jobs import DONE, FAILED, Computation
+from core.serving.jobs import DONE, FAILED, Computation
 from pages.parts.evaluations import PATIENCE, TRUSTED, checks_of
 from pages.parts.networks import ChosenNetwork
 

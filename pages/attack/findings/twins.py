@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from core.evaluation import Evaluation
-from core.scales import WAY, scale_of
+from core.evaluation.rates import Evaluation
+from core.evaluation.scales import WAY, scale_of
 from pages.parts import downloads
 from pages.parts.digit_images import Pair, columns_of, columns_png, show_columns
 from pages.parts.evaluations import ORDER, Question, indices

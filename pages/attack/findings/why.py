@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core import course_report, sentences
 from core.classifier import FloatArray
-from core.evaluation import Evaluation
-from core.explanations import explain, rank
-from core.mistakes import Mistakes, confusion, most_mistaken
+from core.evaluation.attribution import explain, rank
+from core.evaluation.confusion import Mistakes, confusion, most_mistaken
+from core.evaluation.rates import Evaluation
+from core.presentation import words
+from core.presentation.course_report import facts
 from pages.parts import downloads
 from pages.parts.digit_images import columns_png, show_images, signed
 from pages.parts.evaluations import Question, likeness
@@ -43,8 +44,8 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     )
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
-        st.write(sentences.on_explanation(found))
-        st.write(sentences.on_likeness(digit, label, rank(alike, digit, label)))
+        st.write(words.on_explanation(found))
+        st.write(words.on_likeness(digit, label, rank(alike, digit, label)))
     with right:
         maps = [(found.digit_mean.reshape(28, 28), f"The mean {digit}")]
         if found.label_mean is not None:
@@ -79,13 +80,13 @@ def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits
             place(digit, claim.label),
             claim.explanation,
         )
-        for (digit, label), claim in zip(pairs, course_report.MISTAKEN, strict=True)
+        for (digit, label), claim in zip(pairs, facts.MISTAKEN, strict=True)
     ]
     show_table(head, rows)
     downloads.csv(head, rows, "likeness.csv", key="likeness_csv")
     if all_digits:
         places = [rank(alike, digit, label) for digit, label in pairs if label is not None]
-        st.write(sentences.on_likenesses(places))
+        st.write(words.on_likenesses(places))
     st.caption(
         "Likeness: where the label stands among the nine others, ordered by the cosine similarity "
         "of their mean images to the digit's; 1 of 9 is the most alike. Counted are images that "

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.evaluation.path import Path
+from core.evaluation.scales import L2, LINF, WAY, Scale
 from core.measures import linf_norm
-from core.path import Path
-from core.scales import L2, LINF, WAY, Scale
 
 # How the slider names its budgets: their name, a factor, digits after the point, a unit.
 AXES: Mapping[str, dict[str, Any]] = {

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from core.classifier import FloatArray
-from core.digits import Digits
-from core.mlp import MLP
+from core.data.mnist import Digits
+from core.networks.mlp import MLP
 
 
 def first(digits: Digits, count: int) -> Digits:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.classifier import FloatArray
-from core.digits import Digits
+from core.data.mnist import Digits
+from core.data.torchvision_import import torchvision_datasets
 from core.recipe import Recipe
-from core.torchvision_import import torchvision_datasets
 from core.training.augmentation import augment
 
 SOME = Recipe(rotation=20, shift=2, scaling=0.2, flip=True)

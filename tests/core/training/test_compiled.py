@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.digits import Digits
+from core.data.mnist import Digits
 from core.recipe import Recipe
 from core.training import Engine, initial_network
 from core.training.compiled import CompiledEngine

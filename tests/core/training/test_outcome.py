@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core import measures
-from core.digits import Digits
-from core.ensemble import Ensemble
+from core.data.mnist import Digits
+from core.networks.ensemble import Ensemble
 from core.recipe import Recipe
 from core.training import EpochReport, of_digits, split, train
 from core.training.outcome import log_lines, outcome

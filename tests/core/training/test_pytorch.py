@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from core import measures
 from core.attacks import fgsm
 from core.classifier import FloatArray
-from core.digits import Digits
+from core.data.mnist import Digits
 from core.losses import cross_entropy, exact_cotangent
 from core.recipe import Recipe
 from core.training import initial_network

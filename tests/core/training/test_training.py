@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import measures
-from core.digits import Digits
-from core.ensemble import Ensemble
+from core.data.mnist import Digits
 from core.losses import softmax
-from core.mlp import MLP
+from core.networks.ensemble import Ensemble
+from core.networks.mlp import MLP
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, initial_network, of_digits, split, train
 from tests.conftest import random_mlp

@@ -1,0 +1,1 @@
+"""Digits: MNIST, folders of pictures, picture files, drawings."""

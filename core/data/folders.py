@@ -1,0 +1,195 @@
+"""Digits as picture files, each in the folder of its label: `train data/7/00042.png`."""
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from core.data import mnist
+from core.classifier import FloatArray
+from core.data.mnist import Digits
+from core.data.drawing import SIDE
+
+SETS: Mapping[str, str] = MappingProxyType({"train": "train data", "test": "test data"})
+LABELS = tuple("0123456789")
+FORMATS = ("PNG", "JPEG", "BMP")
+MAX_SIDE = 4096
+PORTION = 1000  # images from one word on the progress to the next
+
+_SIZE_RULE = f"a digit's picture must be square and at most {MAX_SIDE} × {MAX_SIDE}"
+
+
+class FolderError(ValueError):
+    """Folders of digits that can't be read or written; the message names the file and says why."""
+
+
+def export(folder: Path, *, on_progress: Callable[[int], object] = lambda count: None) -> None:
+    """Write MNIST as 28 × 28 greyscale PNG files, each named for its place in MNIST's own order.
+
+    Files that are there already are left alone, so that an export that was stopped goes on where
+    it was.
+
+    Args:
+        folder: is given `train data/<label>/<index>.png` (60,000) and `test data/...` (10,000).
+        on_progress: is told again and again how many more images are in place.
+
+    Raises:
+        FolderError: something can't be written.
+        DataFileError: MNIST is missing or damaged, see `mnist.load`.
+    """
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise FolderError(f"{folder} is a file, not a folder.")
+    for split, name in SETS.items():
+        _export_set(mnist.load(split), folder / name, on_progress)
+
+
+def load(
+    folder: Path, *, on_progress: Callable[[int], object] = lambda count: None
+) -> tuple[Digits, Digits]:
+    """Read the training and the test digits from folders as `export` writes them, or one's own.
+
+    Pictures are PNG, JPEG or BMP files of any square size, in grey or colour, white ink on black
+    as MNIST's. They are scaled to 28 × 28; what is transparent becomes black. Hidden files are
+    passed over. The digits of a set are ordered by number where every file is named by one, and
+    else by label and name.
+
+    Args:
+        folder: with `train data` and `test data`, in each of them folders named 0 to 9.
+        on_progress: is told again and again how many more pictures have been read.
+
+    Raises:
+        FolderError: a folder is missing, empty or not named for a digit, or a file is not such a
+            picture.
+    """
+    if not os.path.isdir(folder):
+        raise FolderError(f"There is no folder {folder}.")
+    train, test = (_pictures(folder / name) for name in SETS.values())
+    return _read_set(train, on_progress), _read_set(test, on_progress)
+
+
+def _in_portions(n: int, on_progress: Callable[[int], object]) -> Iterator[int]:
+    """The numbers of range(n); after every portion of them, a word on how many were used."""
+    for start in range(0, n, PORTION):
+        stop = min(start + PORTION, n)
+        yield from range(start, stop)
+        on_progress(stop - start)
+
+
+def _export_set(images: Digits, folder: Path, on_progress: Callable[[int], object]) -> None:
+    """Write the images that `folder` does not have yet."""
+    for label in np.unique(images.y):
+        _make(folder / str(label))
+    for index in _in_portions(len(images), on_progress):
+        path = folder / str(images.y[index]) / f"{index:05}.png"
+        if not _is_whole(path):
+            _write(path, images.x[index])
+
+
+def _make(folder: Path) -> None:
+    """Make a folder where there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(f"The folder {folder} can't be made: {error.strerror}.") from None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether `_write` was done with a file; a power cut may leave one with nothing in it."""
+    return os.path.isfile(path) and os.path.getsize(path) > 0
+
+
+def _write(path: Path, x: FloatArray) -> None:
+    """Write `(784,)` pixels; the file is whole or not there at all."""
+    picture = Image.fromarray(np.rint(x * 255).astype(np.uint8).reshape(SIDE, SIDE))
+    # Hidden, so that `load` passes it over, and always the same, so that the next try replaces it.
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        picture.save(unfinished, "PNG", compress_level=1)
+        os.replace(unfinished, path)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise FolderError(f"{path} can't be written: {error.strerror or error}.") from None
+
+
+def _pictures(folder: Path) -> list[tuple[int, Path]]:
+    """The label and the file of each picture of a set, in their order."""
+    if not os.path.isdir(folder):
+        raise FolderError(f'There is no folder "{folder.name}" in {folder.parent}.')
+    found = []
+    for inside in _visible(folder):
+        if not os.path.isdir(inside):
+            raise FolderError(f"{inside} must lie in a folder named for its digit, 0 to 9.")
+        if inside.name not in LABELS:
+            raise FolderError(f"The folder {inside} must be named for a digit, 0 to 9.")
+        found += [(int(inside.name), file) for file in _visible(inside)]
+    if not found:
+        raise FolderError(f"There are no pictures in {folder}.")
+    if all(re.fullmatch("[0-9]+", file.stem) for _, file in found):
+        found.sort(key=lambda picture: int(picture[1].stem))
+    return found
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What lies in a folder, by name, without what systems and programs hide there."""
+    try:
+        inside = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise FolderError(f"{folder} can't be read: {error.strerror}.") from None
+    hidden = ("thumbs.db", "desktop.ini")
+    return [path for path in inside if path.name[0] != "." and path.name.lower() not in hidden]
+
+
+def _read_set(pictures: list[tuple[int, Path]], on_progress: Callable[[int], object]) -> Digits:
+    """The pictures of a set and their labels."""
+    pixels = np.empty((len(pictures), SIDE * SIDE), np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own on large pictures: the size is checked here
+        for index in _in_portions(len(pictures), on_progress):
+            pixels[index] = _read(pictures[index][1])
+    x = pixels.astype(np.float32)
+    x /= 255
+    return Digits(x, np.array([label for label, _ in pictures], np.int64))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    """The `(784,)` bytes of a picture file."""
+    no_picture = FolderError(f"{path} is not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture.")
+    if not os.path.isfile(path):
+        raise no_picture
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            width, height = picture.size
+            if width == height <= MAX_SIDE:
+                return _grey(picture)
+    except UnidentifiedImageError:
+        raise no_picture from None
+    except Image.DecompressionBombError:
+        raise FolderError(f"{path} is too large: {_SIZE_RULE}.") from None
+    except Exception as error:  # of a damaged file Pillow raises anything, AssertionError too
+        reason = getattr(error, "strerror", None) or "it is damaged or was cut short"
+        raise FolderError(f"{path} can't be read: {reason}.") from error
+    raise FolderError(f"{path} has {width} × {height} pixels: {_SIZE_RULE}.")
+
+
+def _grey(picture: Image.Image) -> NDArray[np.uint8]:
+    """A square picture as `(784,)` bytes of grey, black where it is transparent."""
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode == "I;16":  # Pillow's own conversion makes white of all but the darkest
+        picture = Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        black = Image.new("L", picture.size)
+        grey = Image.composite(picture.convert("L"), black, picture.getchannel("A"))
+    else:
+        grey = picture.convert("L")
+    if grey.size != (SIDE, SIDE):
+        grey = grey.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return np.asarray(grey).reshape(-1)

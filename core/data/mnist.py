@@ -1,0 +1,116 @@
+"""MNIST as arrays."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.classifier import FloatArray, IntArray
+
+ROOT = Path(__file__).parents[2] / "data"
+
+# The unpacked files and their MD5 sums, for each split the images and the labels. The archives'
+# own sums are torchvision's to check.
+_FILES = {
+    "train": (
+        ("train-images-idx3-ubyte", "6bbc9ace898e44ae57da46a324031adb"),
+        ("train-labels-idx1-ubyte", "a25bea736e30d166cdddb491f175f624"),
+    ),
+    "test": (
+        ("t10k-images-idx3-ubyte", "2646ac647ad5339dbf082846283269ea"),
+        ("t10k-labels-idx1-ubyte", "27ae3e4e09519cfbb04c329615203637"),
+    ),
+}
+
+
+class DataFileError(ValueError):
+    """MNIST's files are missing or damaged and could not be had; the message says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Digits:
+    """Images and what they are of.
+
+    Attributes:
+        x: `(N, 784)` float32 pixels in [0, 1], 0 the background; not to be written to.
+        y: `(N,)` labels 0 to 9; not to be written to.
+    """
+
+    x: FloatArray
+    y: IntArray
+
+    def __post_init__(self) -> None:
+        self.x.setflags(write=False)
+        self.y.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def load(split: str, *, root: Path = ROOT) -> Digits:
+    """The 60,000 "train" or the 10,000 "test" images of MNIST.
+
+    The first time, `torchvision.datasets.MNIST` verifies and unpacks the archives in
+    `root/MNIST/raw`, and downloads those that are missing; afterwards NumPy alone reads what
+    was unpacked.
+
+    Raises:
+        ValueError: `split` is neither.
+        DataFileError: the files are missing or damaged, and it could not be mended.
+    """
+    if split not in _FILES:
+        raise ValueError(f'split must be "train" or "test", not {split!r}')
+    folder = root / "MNIST" / "raw"
+    if not all(_intact(folder / name, md5) for name, md5 in _FILES[split]):
+        unpack(root=root)
+    images, labels = (folder / name for name, _ in _FILES[split])
+    pixels = _read_idx(images).reshape(-1, 784)
+    x = pixels.astype(np.float32)
+    x /= 255
+    return Digits(x, _read_idx(labels).astype(np.int64))
+
+
+def unpack(*, root: Path = ROOT) -> None:
+    """Have torchvision verify and unpack MNIST's archives in `root`, and download what is missing.
+
+    Raises:
+        DataFileError: it could not.
+    """
+    from core.data.torchvision_import import torchvision_datasets
+
+    folder = root / "MNIST" / "raw"
+    try:
+        # torchvision takes an unpacked file that is there for a good one, so bad ones go first.
+        for name, md5 in (file for files in _FILES.values() for file in files):
+            if not _intact(folder / name, md5):
+                (folder / name).unlink(missing_ok=True)
+        torchvision_datasets().MNIST(root, download=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        damaged = [
+            name
+            for files in _FILES.values()
+            for name, md5 in files
+            if not _intact(folder / name, md5)
+        ]
+        raise DataFileError(
+            f"MNIST's files in {folder} are missing or damaged "
+            f"({', '.join(damaged)}), and could not be unpacked or downloaded: {error}. Restore "
+            "that folder from a fresh clone, or try again with a network."
+        ) from error
+
+
+def _intact(path: Path, md5: str) -> bool:
+    try:
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == md5
+    except OSError:
+        return False
+
+
+def _read_idx(path: Path) -> NDArray[np.uint8]:
+    """The bytes of an idx file: 0, 0, the type 8, how many dimensions, their sizes, the data."""
+    content = path.read_bytes()
+    dimensions = content[3]
+    shape = np.frombuffer(content, ">i4", dimensions, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)

@@ -1,0 +1,1 @@
+"""What attacks make of networks, measured."""

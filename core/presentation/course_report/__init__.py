@@ -1,0 +1,29 @@
+"""The course report, line by line: what it says beside what is measured on a network."""
+
+from core.presentation.course_report.content import (
+    Block,
+    Chart,
+    Gallery,
+    Picture,
+    Section,
+    Table,
+    Text,
+)
+from core.presentation.course_report.findings import PASSES, Findings, measure_report
+from core.presentation.course_report.html_file import to_html
+from core.presentation.course_report.sections import sections
+
+__all__ = [
+    "PASSES",
+    "Block",
+    "Chart",
+    "Findings",
+    "Gallery",
+    "Picture",
+    "Section",
+    "Table",
+    "Text",
+    "measure_report",
+    "sections",
+    "to_html",
+]

@@ -1,0 +1,177 @@
+"""The report as one HTML file that needs nothing else: no network, no other file."""
+
+import base64
+import html
+import io
+import re
+
+import numpy as np
+from PIL import Image
+
+from core.classifier import FloatArray
+from core.presentation.charts import plotly_script, to_div
+from core.presentation.course_report.content import Block, Chart, Gallery, Section, Table, Text
+from core.presentation.course_report.findings import Findings
+from core.presentation.course_report.sections import sections
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2129; --paper: #fff; --line: #d5d9e0; --soft: #f3f5f8;
+        --link: #0060a0; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e7ec; --paper: #14171c; --line: #3a404b; --soft: #1f242c; --link: #6cb8f0; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem 1.2rem 4rem; max-width: 62rem; color: var(--ink);
+       background: var(--paper); font: 1rem/1.55 system-ui, sans-serif; }
+h1 { font-size: 1.9rem; line-height: 1.2; overflow-wrap: anywhere; }
+h2 { font-size: 1.35rem; margin: 3rem 0 0.6rem; padding-top: 0.8rem;
+     border-top: 1px solid var(--line); }
+p { max-width: 46rem; overflow-wrap: break-word; }
+a { color: var(--link); }
+nav ol { columns: 18rem; padding-left: 1.6rem; }
+code { background: var(--soft); padding: 0.1em 0.3em; border-radius: 4px; }
+.wide { overflow-x: auto; margin: 1.2rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+caption, figcaption { text-align: left; font-size: 0.9rem; padding: 0.3rem 0; }
+caption { font-weight: 600; }
+caption span { display: block; max-width: min(46rem, 100vw - 2.4rem); }
+th, td { padding: 0.3rem 1.2rem 0.3rem 0; text-align: left; vertical-align: top;
+         border-bottom: 1px solid var(--line); }
+thead th { vertical-align: bottom; }
+tbody th { font-weight: 400; }
+td.long { min-width: 13rem; }
+figure { margin: 1.2rem 0; }
+.columns { display: grid; gap: 1rem 0.8rem; grid-template-columns: repeat(auto-fill, 5.1rem); }
+@media (max-width: 40rem) { .columns { grid-template-columns: repeat(5, 1fr); } }
+.columns img { display: block; width: 100%; margin-bottom: 0.3rem; image-rendering: pixelated;
+               border-radius: 3px; }
+.columns span { display: block; font-size: 0.85rem; line-height: 1.35; }
+"""
+
+# Plotly draws in the colours that it is given; these follow the page's.
+_SCRIPT = """
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function paint() {
+  const page = getComputedStyle(document.documentElement);
+  const [ink, paper, line] = ["--ink", "--paper", "--line"].map(
+    (name) => page.getPropertyValue(name).trim());
+  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line };
+  const layout = { font: { color: ink }, paper_bgcolor: paper, plot_bgcolor: paper,
+                   xaxis: axis, yaxis: axis, hoverlabel: { bgcolor: paper } };
+  for (const chart of document.querySelectorAll(".plotly-graph-div"))
+    Plotly.relayout(chart, { template: { layout } });
+}
+dark.addEventListener("change", paint);
+paint();
+"""
+
+# Should anything ask the network for something after all, the browser does not let it.
+_POLICY = (
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+)
+
+
+def to_html(findings: Findings, *, name: str) -> str:
+    """The report as a self-contained HTML file.
+
+    Args:
+        findings: see `core.presentation.course_report.measure_report`.
+        name: what the network is called.
+    """
+    parts = sections(findings)
+    title = f"The course report, line by line: {html.escape(name)}"
+    contents = "".join(
+        f'<li><a href="#{_anchor(part)}">{html.escape(part.title)}</a></li>' for part in parts
+    )
+    body = "".join(map(_section, parts))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n"
+        f"<script>{plotly_script()}</script>\n</head>\n<body>\n"
+        f"<header>\n<h1>{title}</h1>\n"
+        "<p>A course report on network and system security (April 2024) trained a network to read "
+        "handwritten digits, and attacked it. Here stands what it says, number by number and "
+        "figure by figure, beside what was measured on the network "
+        f"<strong>{html.escape(name)}</strong>.</p>\n</header>\n"
+        f'<nav aria-label="Sections"><ol>{contents}</ol></nav>\n<main>\n{body}</main>\n'
+        f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    blocks = "\n".join(map(_block, section.blocks))
+    anchor, title = _anchor(section), html.escape(section.title)
+    return (
+        f'<section aria-labelledby="{anchor}">\n<h2 id="{anchor}">{title}</h2>\n'
+        f"{blocks}\n</section>\n"
+    )
+
+
+def _anchor(section: Section) -> str:
+    """The title as it stands in an address."""
+    return re.sub(r"\W+", "-", section.title.lower())
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, Text):
+        return f"<p>{_text(block.text)}</p>"
+    if isinstance(block, Table):
+        return _table(block)
+    if isinstance(block, Chart):
+        caption = html.escape(block.caption)
+        return (
+            f'<figure role="group" aria-label="{caption}">{to_div(block.figure)}'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+    return _gallery(block)
+
+
+def _text(text: str) -> str:
+    """Escaped text, with what stands in backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(text))
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.head)
+    rows = "\n".join(
+        f'<tr><th scope="row">{_text(first)}</th>{"".join(map(_cell, others))}</tr>'
+        for first, *others in table.rows
+    )
+    caption = html.escape(table.caption)
+    return (
+        f'<div class="wide" role="region" aria-label="{caption}" tabindex="0"><table>'
+        f"<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{rows}\n</tbody></table></div>"
+    )
+
+
+def _cell(text: str) -> str:
+    """A table's cell; on a phone, one with a sentence would else be a column of single words."""
+    kind = ' class="long"' if len(text) > 30 else ""
+    return f"<td{kind}>{_text(text)}</td>"
+
+
+def _gallery(gallery: Gallery) -> str:
+    columns = "\n".join(
+        "<div>"
+        + "".join(
+            f'<img alt="{html.escape(picture.alt)}" src="{_data_uri(picture.pixels)}">'
+            for picture in pictures
+        )
+        + f"<span>{_text(caption)}</span></div>"
+        for pictures, caption in gallery.columns
+    )
+    return (
+        f'<figure><div class="columns">{columns}</div>'
+        f"<figcaption>{html.escape(gallery.caption)}</figcaption></figure>"
+    )
+
+
+def _data_uri(pixels: FloatArray) -> str:
+    """A greyscale image, `(784,)` pixels in [0, 1], as a PNG file in an address."""
+    buffer = io.BytesIO()
+    grey = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
+    Image.fromarray(grey.reshape(28, 28)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,106 @@
+"""The report's section on why digits are taken for others: whether they are alike."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from core.evaluation.attribution import Explanation, rank
+from core.evaluation.confusion import most_mistaken
+from core.presentation.course_report.content import (
+    Block,
+    Gallery,
+    Picture,
+    Table,
+    Text,
+    arrow,
+    counted,
+)
+from core.presentation.course_report.facts import Mistaken
+from core.presentation.course_report.findings import Alike, Findings, Turned
+from core.presentation.words import on_likenesses
+
+
+def on_explanations(findings: Findings) -> Iterable[Block]:
+    """The report's explanations of its ten labels, against what can be measured of them."""
+    told = findings.turned
+    if not told:
+        yield Text("Of the pairs that it explains, this network knows none.")
+        return
+    alike = findings.alike
+    yield Text(
+        "The report explains each label by strokes that both digits share. Here two digits are as "
+        "alike as their mean test images: 1 would be the same image, 0 two without a pixel in "
+        "common. Of the nine other digits, the most alike has place 1."
+    )
+    yield Table(
+        "The report's labels and explanations",
+        (
+            *("digit and label", "the report's explanation", "alike", "place", "upper halves"),
+            *("lower halves", "taken for it under FGSM", "decided in the upper half"),
+        ),
+        tuple(_explanation_row(each, alike) for each in told),
+    )
+    theirs = [_place(alike, each.said.digit, each.label) for each in told]
+    ours = [
+        _place(alike, mistakes.digit, mistakes.labels[0])
+        for mistakes in most_mistaken(findings.evasion["exact"].confusion)
+        if mistakes.labels
+    ]
+    all_digits = len(findings.card.recipe.digits) == 10  # among fewer, there are fewer places
+    if all_digits:
+        yield Text(f"By the report, {on_likenesses(theirs)}")
+    if all_digits and ours:
+        yield Text(f"On this network, {on_likenesses(ours)}")
+    halves = [each.said for each in told if each.said.alike_half]
+    if halves:
+        holds = [said.digit for said in halves if _holds(said, alike)]
+        yield Text(
+            f"Where the report finds the likeness in one half of the digit, that half is the more "
+            f"alike one for {counted(holds, len(halves))}."
+        )
+    if columns := tuple(_moved(each.explanation) for each in told if each.explanation):
+        yield Gallery(
+            "Of each digit and its label the mean image, then the pixels that moved the decision "
+            "from one to the other: the brighter, the more, to first order",
+            columns,
+        )
+
+
+def _explanation_row(turned: Turned, alike: Alike) -> tuple[str, ...]:
+    said, pair = turned.said, (turned.said.digit, turned.label)
+    upper = ""
+    if turned.explanation is not None:
+        moved = turned.explanation.contributions
+        upper = f"{100 * moved[:392].sum() / moved.sum():.0f}\N{NO-BREAK SPACE}%"
+    return (
+        arrow(*pair),
+        said.explanation,
+        f"{alike.whole[pair]:.2f}",
+        str(_place(alike, *pair)),
+        f"{alike.upper[pair]:.2f}",
+        f"{alike.lower[pair]:.2f}",
+        f"{turned.turned:,} of {turned.images:,}",
+        upper,
+    )
+
+
+def _place(alike: Alike, digit: int, label: int) -> int:
+    return rank(alike.whole, digit, label)
+
+
+def _holds(said: Mistaken, alike: Alike) -> bool:
+    """Whether the half that is said to be alike is the more alike one."""
+    upper, lower = (half[said.digit, said.label] for half in (alike.upper, alike.lower))
+    return bool(upper > lower if said.alike_half == "upper" else lower > upper)
+
+
+def _moved(explanation: Explanation) -> tuple[tuple[Picture, ...], str]:
+    """A digit, its label, and the pixels that moved the decision."""
+    digit, label = explanation.digit, explanation.label
+    moved = np.maximum(-explanation.contributions, 0)
+    pictures = [Picture(explanation.digit_mean, f"the mean {digit}")]
+    if explanation.label_mean is not None:
+        pictures.append(Picture(explanation.label_mean, f"the mean {label}"))
+    brightness = moved / (moved.max() or 1)
+    pictures.append(Picture(brightness, f"the pixels that made the {digit} a {label}"))
+    return tuple(pictures), arrow(digit, label)

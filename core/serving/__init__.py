@@ -1,0 +1,1 @@
+"""One computation for all who ask."""

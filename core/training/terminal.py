@@ -1,0 +1,125 @@
+"""Training in a terminal: the report's log, a progress bar, and a file at the end."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from core.data import folders, mnist
+from core.networks import models
+from core.networks.mlp import MLP
+from core.recipe import Recipe
+from core.training import EpochReport, check_start, split, train
+from core.training.outcome import log_lines, outcome
+
+
+def train_and_save(
+    recipe: Recipe,
+    out: Path | str,
+    *,
+    engine: str | None,
+    data: Path | None = None,
+    today: str,
+) -> None:
+    """Train by a recipe, print each epoch as the report does, and save the network.
+
+    The last epoch is saved, as in the report, unless the recipe stops early. Ctrl-C ends the
+    training, and then it is the epoch with the best validation accuracy so far.
+
+    Args:
+        recipe: the settings.
+        out: the file to write, or a name to keep the network under.
+        engine: as in `core.training.train`.
+        data: folders of pictures to learn from and test on; None for MNIST.
+        today: the date for the card, as YYYY-MM-DD.
+
+    Raises:
+        ValueError: `out` can't be written, which is found out before the training; or as in
+            `train`, `core.data.mnist.load` and `core.data.folders.load`.
+        OSError: the disk filled up meanwhile.
+        KeyboardInterrupt: it was stopped before the first epoch ended; nothing is saved.
+    """
+    if isinstance(out, Path):
+        check_writable(out)
+    else:
+        out = models.check_name(out)
+    start = load_start(recipe)
+    if data is None:
+        everything, test = mnist.load("train"), mnist.load("test")
+    else:
+        everything, test = folders.load(data)
+    training, validation = split(recipe, everything, test)
+
+    reports: list[EpochReport] = []
+    stopped = False
+    began = time.monotonic()
+    images = recipe.members * recipe.epochs * len(training)
+    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+        run = train(
+            recipe, training, validation, start=start, engine=engine, on_progress=bar.update
+        )
+        try:
+            for report in run:
+                reports.append(report)
+                bar.write(log_lines(recipe, report))
+        except KeyboardInterrupt:
+            if not reports:
+                raise
+            stopped = True
+        seconds = time.monotonic() - began
+        network, card = outcome(
+            recipe,
+            reports,
+            training=training,
+            validation=validation,
+            test=test,
+            seconds=seconds,
+            today=today,
+            stopped=stopped,
+        )
+        if stopped:
+            bar.write(f"Stopped; keeping epoch {card.epochs_trained}, the best so far")
+
+    if isinstance(out, Path):
+        models.save(out, network, card)
+    else:
+        out = models.path_of(models.keep(out, network, card))
+    print(f"Training accuracy:   {card.train_accuracy:.2%}")
+    print(f"Validation accuracy: {card.validation_accuracy:.2%}")
+    print(f"Test accuracy:       {card.test_accuracy:.2%}")
+    if not recipe.held_out:
+        print(f"(Validation and test are the same {len(validation):,} images, as in the report.)")
+    print(f"Saved as {os.path.relpath(out)}")
+
+
+def load_start(recipe: Recipe) -> MLP | None:
+    """The network that a recipe starts from; None for a fresh one.
+
+    Raises:
+        ValueError: there is no such network, it is an ensemble, or has other layers.
+    """
+    if not recipe.start:
+        return None
+    network = models.load(models.path_of(recipe.start))[0]
+    if not isinstance(network, MLP):
+        raise ValueError(f"start: {recipe.start} is an ensemble; start from a single network")
+    check_start(network, recipe)
+    return network
+
+
+def check_writable(out: Path) -> None:
+    """Raise now what writing a file would raise after the work.
+
+    Raises:
+        ValueError: `out` is a folder, or can't be written; the message says which.
+    """
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; name a file to write")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"{out} can't be written: {error.strerror}") from None

@@ -1,0 +1,405 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import batches
+from core.attacks import MINIMAL_ATTACKS, carlini_wagner, deepfool, jsma, towards, within
+from core.attacks.deepfool import MARGIN
+from core.attacks.problem import MinimalAttack
+from core.classifier import FloatArray, IntArray
+from core.data.mnist import Digits
+from core.networks.ensemble import Ensemble
+from core.networks.mlp import MLP
+from core.networks.torch_module import TorchClassifier
+from tests.conftest import random_mlp
+from tests.core.torch_twin import torch_twin
+
+every_attack = pytest.mark.parametrize("attack", MINIMAL_ATTACKS.values(), ids=MINIMAL_ATTACKS)
+targeted_attack = pytest.mark.parametrize("attack", [carlini_wagner, jsma])
+
+
+def predictions(network: MLP, x: FloatArray) -> IntArray:
+    hidden = x
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        hidden = np.maximum(hidden @ weight + bias, 0)
+    labels: IntArray = (hidden @ network.weights[-1] + network.biases[-1]).argmax(axis=1)
+    return labels
+
+
+def norms(x: FloatArray, x_adv: FloatArray) -> FloatArray:
+    squares: FloatArray = ((x_adv.astype(np.float64) - x) ** 2).sum(axis=1)
+    return np.sqrt(squares)
+
+
+def referee(x: FloatArray, x_adv: FloatArray) -> None:
+    """What every adversarial image must satisfy, recomputed from the images alone."""
+    assert x_adv.shape == x.shape
+    assert x_adv.dtype == x.dtype
+    assert x_adv.min() >= 0
+    assert x_adv.max() <= 1
+
+
+@every_attack
+def test_nearly_every_image_is_misclassified_and_those_that_were_come_back(
+    attack: MinimalAttack, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[200:400], test_digits.y[200:400]
+    x_adv = attack(report_network, x, y)
+    referee(x, x_adv)
+    before, after = predictions(report_network, x), predictions(report_network, x_adv)
+    wrong = before != y
+    assert wrong.any()
+    np.testing.assert_array_equal(x_adv[wrong], x[wrong])
+    assert (after != y).mean() > 0.99
+    # One for which nothing was found is not changed in vain.
+    np.testing.assert_array_equal(x_adv[after == y], x[after == y])
+    assert (norms(x, x_adv)[before == y] > 0).all()
+
+
+@targeted_attack
+def test_targets_are_arrived_at(
+    attack: MinimalAttack, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:100], test_digits.y[:100]
+    target = (y + 1) % 10
+    target[:20] = predictions(report_network, x[:20])
+    x_adv = attack(report_network, x, y, target=target)
+    referee(x, x_adv)
+    np.testing.assert_array_equal(x_adv[:20], x[:20])
+    arrived = predictions(report_network, x_adv) == target
+    assert arrived[20:].mean() > 0.75
+    np.testing.assert_array_equal(x_adv[~arrived], x[~arrived])
+    # A single label stands for all.
+    np.testing.assert_array_equal(
+        attack(report_network, x[:5], y[:5], target=3),
+        attack(report_network, x[:5], y[:5], target=np.full(5, 3)),
+    )
+
+
+def test_carlini_and_wagner_arrive_at_nearly_every_target_and_jsma_within_fewer_pixels_at_fewer(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:100], test_digits.y[:100]
+    target = (y + 1) % 10
+
+    def arrived(x_adv: FloatArray) -> float:
+        return float((predictions(report_network, x_adv) == target).mean())
+
+    assert arrived(carlini_wagner(report_network, x, y, target=target)) > 0.97
+    shares = [
+        arrived(jsma(report_network, x, y, target=target, pixel_share=share))
+        for share in (0.0, 0.03, 0.3)
+    ]
+    assert shares[0] < 0.05 < shares[1] < shares[2]
+
+
+def linear_problem() -> tuple[MLP, FloatArray, IntArray, FloatArray, FloatArray]:
+    """A linear network, images far from black and white, and their nearest boundaries.
+
+    Returns:
+        The network, x, y, the distance to the nearest boundary, and the unit vector towards it.
+    """
+    network = random_mlp((784, 10), seed=1)
+    weight, bias = network.weights[0], network.biases[0]
+    x = np.random.default_rng(2).uniform(0.4, 0.6, (50, 784))
+    y = predictions(network, x)
+    distance, direction = np.full(50, np.inf), np.zeros_like(x)
+    for image in range(50):
+        for other in set(range(10)) - {int(y[image])}:
+            w = weight[:, other] - weight[:, y[image]]
+            gap = x[image] @ -w + bias[y[image]] - bias[other]
+            if gap / np.linalg.norm(w) < distance[image]:
+                distance[image] = gap / np.linalg.norm(w)
+                direction[image] = w / np.linalg.norm(w)
+    return network, x, y, distance, direction
+
+
+def test_deepfool_on_a_linear_network_is_the_projection_onto_the_nearest_boundary() -> None:
+    network, x, y, distance, direction = linear_problem()
+    for overshoot in (0.02, 0.5):
+        x_adv = deepfool(network, x, y, overshoot=overshoot)
+        length = (1 + overshoot) * (distance + MARGIN)
+        np.testing.assert_allclose(x_adv, x + length[:, None] * direction, rtol=0, atol=1e-9)
+
+
+def test_carlini_and_wagner_come_close_to_the_nearest_boundary_of_a_linear_network() -> None:
+    network, x, y, distance, _ = linear_problem()
+    x_adv = carlini_wagner(network, x, y)
+    assert (predictions(network, x_adv) != y).all()
+    found = norms(x, x_adv)
+    assert (found >= distance - 1e-9).all()
+    assert np.median(found / distance) < 1.02
+
+
+def test_carlini_and_wagner_find_smaller_perturbations_than_deepfool_and_both_than_jsma(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:150], test_digits.y[:150]
+    right = predictions(report_network, x) == y
+    carlini, deep, saliency = (
+        np.median(norms(x, attack(report_network, x, y))[right])
+        for attack in (carlini_wagner, deepfool, jsma)
+    )
+    assert 0.5 < carlini < deep < saliency
+
+
+def test_confidence_is_the_margin_by_which_the_goal_is_won(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:60], test_digits.y[:60]
+    images = np.arange(60)
+    for target in (None, (y + 3) % 10):
+        goal = y if target is None else target
+        x_adv = carlini_wagner(report_network, x, y, target=target, confidence=4, steps=100)
+        logits = report_network.logits(x_adv).astype(np.float64)
+        others = logits.copy()
+        others[images, goal] = -np.inf
+        won = logits[images, goal] - others.max(axis=1)
+        won *= -1 if target is None else 1
+        changed = norms(x, x_adv) > 0
+        assert changed.mean() > 0.9
+        assert won[changed].min() > 4 - 1e-3
+
+
+def test_carlini_and_wagner_with_more_searches_find_nothing_larger(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:40], test_digits.y[:40]
+    sizes = [
+        norms(x, carlini_wagner(report_network, x, y, searches=searches)) for searches in (1, 2, 4)
+    ]
+    assert (sizes[0] >= sizes[1]).all()
+    assert (sizes[1] >= sizes[2]).all()
+    assert (sizes[0] > sizes[2]).mean() > 0.9
+
+
+def test_jsma_makes_few_pixels_white_and_leaves_the_others(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:100], test_digits.y[:100]
+    for target, share in ((None, 0.145), ((y + 1) % 10, 0.145), (None, 0.01)):
+        x_adv = jsma(report_network, x, y, target=target, pixel_share=share)
+        changed = x_adv != x
+        assert changed.any()
+        assert (changed.sum(axis=1) <= share * 784).all()
+        assert (x_adv[changed] == 1).all()
+
+
+def slow_jsma(
+    module: torch.nn.Module, x: FloatArray, label: int, pairs: int, *, targeted: bool
+) -> FloatArray:
+    """One image's saliency-map attack as the paper writes it, every pair looked at."""
+    here = torch.tensor(x)
+    for turn in range(pairs + 1):
+        if (int(module(here[None]).argmax()) == label) == targeted:
+            return here.numpy()
+        if turn == pairs:
+            break
+        jacobian = torch.autograd.functional.jacobian(lambda z: module(z[None])[0], here)
+        jacobian *= 1 - here
+        best, largest = None, 0.0
+        for p in range(len(here)):
+            for q in range(p):
+                if here[p] == 1 or here[q] == 1:
+                    continue
+                alpha = float(jacobian[label, p] + jacobian[label, q])
+                beta = float(jacobian[:, p].sum() + jacobian[:, q].sum()) - alpha
+                if not targeted:
+                    alpha, beta = -alpha, -beta
+                if alpha > 0 and beta < 0 and -alpha * beta > largest:
+                    best, largest = (p, q), -alpha * beta
+        if best is None:
+            break
+        here[list(best)] = 1
+    return x
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+def test_jsma_takes_the_pairs_that_a_look_at_all_of_them_takes(targeted: bool) -> None:
+    network = random_mlp((16, 24, 10), seed=7)  # which some images mislead and others don't
+    module = torch_twin(network)
+    x = (np.random.default_rng(4).random((40, 16)) * 0.6).round(1)
+    y = predictions(network, x)
+    labels = network.logits(x).argsort(axis=1)[:, -2] if targeted else y
+    x_adv = jsma(network, x, y, target=labels if targeted else None, pixel_share=0.7)
+    expected = [
+        slow_jsma(module, image, int(label), 5, targeted=targeted)
+        for image, label in zip(x, labels, strict=True)
+    ]
+    np.testing.assert_array_equal(x_adv, expected)
+    assert 0 < (x_adv != x).any(axis=1).sum() < 40
+
+
+@every_attack
+def test_chunks_and_neighbours_make_no_difference(
+    attack: MinimalAttack, report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = MLP(
+        tuple(weight.astype(np.float64) for weight in report_network.weights),
+        tuple(bias.astype(np.float64) for bias in report_network.biases),
+    )
+    x, y = test_digits.x[:30].astype(np.float64), test_digits.y[:30]
+    together = attack(network, x, y)
+    monkeypatch.setattr(batches, "CHUNK", 9)
+    np.testing.assert_allclose(attack(network, x, y), together, atol=1e-6)
+    np.testing.assert_allclose(attack(network, x[7:8], y[7:8]), together[7:8], atol=1e-6)
+
+
+@every_attack
+def test_any_classifier_can_be_attacked(
+    attack: Callable[..., FloatArray], report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:20], test_digits.y[:20]
+    quick = {"searches": 2, "steps": 60} if attack is carlini_wagner else {}
+    ours = attack(report_network, x, y, **quick)
+    module = torch_twin(report_network, dtype=torch.float32)
+    theirs = attack(TorchClassifier(module), x, y, **quick)
+    np.testing.assert_allclose(norms(x, theirs), norms(x, ours), rtol=0.01)
+    ensemble = Ensemble((report_network, report_network))
+    x_adv = attack(ensemble, x, y, **quick)
+    assert (ensemble.logits(x_adv).argmax(axis=1) != y).all()
+
+
+@every_attack
+def test_where_no_gradient_leads_anywhere_the_image_stays(attack: MinimalAttack) -> None:
+    network = MLP((np.zeros((12, 10)),), (np.arange(10.0),))
+    x = np.random.default_rng(0).random((3, 12))
+    np.testing.assert_array_equal(attack(network, x, 9), x)
+
+
+@every_attack
+def test_no_images_are_no_trouble(attack: MinimalAttack, report_network: MLP) -> None:
+    assert attack(report_network, np.zeros((0, 784)), np.zeros(0, int)).shape == (0, 784)
+
+
+@every_attack
+def test_the_images_given_are_not_written_to(
+    attack: MinimalAttack, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:5].copy(), test_digits.y[:5]
+    before = x.copy()
+    attack(report_network, x, y)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_deepfool_refuses_a_target(report_network: MLP) -> None:
+    with pytest.raises(ValueError, match="^target must be None: DeepFool"):
+        deepfool(report_network, np.zeros((1, 784)), [1], target=3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pixels=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
+    label=st.integers(0, 9),
+    target=st.none() | st.integers(0, 9),
+    name=st.sampled_from(list(MINIMAL_ATTACKS)),
+)
+def test_any_image(
+    small_network: MLP, pixels: list[float], label: int, target: int | None, name: str
+) -> None:
+    x = np.array([pixels], np.float32)
+    if name == "deepfool":
+        target = None
+    quick: dict[str, Any] = {"searches": 2, "steps": 20} if name == "carlini_wagner" else {}
+    x_adv = MINIMAL_ATTACKS[name](small_network, x, [label], target=target, **quick)
+    referee(x, x_adv)
+    if not np.array_equal(x_adv, x):
+        after = small_network.logits(x_adv)[0].argmax()
+        assert after != label if target is None else after == target
+
+
+BAD_ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
+    ("x", {"x": np.zeros(784)}),
+    ("x", {"x": np.full((2, 784), 1.01)}),
+    ("x", {"x": np.full((2, 784), np.nan)}),
+    ("y", {"y": [1, 2, 3]}),
+    ("y", {"y": [1, 10]}),
+]
+
+
+@every_attack
+@pytest.mark.parametrize(("name", "bad"), BAD_ARGUMENTS)
+def test_a_bad_argument_is_named(
+    attack: Callable[..., FloatArray], name: str, bad: dict[str, Any], report_network: MLP
+) -> None:
+    arguments: dict[str, Any] = {"x": np.zeros((2, 784)), "y": [1, 2], **bad}
+    with pytest.raises(ValueError, match=rf"^{name} must"):
+        attack(report_network, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("attack", "name", "bad"),
+    [
+        (deepfool, "overshoot", -0.1),
+        (deepfool, "overshoot", [0.1]),
+        (deepfool, "steps", 0),
+        (carlini_wagner, "confidence", -1),
+        (carlini_wagner, "searches", 0),
+        (carlini_wagner, "steps", 1.5),
+        (carlini_wagner, "step_size", np.inf),
+        (carlini_wagner, "initial_c", np.nan),
+        (carlini_wagner, "target", 10),
+        (jsma, "pixel_share", 1.1),
+        (jsma, "pixel_share", -0.1),
+        (jsma, "target", [1, 2, 3]),
+    ],
+)
+def test_a_bad_setting_is_named(
+    attack: Callable[..., FloatArray], name: str, bad: object, report_network: MLP
+) -> None:
+    with pytest.raises(ValueError, match=rf"^{name} must"):
+        attack(report_network, np.zeros((2, 784)), [1, 2], **{name: bad})
+
+
+pixel_rows = st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    pixels=pixel_rows,
+    other_pixels=pixel_rows,
+    share=st.floats(0, 1),
+    kind=st.sampled_from([np.float32, np.float64]),
+)
+def test_the_way_begins_and_ends_where_it_should(
+    pixels: list[float], other_pixels: list[float], share: float, kind: type
+) -> None:
+    x: FloatArray = np.array([pixels], kind)
+    found: FloatArray = np.array([other_pixels], kind)
+    start, between, end = towards(x, found, [0, share, 1])
+    np.testing.assert_array_equal(start, x)
+    np.testing.assert_array_equal(end, found)
+    referee(x, between)
+    np.testing.assert_allclose(between, x + share * (found - x), rtol=0, atol=1e-6)
+
+
+def test_within_a_budget_are_those_whose_norm_it_covers() -> None:
+    x = np.zeros((3, 4))
+    found = np.array([[0.3, 0.4, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]])  # of norms 0.5, 0 and 2
+    np.testing.assert_array_equal(within(x, found, 1), [found[0], found[1], x[2]])
+    several = within(x, found, [0.0, 0.49, 0.51, 2.0])
+    assert several.shape == (4, 3, 4)
+    np.testing.assert_array_equal(several[0], x)
+    np.testing.assert_array_equal(several[1], x)
+    np.testing.assert_array_equal(several[2], [found[0], x[1], x[2]])
+    np.testing.assert_array_equal(several[3], found)
+
+
+def test_bad_arguments_of_towards_and_within_are_named() -> None:
+    x = np.zeros((2, 4))
+    for shares in ([0.5, 1.1], [-0.1], []):
+        with pytest.raises(ValueError, match="^shares must"):
+            towards(x, x, shares)
+    with pytest.raises(ValueError, match="^found must"):
+        towards(x, x[:1], [0.5])
+    with pytest.raises(ValueError, match="^found must"):
+        within(x, x + 2, 0.5)
+    with pytest.raises(ValueError, match="^x must"):
+        within(x[0], x[0], 0.5)
+    with pytest.raises(ValueError, match="^epsilon must"):
+        within(x, x, -1)

@@ -1,0 +1,215 @@
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import measures
+from core.attacks import ATTACKS, fgsm, noise, pgd
+from core.classifier import FloatArray, IntArray
+from core.data.mnist import Digits
+from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
+from core.networks.mlp import MLP
+
+
+def of_known(before: list[int], after: list[int], l2_norm: list[float]) -> Evaluation:
+    """Images of a 0, of which all is known that the rates look at."""
+    nothing = np.zeros((len(before), 784))
+    y = np.zeros(len(before), np.int64)
+    return Evaluation(
+        nothing, y, nothing, np.array(before), np.array(after), np.array(l2_norm, np.float64)
+    )
+
+
+def test_an_evaluation_by_a_plain_loop(report_network: MLP, test_digits: Digits) -> None:
+    images = 1200
+    x, y = test_digits.x[:images], test_digits.y[:images]
+    done: list[int] = []
+    found = evaluate(
+        report_network,
+        lambda x, y: fgsm(report_network, x, y, 0.1),
+        x,
+        y,
+        on_progress=done.append,
+    )
+    assert found.images == sum(done) == images
+    assert len(done) == 3
+    misclassified = evaded = right = 0
+    for place in range(images):
+        before = int(report_network.logits(x[place : place + 1]).argmax())
+        after = int(report_network.logits(found.x_adv[place : place + 1]).argmax())
+        assert (found.before[place], found.after[place]) == (before, after)
+        misclassified += after != y[place]
+        right += before == y[place]
+        evaded += before == y[place] != after
+        norm = sum((found.x_adv[place].astype(float) - x[place].astype(float)) ** 2) ** 0.5
+        assert found.l2_norm[place] == pytest.approx(norm, rel=1e-12)
+    assert found.clean_accuracy == right / images
+    assert found.evasion_rate == misclassified / images
+    assert found.evasion_rate_of_correct == evaded / right
+    assert found.l2_norm.dtype == np.float64
+    np.testing.assert_array_equal(found.x_adv, fgsm(report_network, x, y, 0.1))
+
+
+def test_where_nothing_was_right_before_no_rate_of_it_is_given() -> None:
+    wrong = of_known([1, 2], [0, 2], [0, 0])
+    assert wrong.evasion_rate_of_correct is None
+    assert wrong.evasion_rate == 0.5
+    assert wrong.clean_accuracy == 0
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@settings(max_examples=10, deadline=None)
+@given(start=st.integers(0, 9980), images=st.integers(1, 20))
+def test_without_a_budget_nothing_happens(
+    name: str, start: int, images: int, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[start : start + images], test_digits.y[start : start + images]
+    found = evaluate(report_network, lambda x, y: ATTACKS[name](report_network, x, y, 0.0), x, y)
+    np.testing.assert_array_equal(found.x_adv, x)
+    np.testing.assert_array_equal(found.after, found.before)
+    assert not found.l2_norm.any()
+    np.testing.assert_array_equal(found.misclassified, ~found.correct_before)
+
+
+@pytest.mark.parametrize("attack", [fgsm, partial(pgd, steps=3, random_start=False)])
+@pytest.mark.parametrize("images", [1, 255, 600])
+def test_a_curve_is_what_each_budget_alone_comes_to(
+    attack: partial[FloatArray], images: int, report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:images], test_digits.y[:images]
+    epsilons = [0.0, 0.05, 0.1, 0.3]
+    done: list[int] = []
+    rates = evasion_curve(report_network, attack, x, y, epsilons, on_progress=done.append)
+    assert sum(done) == images
+    expected = [
+        float((report_network.logits(attack(report_network, x, y, e)).argmax(axis=1) != y).mean())
+        for e in epsilons
+    ]
+    # Products of other sizes round otherwise: one image of 600 may be on the edge.
+    np.testing.assert_allclose(rates, expected, rtol=0, atol=1 / 600)
+    np.testing.assert_array_equal(evasion_curve(report_network, attack, x, y, 0.1), rates[2:3])
+
+
+def test_draws_that_repeat_from_block_to_block_make_no_difference(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x, test_digits.y
+    epsilon = 0.3
+    at_once = measures.evasion_rate(report_network, noise(report_network, x, y, epsilon), y)
+    blocks = evaluate(report_network, lambda x, y: noise(report_network, x, y, epsilon), x, y)
+    curve = evasion_curve(report_network, noise, x, y, [epsilon])
+    # Four standard deviations of a mean of 256 draws, of which each is off by 0.04.
+    assert abs(blocks.evasion_rate - at_once) < 0.01
+    assert abs(curve[0] - at_once) < 0.01
+
+
+def test_within_budgets_by_hand() -> None:
+    found = of_known(
+        #      evaded, evaded, never, wrong already, wrong already and then right
+        before=[0, 0, 0, 3, 3],
+        after=[1, 2, 0, 3, 0],
+        l2_norm=[1.5, 0.5, 9.0, 0.0, 4.0],
+    )
+    rates = evasion_within(found, [0, 0.5, 1, 1.5, 100])
+    np.testing.assert_allclose(rates, [0.4, 0.6, 0.6, 0.8, 0.8])
+    np.testing.assert_allclose(evasion_within(found, 0.5), [0.6])
+
+
+labels = st.integers(0, 9)
+
+
+@given(
+    images=st.lists(st.tuples(labels, labels, st.floats(0, 10)), min_size=1, max_size=30),
+    budgets=st.lists(st.floats(0, 12), min_size=2, max_size=10),
+)
+def test_a_larger_budget_never_misleads_fewer(
+    images: list[tuple[int, int, float]], budgets: list[float]
+) -> None:
+    found = of_known(*map(list, zip(*images, strict=True)))
+    rates = evasion_within(found, sorted(budgets))
+    assert (np.diff(rates) >= 0).all()
+    assert rates[0] >= (~found.correct_before).mean()
+    assert evasion_within(found, 100.0)[0] == np.mean(
+        [before != 0 or after != 0 for before, after, _ in images]
+    )
+
+
+@given(
+    images=st.lists(st.tuples(labels, labels, st.floats(0, 10)), min_size=1, max_size=30),
+    budget=st.floats(0, 12),
+)
+def test_what_needs_more_than_it_may_spend_stays_as_it_is(
+    images: list[tuple[int, int, float]], budget: float
+) -> None:
+    found = of_known(*map(list, zip(*images, strict=True)))
+    limited = limited_to(found, budget)
+    for place, (before, after, norm) in enumerate(images):
+        assert limited.after[place] == (after if norm <= budget else before)
+        assert limited.l2_norm[place] == (norm if norm <= budget else 0)
+    np.testing.assert_array_equal(limited.before, found.before)
+
+
+class StoppedError(Exception):
+    """As a page raises it whose viewer has left."""
+
+
+@pytest.mark.parametrize("curve", [False, True])
+def test_progress_can_end_the_work(curve: bool, report_network: MLP, test_digits: Digits) -> None:
+    attacked: list[int] = []
+    told: list[int] = []
+
+    def attack(x: FloatArray, y: IntArray) -> FloatArray:
+        attacked.append(len(x))
+        time.sleep(0.05)  # leaves the caller time to be told
+        return x
+
+    def stop(images: int) -> None:
+        told.append(images)
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        if curve:
+            evasion_curve(
+                report_network,
+                lambda classifier, x, y, epsilon, target=None: attack(x, y)[None],
+                test_digits.x,
+                test_digits.y,
+                [0.1],
+                on_progress=stop,
+            )
+        else:
+            evaluate(report_network, attack, test_digits.x, test_digits.y, on_progress=stop)
+    assert len(told) == 1
+    assert sum(attacked) < len(test_digits)
+
+
+def test_bad_arguments_are_named(report_network: MLP) -> None:
+    def attack(x: FloatArray, y: IntArray) -> FloatArray:
+        return x
+
+    x, y = np.zeros((3, 784), np.float32), np.zeros(3, np.int64)
+    with pytest.raises(ValueError, match="^x must be pixels"):
+        evaluate(report_network, attack, x + 2, y)
+    with pytest.raises(ValueError, match="^x must hold at least one image"):
+        evaluate(report_network, attack, x[:0], y[:0])
+    with pytest.raises(ValueError, match="^y must be 3 labels"):
+        evaluate(report_network, attack, x, y[:2])
+    with pytest.raises(ValueError, match=r"^attack must return \(3, 784\), not \(2, 784\)"):
+        evaluate(report_network, lambda x, y: x[:2], x, y)
+    with pytest.raises(ValueError, match=r"must be pixels in \[0, 1\]"):
+        evaluate(report_network, lambda x, y: x - 1, x, y)
+    with pytest.raises(ValueError, match="^x must hold at least one image"):
+        evasion_curve(report_network, fgsm, x[:0], y[:0], 0.1)
+    with pytest.raises(ValueError, match="^epsilons must be finite"):
+        evasion_curve(report_network, fgsm, x, y, [0.1, -0.1])
+    with pytest.raises(ValueError, match="^budgets must be finite"):
+        evasion_within(of_known([0], [0], [0]), np.nan)
+
+
+def test_an_attack_s_own_error_reaches_the_caller(report_network: MLP) -> None:
+    bad = partial(pgd, steps=0)
+    with pytest.raises(ValueError, match="^steps must"):
+        evasion_curve(report_network, bad, np.zeros((700, 784)), np.zeros(700, int), [0.1])

@@ -1,0 +1,230 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.attacks import fgsm, pgd
+from core.data.mnist import Digits
+from core.evaluation.robustness import (
+    EPSILONS,
+    MEASURED_ATTACKS,
+    Robustness,
+    RobustnessFileError,
+    cached,
+    digest,
+    measure,
+    read_cache,
+    write_cache,
+)
+from core.networks import models
+from core.networks.ensemble import Ensemble
+from core.networks.mlp import MLP
+from tests.conftest import random_mlp
+
+
+class Stopped(Exception):
+    """Somebody has had enough."""
+
+
+@pytest.fixture(scope="module")
+def few(test_digits: Digits) -> Digits:
+    """The first 60 test images."""
+    return Digits(test_digits.x[:60], test_digits.y[:60])
+
+
+def linear(seed: int) -> MLP:
+    """An untrained network without a hidden layer."""
+    return random_mlp((784, 10), seed=seed, dtype=np.float32)
+
+
+def test_rates_by_a_plain_count(report_network: MLP, few: Digits) -> None:
+    told: list[int] = []
+    found = measure(report_network, few, on_progress=told.append)
+    assert found.images == 60
+    assert sum(told) == len(EPSILONS)
+    right = sum(
+        int(report_network.logits(x[None]).argmax()) == y for x, y in zip(few.x, few.y, strict=True)
+    )
+    assert found.clean_accuracy == right / 60
+    for attack, function in (("fgsm", fgsm), ("pgd", pgd)):
+        assert found.evasion_rate(attack, 0) == pytest.approx(1 - right / 60)
+        x_adv = function(report_network, few.x, few.y, 0.1)
+        misread = sum(
+            int(report_network.logits(x[None]).argmax()) != y
+            for x, y in zip(x_adv, few.y, strict=True)
+        )
+        assert found.evasion_rate(attack, 0.1) == pytest.approx(misread / 60)
+        assert found.evasion_rate(attack, 0.1) > found.evasion_rate(attack, 0)
+
+
+def test_budgets_are_13_from_0_to_0_3() -> None:
+    assert len(EPSILONS) == 13
+    np.testing.assert_allclose(EPSILONS, np.linspace(0, 0.3, 13))
+    assert 0.1 in EPSILONS
+
+
+def test_a_budget_or_an_attack_that_was_not_measured_is_a_sentence(few: Digits) -> None:
+    found = measure(linear(0), few)
+    with pytest.raises(ValueError, match="^epsilon must be one of 0.0, 0.025"):
+        found.evasion_rate("fgsm", 0.11)
+    with pytest.raises(ValueError, match="^attack must be one of fgsm, pgd"):
+        found.evasion_rate("deepfool", 0.1)
+
+
+@pytest.mark.parametrize("rates", [(0.1,), (0.1, 1.5), (0.1, float("nan"))])
+def test_rates_that_can_t_be_are_refused(rates: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="^(clean_accuracy and )?evasion_rates"):
+        Robustness(10, 0.9, (0.0, 0.1), {"fgsm": rates})
+
+
+def test_a_digest_is_the_same_for_the_same_numbers_only(report_network: MLP) -> None:
+    weights, biases = report_network.weights, report_network.biases
+    again = MLP(tuple(w.copy() for w in weights), tuple(b.copy() for b in biases))
+    assert digest(again) == digest(report_network)
+    last = biases[-1].copy()
+    last[3] = np.nextafter(last[3], np.float32(1))
+    others: list[models.Network] = [
+        MLP(weights, (*biases[:-1], last)),
+        Ensemble((report_network, report_network)),
+        Ensemble((report_network, again, again)),
+        linear(0),
+        linear(1),
+        MLP(tuple(w.astype(np.float64) for w in weights), tuple(b.astype(float) for b in biases)),
+    ]
+    assert len({digest(network) for network in (report_network, *others)}) == 7
+
+
+def test_a_digest_tells_the_settings_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digest(linear(0))
+    monkeypatch.setattr("core.evaluation.robustness.EPSILONS", (0.0, 0.1))
+    assert digest(linear(0)) != before
+
+
+def test_what_is_written_is_read_back(tmp_path: Path, few: Digits) -> None:
+    path = tmp_path / "new" / "robustness.json"
+    networks = {"one": linear(1), "two": linear(2)}
+    told: list[int] = []
+    write_cache(networks, few, path=path, on_progress=told.append)
+    assert sum(told) == 2 * len(EPSILONS)
+    for network in networks.values():
+        assert cached(network, path=path) == measure(network, few)
+    assert cached(linear(3), path=path) is None
+    assert [file.name for file in path.parent.iterdir()] == ["robustness.json"]
+    assert {entry["network"] for entry in json.loads(path.read_text()).values()} == {"one", "two"}
+
+
+def test_a_retrained_network_is_measured_and_the_old_one_forgotten(
+    tmp_path: Path, few: Digits
+) -> None:
+    path = tmp_path / "robustness.json"
+    write_cache({"one": linear(1), "two": linear(2)}, few, path=path)
+    kept = read_cache(path)[digest(linear(2))]
+    write_cache({"one": linear(7), "two": linear(2)}, few, path=path)
+    assert set(read_cache(path)) == {digest(linear(7)), digest(linear(2))}
+    assert read_cache(path)[digest(linear(2))] == kept
+    assert cached(linear(1), path=path) is None
+
+
+def test_what_was_done_before_a_stop_is_kept_and_not_done_again(
+    tmp_path: Path, few: Digits
+) -> None:
+    path = tmp_path / "robustness.json"
+    networks = {"one": linear(1), "two": linear(2)}
+    done = 0
+
+    def stop_within_the_second(budgets: int) -> None:
+        nonlocal done
+        done += budgets
+        if done == len(EPSILONS) + 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        write_cache(networks, few, path=path, on_progress=stop_within_the_second)
+    assert set(read_cache(path)) == {digest(linear(1))}
+    told: list[int] = []
+    write_cache(networks, few, path=path, on_progress=told.append)
+    assert told == [len(EPSILONS)] + [1] * len(EPSILONS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a": 3}',
+        '{"a": {"images": 1, "clean_accuracy": 1, "epsilons": [], "evasion_rates": {}}}',
+        "[" * 100_000,
+        "\ud800",
+    ],
+    ids=["empty", "list", "cut", "number", "another measurement", "deep", "no text"],
+)
+def test_a_damaged_file_is_one_sentence_and_can_be_made_anew(
+    content: str, tmp_path: Path, few: Digits
+) -> None:
+    path = tmp_path / "robustness.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(RobustnessFileError, match="^robustness.json is damaged; .* anew.$"):
+        cached(linear(1), path=path)
+    write_cache({"one": linear(1)}, few, path=path)
+    assert cached(linear(1), path=path) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clean_accuracy": 1.2},
+        {"clean_accuracy": "most"},
+        {"images": None},
+        {"epsilons": [0.1] * 13},
+        {"evasion_rates": {attack: [0.5] * 12 for attack in MEASURED_ATTACKS}},
+        {"evasion_rates": {"fgsm": [0.5] * 13}},
+    ],
+    ids=str,
+)
+def test_figures_that_can_t_be_are_damage(
+    change: Mapping[str, object], tmp_path: Path, few: Digits
+) -> None:
+    path = tmp_path / "robustness.json"
+    write_cache({"one": linear(1)}, few, path=path)
+    entries = json.loads(path.read_text())
+    next(iter(entries.values())).update(change)
+    path.write_text(json.dumps(entries))
+    with pytest.raises(RobustnessFileError, match="damaged"):
+        read_cache(path)
+
+
+def test_a_missing_file_knows_nothing(tmp_path: Path) -> None:
+    assert read_cache(tmp_path / "robustness.json") == {}
+
+
+def test_a_place_that_can_t_be_read_or_written_is_a_sentence(tmp_path: Path, few: Digits) -> None:
+    with pytest.raises(RobustnessFileError, match="can't be read"):
+        read_cache(tmp_path)
+    with pytest.raises(RobustnessFileError, match="can't be written"):
+        write_cache({}, few, path=Path("/proc/none/robustness.json"))
+
+
+def test_every_shipped_network_has_been_measured() -> None:
+    shipped = [name for name in models.names() if models.is_shipped(name)]
+    known = read_cache()
+    networks = {name: models.load(models.path_of(name))[0] for name in shipped}
+    assert [name for name, network in networks.items() if digest(network) not in known] == []
+
+
+def test_the_shipped_figures_are_what_is_measured_now(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    known = cached(report_network)
+    assert known is not None
+    assert known.images == len(test_digits)
+    one_image = 1.01 / len(test_digits)
+    for attack, function, epsilons in (("fgsm", fgsm, (0.05, 0.1, 0.3)), ("pgd", pgd, (0.1,))):
+        for epsilon in epsilons:
+            x_adv = function(report_network, test_digits.x, test_digits.y, epsilon)
+            misread = report_network.logits(x_adv).argmax(axis=1) != test_digits.y
+            assert known.evasion_rate(attack, epsilon) == pytest.approx(
+                misread.mean(), abs=one_image
+            )

@@ -1,0 +1,194 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.data.mnist import Digits
+from core.evaluation.robustness import EPSILONS, Robustness
+from core.measures import accuracy
+from core.networks.mlp import MLP
+from core.presentation import remedies
+from core.presentation.remedies import (
+    BASELINE,
+    REMEDIES,
+    SAME_ACCURACY,
+    SAME_EVASION,
+    TOO_LARGE,
+    TOO_SMALL,
+    Remedy,
+)
+from core.recipe import PRESETS
+from tests.conftest import random_mlp
+
+NO_DIFFERENCE = "No difference worth the name."
+DROPOUT = next(remedy for remedy in REMEDIES if remedy.preset == "dropout")
+TRANSFER = next(remedy for remedy in REMEDIES if remedy.preset == "transfer")
+
+
+def robustness(clean: float, fgsm: float, pgd: float) -> Robustness:
+    """The same evasion rate at every budget but 0."""
+    rates = {"fgsm": (1 - clean, *[fgsm] * 12), "pgd": (1 - clean, *[pgd] * 12)}
+    return Robustness(10_000, clean, EPSILONS, rates)
+
+
+OTHER = robustness(0.95, fgsm=0.5, pgd=0.7)
+
+
+@pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.preset)
+def test_a_remedy_is_a_preset_and_explained_in_two_sentences(remedy: Remedy) -> None:
+    assert remedy.preset in PRESETS
+    assert remedy.compared_with in PRESETS
+    assert len(re.findall(r"\.( |$)", remedy.mechanism)) == 2
+    assert remedy.paper and not remedy.paper.endswith(".")
+    assert (remedy.expectation == remedies.NOT_NAMED) == (
+        PRESETS[remedy.preset].adversary != "none"
+    )
+
+
+def test_each_remedy_of_the_report_is_there_once() -> None:
+    own = [remedy.preset for remedy in REMEDIES]
+    assert len(set(own)) == len(own)
+    assert set(own) == set(PRESETS) - {"report", "few-images", "first-digits"}
+
+
+def test_transfer_is_set_beside_the_network_of_the_same_images() -> None:
+    transfer, other = PRESETS["transfer"], PRESETS[TRANSFER.compared_with]
+    assert transfer.training_images == other.training_images
+    assert all(r.compared_with == BASELINE for r in REMEDIES if r is not TRANSFER)
+
+
+def test_networks_to_compare_come_after_what_they_are_set_beside() -> None:
+    names = remedies.presets()
+    assert names[0] == "report"
+    assert len(set(names)) == len(names)
+    for remedy in REMEDIES:
+        assert names.index(remedy.compared_with) < names.index(remedy.preset)
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ((0.95, 0.5, 0.7), NO_DIFFERENCE),
+        ((0.953, 0.46, 0.74), NO_DIFFERENCE),
+        ((0.97, 0.5, 0.7), "Buys accuracy, but no robustness."),
+        ((0.97, 0.3, 0.4), "Buys both accuracy and robustness."),
+        ((0.97, 0.7, 0.9), "Buys accuracy and pays for it with robustness."),
+        ((0.95, 0.3, 0.4), "Buys robustness, and accuracy stays as it is."),
+        ((0.95, 0.7, 0.9), "Costs robustness and buys no accuracy."),
+        ((0.90, 0.3, 0.4), "Buys robustness and pays for it with accuracy."),
+        ((0.90, 0.5, 0.7), "Costs accuracy and buys no robustness."),
+        ((0.90, 0.7, 0.9), "Costs both accuracy and robustness."),
+        ((0.95, 0.3, 0.7), "Buys neither accuracy nor robustness."),
+        ((0.954, 0.5, 0.7), NO_DIFFERENCE),  # as much as it may be by chance
+    ],
+)
+def test_verdicts(own: tuple[float, float, float], said: str) -> None:
+    assert remedies.verdict(robustness(*own), OTHER, epsilon=0.1) == said
+
+
+@pytest.mark.parametrize(("rates", "said"), [((1.0, 0.96), TOO_LARGE), ((0.052, 0.072), TOO_SMALL)])
+def test_where_an_attack_always_or_never_succeeds_nothing_is_said(
+    rates: tuple[float, float], said: str
+) -> None:
+    own, other = (robustness(0.95, rate, rate) for rate in rates)
+    assert remedies.verdict(own, other, epsilon=0.1) == said
+
+
+@given(
+    own=st.tuples(*[st.integers(0, 1000)] * 3),
+    other=st.tuples(*[st.integers(0, 1000)] * 3),
+    epsilon=st.sampled_from(EPSILONS[1:]),
+)
+def test_a_verdict_names_robustness_as_pgd_has_it(
+    own: tuple[int, int, int], other: tuple[int, int, int], epsilon: float
+) -> None:
+    ours, theirs = (robustness(*(count / 1000 for count in each)) for each in (own, other))
+    said = remedies.verdict(ours, theirs, epsilon=epsilon)
+    buys = re.search(r"^Buys (both accuracy and )?robustness", said) is not None
+    if said in (TOO_LARGE, TOO_SMALL):
+        assert abs(own[2] - other[2]) <= 1000 * SAME_EVASION
+        assert min(own[2], other[2]) > 900 or max(own[2], other[2]) < 100
+        return
+    if own[2] < other[2] - 1000 * SAME_EVASION:
+        assert buys
+    if own[2] > other[2] - 1000 * SAME_EVASION:
+        assert not buys
+    gain = own[0] - other[0]
+    if gain > 1000 * SAME_ACCURACY:
+        assert re.search("^Buys (both )?accuracy", said)
+    if gain < -1000 * SAME_ACCURACY:
+        assert re.search("^Costs (both )?accuracy|pays for it with accuracy", said)
+
+
+@pytest.mark.parametrize(("epsilon", "said"), [(0.0, "above 0"), (0.11, "must be one of 0.0")])
+def test_a_budget_at_which_nothing_was_found_is_a_sentence(epsilon: float, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^epsilon .*{said}"):
+        remedies.verdict(OTHER, OTHER, epsilon=epsilon)
+
+
+def test_a_finding_gives_its_numbers_and_their_denominator() -> None:
+    said = remedies.finding(
+        DROPOUT,
+        robustness(0.9712, fgsm=0.4321, pgd=0.6789),
+        OTHER,
+        epsilon=0.1,
+        seconds=50,
+        other_seconds=20,
+    ).replace("\N{NO-BREAK SPACE}", " ")
+    assert said == (
+        "Buys accuracy, but no robustness. It reads 97.1 % of the 10,000 test images, report "
+        "95.0 %. At ε = 0.1, of all 10,000, FGSM has it misread 43.2 % and PGD 67.9 %; report "
+        "50.0 % and 70.0 %. What it gains under FGSM is lost again under PGD, which looks anew "
+        "after each step. Its training took 50 s, 2.5 times as long as report's."
+    )
+
+
+def test_a_finding_does_without_what_nobody_timed_and_names_its_own_yardstick() -> None:
+    said = remedies.finding(TRANSFER, OTHER, OTHER, epsilon=0.2, seconds=3)
+    assert said.startswith(f"{NO_DIFFERENCE} Two seeds differ by as much. It reads")
+    assert "few-images 95.0" in said
+    assert "ε = 0.2" in said
+    assert "took" not in said
+    assert "gains" not in said
+
+
+@pytest.mark.parametrize(
+    ("transfer", "scratch", "said"),
+    [(0.9, 0.87, "1,000 of them, 300 fewer."), (0.87, 0.9, "300 more."), (0.9, 0.9, "as many.")],
+)
+def test_what_transfer_saves(transfer: float, scratch: float, said: str) -> None:
+    sentence = remedies.transfer_saves(transfer, scratch, learned=500, tested=10_000)
+    assert sentence.endswith(said)
+    assert sentence.startswith("With the same 500 images, a fresh network reads")
+
+
+def test_mirrored_twice_is_as_before_and_once_swaps_left_and_right(test_digits: Digits) -> None:
+    x = test_digits.x[:5]
+    once = remedies.mirrored(x)
+    np.testing.assert_array_equal(once[2].reshape(28, 28)[:, 3], x[2].reshape(28, 28)[:, 24])
+    np.testing.assert_array_equal(remedies.mirrored(once), x)
+    assert (once != x).any()
+
+
+def test_the_first_of_each_digit(test_digits: Digits) -> None:
+    expected = [test_digits.y.tolist().index(digit) for digit in range(10)]
+    assert remedies.first_of_each(test_digits.y).tolist() == expected
+
+
+def test_accuracy_by_digit_is_the_accuracy_on_its_images(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:500], test_digits.y[:500]
+    shares = remedies.accuracy_by_digit(report_network, x, y)
+    for digit in range(10):
+        expected = accuracy(report_network, x[y == digit], y[y == digit])
+        assert shares[digit] == pytest.approx(expected)
+
+
+def test_a_digit_without_an_image_is_named() -> None:
+    network = random_mlp((784, 10), seed=0)
+    with pytest.raises(ValueError, match="^y must have each digit .* no 4$"):
+        y = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9])
+        remedies.accuracy_by_digit(network, np.zeros((9, 784)), y)

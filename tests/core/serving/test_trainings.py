@@ -1,0 +1,222 @@
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from core import measures
+from core.data.mnist import Digits
+from core.networks.mlp import MLP
+from core.recipe import Recipe
+from core.serving.trainings import MOST_WAITING, Queue, QueueFullError, Status
+
+QUICK = Recipe(hidden=(16,), epochs=2)
+LONG = Recipe(hidden=(16,), epochs=1000)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """The seconds so far."""
+        return self.now
+
+
+@pytest.fixture
+def few(training_digits: Digits, test_digits: Digits) -> Callable[[str], Digits]:
+    """The loader of a small MNIST."""
+
+    def load(split: str) -> Digits:
+        images = training_digits if split == "train" else test_digits
+        return Digits(images.x[:6000], images.y[:6000])
+
+    return load
+
+
+@pytest.fixture
+def queue(few: Callable[[str], Digits]) -> Iterator[Queue]:
+    """A queue that ends with the test."""
+    queue = Queue(load=few)
+    yield queue
+    queue.stop_all()
+
+
+def wait(queue: Queue, run: str, until: Callable[[Status], bool]) -> Status:
+    """Look at a run until it is so."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        status = queue.status(run)
+        assert status is not None
+        if until(status):
+            return status
+        time.sleep(0.01)
+    raise AssertionError(f"still not so after a minute: {queue.status(run)}")
+
+
+def ended(status: Status) -> bool:
+    return status.ended
+
+
+def test_a_run_is_trained_to_its_end(queue: Queue, test_digits: Digits) -> None:
+    run = queue.submit(QUICK)
+    status = wait(queue, run, ended)
+    assert status.state == "done"
+    assert not status.error
+    assert [report.epoch for report in status.reports] == [1, 2]
+    assert (status.images, status.all_images) == (12_000, 12_000)
+    assert status.result is not None
+    network, card = status.result
+    assert isinstance(network, MLP)
+    assert network is status.reports[-1].network
+    few = Digits(test_digits.x[:6000], test_digits.y[:6000])
+    assert card.test_accuracy == measures.accuracy(network, few.x, few.y)
+    assert card.epochs_trained == 2
+    assert card.train_seconds is not None
+    assert status.seconds_left == 0
+
+
+def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Queue) -> None:
+    runs = [queue.submit(recipe) for recipe in (LONG, QUICK, QUICK)]
+    wait(queue, runs[0], lambda status: bool(status.reports))
+    others = [queue.status(run) for run in runs[1:]]
+    assert [(other.state, other.ahead) for other in others if other] == [
+        ("waiting", 1),
+        ("waiting", 2),
+    ]
+    queue.stop(runs[0])
+    first = wait(queue, runs[0], ended)
+    assert first.state == "stopped"
+    second = wait(queue, runs[1], ended)
+    third = wait(queue, runs[2], ended)
+    assert second.state == third.state == "done"
+
+
+def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Queue) -> None:
+    run = queue.submit(LONG)
+    wait(queue, run, lambda status: len(status.reports) >= 3)
+    queue.stop(run)
+    status = wait(queue, run, ended)
+    assert status.state == "stopped"
+    assert status.result is not None
+    best = max(report.validation_accuracy for report in status.reports)
+    assert status.result[1].validation_accuracy == pytest.approx(best)
+    assert status.reports[status.result[1].epochs_trained - 1].validation_accuracy == best
+
+
+def test_a_run_stopped_while_waiting_never_begins(queue: Queue) -> None:
+    first, second = queue.submit(LONG), queue.submit(QUICK)
+    queue.stop(second)
+    status = queue.status(second)
+    assert status is not None
+    assert status.state == "stopped"
+    queue.stop(first)
+    wait(queue, first, ended)
+    status = wait(queue, second, ended)
+    assert not status.reports
+    assert status.result is None
+    assert status.error == "It was stopped before it began."
+
+
+def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
+    clock = Clock()
+    queue = Queue(load=few, clock=clock, unwatched_seconds=100)
+    run = queue.submit(LONG)
+    wait(queue, run, lambda status: bool(status.reports))
+    clock.now = 99
+    wait(queue, run, lambda status: len(status.reports) > 3)
+    clock.now = 198  # 99 seconds since the last look
+    time.sleep(0.2)
+    watched = queue.status(run)
+    assert watched is not None
+    assert watched.state == "running"
+    clock.now = 300
+    time.sleep(0.5)  # without a look, which would let it go on
+    clock.now = 301
+    status = wait(queue, run, ended)
+    assert status.state == "stopped"
+    assert status.error == "It was ended because nobody looked at it any more."
+    assert status.result is not None
+
+
+def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) -> None:
+    clock = Clock()
+    queue = Queue(load=few, clock=clock, unwatched_seconds=100)
+    first, second = queue.submit(LONG), queue.submit(QUICK)
+    wait(queue, first, lambda status: bool(status.reports))
+    clock.now = 90
+    queue.status(first)
+    clock.now = 150
+    queue.stop(first)
+    wait(queue, first, ended)
+    third = queue.submit(QUICK)
+    assert wait(queue, third, ended).state == "done"
+    passed = queue.status(second)
+    assert passed is not None
+    assert (passed.state, passed.result) == ("stopped", None)
+
+
+def test_what_goes_wrong_is_a_sentence(queue: Queue) -> None:
+    diverging = dataclasses.replace(QUICK, hidden=(64,) * 4, learning_rate=10.0)
+    status = wait(queue, queue.submit(diverging), ended)
+    assert status.state == "failed"
+    assert "training diverged in epoch 1" in status.error
+    few = dataclasses.replace(QUICK, held_out=6000)
+    status = wait(queue, queue.submit(few), ended)
+    assert status.state == "failed"
+    assert "none is left to learn from" in status.error
+    # And the queue goes on.
+    assert wait(queue, queue.submit(QUICK), ended).state == "done"
+
+
+def test_a_start_that_is_missing_is_refused_at_once(queue: Queue) -> None:
+    with pytest.raises(ValueError, match=r"nobody\.safetensors can't be used"):
+        queue.submit(dataclasses.replace(QUICK, start="nobody"))
+
+
+def test_the_line_is_bounded(queue: Queue) -> None:
+    first = queue.submit(LONG)
+    wait(queue, first, lambda status: bool(status.images))
+    for _ in range(MOST_WAITING):
+        queue.submit(QUICK)
+    with pytest.raises(QueueFullError, match="20 trainings are waiting"):
+        queue.submit(QUICK)
+
+
+def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Queue) -> None:
+    tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
+    runs = []
+    for _ in range(45):
+        runs.append(queue.submit(tiny))
+        wait(queue, runs[-1], ended)
+    assert queue.status(runs[0]) is None
+    assert queue.status(runs[-1]) is not None
+
+
+def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Queue) -> None:
+    assert queue.status("") is None
+    queue.stop("unknown")
+    first, second = queue.submit(QUICK), queue.submit(QUICK)
+    assert first != second
+    assert len(first) >= 8
+
+
+def test_many_may_submit_at_once(queue: Queue) -> None:
+    tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
+    runs: list[str] = []
+    threads = [threading.Thread(target=lambda: runs.append(queue.submit(tiny))) for _ in range(15)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(runs)) == 15
+    states = {wait(queue, run, ended).state for run in runs}
+    assert states == {"done"}
+    networks = [queue.status(run) for run in runs[:2]]
+    assert networks[0] is not None
+    assert networks[1] is not None
+    one, other = (status.reports[-1].network for status in networks if status)
+    np.testing.assert_array_equal(one.weights[0], other.weights[0])

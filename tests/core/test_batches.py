@@ -1,0 +1,89 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from core import batches
+from core.batches import CHUNK, in_chunks
+
+
+@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 10 * CHUNK + 3])
+def test_every_row_is_visited_once(n: int) -> None:
+    visits = np.zeros(n, int)
+
+    def visit(rows: slice) -> None:
+        assert 0 < rows.stop - rows.start <= CHUNK
+        visits[rows] += 1
+
+    in_chunks(visit, n)
+    assert (visits == 1).all()
+
+
+def test_chunks_run_side_by_side() -> None:
+    if batches._workers()._max_workers < 2:
+        pytest.skip("this machine has one core")
+    both_inside = threading.Barrier(2, timeout=10)
+    in_chunks(lambda rows: (both_inside.wait(), None)[1], 2 * CHUNK)
+
+
+def test_threads_are_as_few_as_the_caller_wants_and_for_him_alone() -> None:
+    seen = set()
+
+    def look(rows: slice) -> None:
+        seen.add(threading.get_ident())
+
+    own = batches.threads()
+    with batches.at_most(1):
+        in_chunks(look, 20 * CHUNK)
+        assert seen == {threading.get_ident()}
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(batches.threads).result() == own
+        with batches.at_most(own):
+            assert batches.threads() == own
+        assert batches.threads() == 1
+    with batches.sparing_a_core():
+        assert batches.threads() == max(1, own - 1)
+    assert batches.threads() == own
+
+
+def test_an_error_in_a_chunk_is_raised_here() -> None:
+    def fail(rows: slice) -> None:
+        raise ValueError(f"x must not start at {rows.start}")
+
+    with pytest.raises(ValueError, match="must not start at"):
+        in_chunks(fail, 3 * CHUNK)
+
+
+def test_a_caller_does_not_wait_for_cores_that_others_keep_busy() -> None:
+    release, visits = threading.Event(), np.zeros(5 * CHUNK, int)
+    blocked = [
+        batches._workers().submit(release.wait, 10) for _ in range(batches._workers()._max_workers)
+    ]
+
+    def visit(rows: slice) -> None:
+        visits[rows] += 1
+
+    try:
+        in_chunks(visit, len(visits))
+        assert not any(future.done() for future in blocked)
+    finally:
+        release.set()
+    assert (visits == 1).all()
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_matrix_products_keep_to_one_thread_meanwhile_and_get_theirs_back() -> None:
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before, inside = blas_threads(), []
+
+    def look(rows: slice) -> None:
+        in_chunks(lambda inner: inside.append(blas_threads()), 1)  # also when nested
+
+    in_chunks(look, 1)
+    assert inside == [[1] * len(before)]
+    assert blas_threads() == before

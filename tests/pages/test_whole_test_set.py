@@ -1,0 +1,215 @@
+"""The Test set page, run by Streamlit's AppTest."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.attacks import METHODS, deepfool, fgsm, noise
+from core.classifier import FloatArray
+from core.data import mnist
+from core.data.mnist import Digits
+from core.networks import models
+from core.networks.mlp import MLP
+
+pytestmark = pytest.mark.usefixtures("fresh_caches")
+APP = str(Path(__file__).parent.parent.parent / "app.py")
+PAGE = "pages/attack/test_set.py"
+
+
+def opened(**query: str) -> AppTest:
+    """The page as somebody opens it by a link."""
+    at = AppTest.from_file(PAGE_FILE, default_timeout=120)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return well(at.run())
+
+
+PAGE_FILE = str(Path(APP).parent / PAGE)
+
+
+def well(at: AppTest) -> AppTest:
+    """`at`, having made sure that no error reached the page."""
+    assert not at.exception
+    assert not [error.value for error in at.error if "went wrong" in error.value]
+    return at
+
+
+def of_all(at: AppTest, images: str = "") -> AppTest:
+    """`at` once there are rates; of so many images, as a text, and no longer of a sample."""
+    end = time.monotonic() + 180
+    while not at.metric or not at.metric[0].delta.endswith(f"{images} misclassified"):
+        assert time.monotonic() < end
+        assert any(button.key == "stop_waiting" for button in at.button)
+        time.sleep(2)  # the page's own work would keep the computation waiting
+        well(at.run())
+    return at
+
+
+def rates(at: AppTest) -> list[str]:
+    return [metric.value for metric in at.metric]
+
+
+def taken_for(network: MLP, x: FloatArray) -> np.ndarray:
+    """Predictions, worked out here."""
+    hidden = x
+    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
+        hidden = np.maximum(hidden @ weight + bias, 0)
+    predictions: np.ndarray = (hidden @ network.weights[-1] + network.biases[-1]).argmax(axis=1)
+    return predictions
+
+
+def pictures(at: AppTest) -> list[str]:
+    """The images of the page, as the browser is given them."""
+    markup = " ".join(element.proto.body for element in at.get("html"))
+    return re.findall(r'src="(data:image/png[^"]+)"', markup)
+
+
+def test_fgsm_on_all_images_is_there_at_once(report_network: MLP, test_digits: Digits) -> None:
+    at = of_all(opened(), "10,000")
+    x, y = test_digits.x, test_digits.y
+    after = taken_for(report_network, fgsm(report_network, x, y, 0.1))
+    right = taken_for(report_network, x) == y
+    wrong = after != y
+    assert rates(at)[0] == f"{wrong.mean():.2%}"
+    assert rates(at)[1] == f"{wrong[right].mean():.2%}"
+    assert rates(at)[2] == f"{right.mean():.2%}"
+    deltas = [metric.delta for metric in at.metric]
+    assert deltas[0] == f"{wrong.sum():,} of 10,000 misclassified"
+    assert deltas[1] == f"{(wrong & right).sum():,} of {right.sum():,} misclassified"
+
+
+def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
+    rows = of_all(opened(linf="0.08"), "10,000").table[0].value.set_index("digit")
+    x, y = test_digits.x, test_digits.y
+    after = taken_for(report_network, fgsm(report_network, x, y, 0.08))
+    for digit in range(10):
+        counts = [0] * 10
+        for label, seen in zip(y, after, strict=True):
+            if label == digit:
+                counts[seen] += 1
+        assert rows.loc[digit, "images"] == sum(counts)
+        assert rows.loc[digit, "misclassified"] == sum(counts) - counts[digit]
+        counts[digit] = 0
+        assert f"({max(counts):,} " in rows.loc[digit, "most often"].replace(" of", " ")
+        assert str(int(np.argmax(counts))) in rows.loc[digit, "most often"]
+
+
+def test_ten_digits_with_twins_and_another_ten() -> None:
+    at = opened()
+    first = pictures(at)
+    assert len(first) >= 20
+    well(at.button(key="another_ten").click().run())
+    second = pictures(at)
+    assert len(set(first[:20]) & set(second[:20])) < 5
+
+
+def test_a_slow_attack_shows_a_sample_and_then_all_images() -> None:
+    at = opened(attack="PGD", linf="0.07")
+    assert at.metric[0].delta.endswith((" of 500 misclassified", " of 10,000 misclassified"))
+    of_all(at, "10,000")
+
+
+def test_it_can_be_stopped_and_goes_on() -> None:
+    at = opened(attack="PGD", images="a sample of 1,000", linf="0.13")
+    assert any(button.key == "stop_waiting" for button in at.button)  # its curve, at least
+    well(at.button(key="stop_waiting").click().run())
+    assert any("Stopped" in text.value for text in at.markdown)
+    assert at.metric[0].delta.endswith(" of 500 misclassified")
+    well(at.button(key="go_on").click().run())
+    assert not any("Stopped" in text.value for text in at.markdown)
+
+
+def test_an_attack_without_a_budget_is_held_to_one(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    at = of_all(opened(attack="DeepFool", images="a sample of 1,000", l2="1.5"), "1,000")
+    chosen = np.sort(np.random.default_rng(0).permutation(10_000)[:1000])
+    x, y = test_digits.x[chosen], test_digits.y[chosen]
+    found = deepfool(report_network, x, y)
+    affordable = np.linalg.norm(found.astype(np.float64) - x, axis=1) <= 1.5
+    seen = taken_for(report_network, np.where(affordable[:, None], found, x))
+    assert rates(at)[0] == f"{(seen != y).mean():.2%}"
+    assert 0.1 < (seen != y).mean() < 0.99
+
+
+@pytest.mark.parametrize("title", [method.title for method in METHODS.values()])
+def test_every_attack_has_the_page(title: str) -> None:
+    at = of_all(opened(attack=title, images="a sample of 1,000"))
+    assert len(rates(at)) == 3
+    assert len(at.get("plotly_chart")) >= 3  # and the curves, once the first of them is there
+    assert at.query_params["attack"] == title
+
+
+def test_a_test_image_opens_on_the_draw_page(test_digits: Digits) -> None:
+    at = AppTest.from_file(APP, default_timeout=120)
+    at.run()
+    at.query_params["linf"] = "0.2"
+    well(at.switch_page(PAGE).run())
+    opener = next(button for button in at.button if (button.key or "").startswith("open_"))
+    place = int((opener.key or "").removeprefix("open_"))
+    assert opener.label == str(test_digits.y[place])
+    well(opener.click().run())
+    assert at.session_state["digit"] == place
+    assert at.session_state["epsilon"] == pytest.approx(0.2)
+    assert at.query_params["digit"] == str(place)
+    assert at.query_params["epsilon"] == "0.200"
+
+
+def test_the_address_brings_everything_back() -> None:
+    at = opened(model="dropout", attack="BIM", images="a sample of 1,000", linf="0.2")
+    assert at.query_params == {
+        "model": "dropout",
+        "attack": "BIM",
+        "images": "a sample of 1,000",
+        "linf": "0.2",
+    }
+    of_all(at, "1,000")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"attack": "<b>", "images": "11000", "linf": "nan", "model": "../report"},
+        {"attack": "PGD (L2)", "l2": "-7", "images": ""},
+        {"linf": "1e999", "model": "\x00"},
+    ],
+)
+def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
+    at = opened(**query)
+    assert at.query_params["model"] == "report"
+    assert at.query_params["attack"] in ("FGSM", "PGD (L2)")
+    assert at.query_params["images"] == "all 10,000"
+    assert len(rates(of_all(at))) == 3
+
+
+def test_no_network_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
+    at = opened()
+    assert "holds no network" in at.error[0].value
+    assert not at.metric
+
+
+def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(split: str) -> None:
+        raise mnist.DataFileError("MNIST's files are damaged.")
+
+    monkeypatch.setattr(mnist, "load", fail)
+    at = opened()
+    assert [error.value for error in at.error] == ["MNIST's files are damaged."]
+
+
+def test_noise_in_the_l2_norm_is_as_large_as_the_budget(test_digits: Digits) -> None:
+    from pages.parts.evaluations import noise_of_l2_norm
+
+    grey = np.full((5, 784), 0.5, np.float32)
+    network = MLP((np.zeros((784, 10), np.float32),), (np.zeros(10, np.float32),))
+    moved = noise_of_l2_norm(network, grey, [0] * 5, [1.4, 2.8])
+    norms = np.linalg.norm(moved - grey, axis=2)
+    np.testing.assert_allclose(norms, [[1.4] * 5, [2.8] * 5], rtol=1e-5)
+    same = noise(network, grey, [0] * 5, 0.1)
+    np.testing.assert_allclose(moved[1], same, atol=1e-6)
+    assert test_digits.x.shape[1] == 784
