@@ -1,23 +1,57 @@
-"""What an attack is to those who choose among several."""
+"""The description of an attack, for code that offers a choice of several."""
 
 from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
 
 from core.attacks.problem import Attack, MinimalAttack
+from core.classifier import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """The range of an attack's slider.
+
+    Attributes:
+        name: "linf" or "l2" for a budget in that norm; "way" for a share of the straight line from
+            the clean image to the image that a minimal attack found.
+        budgets: `(B,)`, rising from 0, in pixel units or as shares.
+        resolution: the accuracy to which the budget of a flip is determined.
+
+    Raises:
+        ValueError: the budgets do not rise from 0.
+    """
+
+    name: str
+    budgets: FloatArray
+    resolution: float
+
+    def __post_init__(self) -> None:
+        if not len(self.budgets) or self.budgets[0] != 0 or not (np.diff(self.budgets) > 0).all():
+            raise ValueError(f"budgets must rise from 0, not {self.budgets!r}")
+
+    def nearest(self, budget: float) -> float:
+        """Return the member of `budgets` nearest to `budget`."""
+        return float(self.budgets[np.abs(self.budgets - budget).argmin()])
+
+
+LINF = Scale("linf", np.linspace(0, 0.5, 101), 1e-4)
+L2 = Scale("l2", np.linspace(0, 5, 101), 1e-3)
+WAY = Scale("way", np.linspace(0, 1, 101), 1e-3)
 
 
 @dataclass(frozen=True)
-class Method:
-    """An attack and what there is to say about it; it is of one of the two kinds.
+class _Description:
+    """What all attacks are described by.
 
     Attributes:
-        name: its function's.
-        title: as it is written.
-        norm: "linf", "l2" or "l0" (how many pixels): of which `attack` is given a budget, or
-            which `minimal` keeps small.
-        targeted: whether it can be sent towards a label.
-        attack: the function, where it is given a budget.
-        minimal: the function, where it finds the budget itself.
-        summary: what it does, for a student, and where it is from.
+        name: the function's name.
+        title: the name for people.
+        norm: the norm that is bounded or minimised: "linf", "l2" or "l0" (the number of changed
+            pixels).
+        targeted: whether it accepts a target.
+        summary: what it does, for a student, and its source.
     """
 
     name: str
@@ -25,5 +59,26 @@ class Method:
     norm: str
     targeted: bool
     summary: str
-    attack: Attack | None = None
-    minimal: MinimalAttack | None = None
+
+
+@dataclass(frozen=True)
+class BudgetMethod(_Description):
+    """An attack that is given a budget."""
+
+    attack: Attack
+
+    @property
+    def scale(self) -> Scale:
+        """The range of its slider."""
+        return L2 if self.norm == "l2" else LINF
+
+
+@dataclass(frozen=True)
+class MinimalMethod(_Description):
+    """An attack that looks for the smallest perturbation itself."""
+
+    attack: MinimalAttack
+    scale: ClassVar[Scale] = WAY
+
+
+Method: TypeAlias = BudgetMethod | MinimalMethod

@@ -1,30 +1,28 @@
-"""One image under every budget of an attack, and the budget at which its prediction flips.
+"""One image under every budget of an attack, and the budget at which its prediction changes.
 
-A budget is an ε, or whatever else an attack's slider runs over (see `core.evaluation.scales`).
+A budget is an ε, or a share of the way for an attack that has none (see `core.attacks.Scale`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from core import measures, validate
-from core.attacks import noise
+from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, noise, towards
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
-
-RESOLUTION = 1e-4
 
 
 @dataclass(frozen=True)
 class Flip:
-    """The smallest budget of a path at which the prediction is another one.
+    """The smallest budget of a path at which the prediction differs from the clean image's.
 
     Attributes:
-        epsilon: that budget, at most the path's resolution too large.
+        epsilon: that budget, to the scale's resolution.
         before: the prediction for the clean image.
-        after: the prediction at `epsilon`.
+        after: the prediction at the flip.
     """
 
     epsilon: float
@@ -33,63 +31,89 @@ class Flip:
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
-    """An image on its way through an attack's budgets.
+class AttackPath:
+    """An image under every budget of an attack.
 
     Attributes:
-        epsilons: `(E,)` budgets in rising order, the first of them 0.
-        x_adv: `(E, 784)` adversarial images, the first of them clean.
-        probabilities: `(E, 10)`.
-        l2_norm: `(E,)`, of the perturbations.
-        flip: where the prediction first changes; None where it nowhere does.
-        reaches: the smallest budget at which the prediction is the target, to that resolution;
-            None without a target or where it is nowhere reached.
+        scale: its budgets, `(B,)`, from 0 for the clean image.
+        x_adv: `(B, 784)` adversarial images.
+        probabilities: `(B, 10)`.
+        l2_norm: `(B,)`, of the perturbations, in pixel units.
+        flip: where the prediction first changes; None where it never does.
+        reaches: the smallest budget at which the prediction is the target, to the scale's
+            resolution; None without a target or where it is never reached.
+        random_flips: how many of 100 random perturbations as large as the flip's change the
+            prediction too; 0 without a flip.
     """
 
-    epsilons: FloatArray
+    scale: Scale
     x_adv: FloatArray
     probabilities: FloatArray
     l2_norm: FloatArray
     flip: Flip | None
     reaches: float | None
+    random_flips: int = 0
 
     @property
     def predictions(self) -> IntArray:
-        """The most probable label at each budget, `(E,)`."""
+        """The most probable label at each budget, `(B,)`."""
         predictions: IntArray = self.probabilities.argmax(axis=1)
         return predictions
 
 
-def trace(
-    classifier: Classifier,
-    attack: Callable[[FloatArray], FloatArray],
-    epsilons: ArrayLike,
-    *,
-    target: int | None = None,
-    resolution: float = RESOLUTION,
-) -> Path:
-    """Follow one image through an attack's budgets and find where its prediction flips.
-
-    The prediction is looked at for every budget given; between the last one that keeps it and
-    the first that does not, it is looked at again every `resolution`. A prediction that changes and
-    changes back between two neighbouring budgets is not seen.
+def follow(
+    classifier: Classifier, method: Method, x: FloatArray, label: int, *, target: int | None = None
+) -> AttackPath:
+    """Attack one image with every budget of the method's scale.
 
     Args:
         classifier: the network under attack.
-        attack: from budgets `(E,)` to adversarial images `(E, 784)` of one image.
-        epsilons: budgets in rising order from 0.
-        target: the label that the attack is after, if any.
-        resolution: how far apart the budgets are at which a flip is looked for.
+        method: the attack.
+        x: `(1, 784)` clean image, pixels in [0, 1].
+        label: the true label.
+        target: the digit to move towards, if any.
 
     Raises:
-        ValueError: the budgets don't rise from 0.
+        ValueError: as the attack does, which may refuse a target.
     """
-    grid = np.atleast_1d(validate.budgets(epsilons, name="epsilons"))
-    if grid[0] != 0 or not (np.diff(grid) > 0).all():
-        raise ValueError(f"epsilons must rise from 0, not {epsilons!r}")
+    if isinstance(method, MinimalMethod):
+        found = method.attack(classifier, x, [label], target=target)
+
+        def attack(budgets: FloatArray) -> FloatArray:
+            return towards(x, found, budgets)[:, 0]
+    else:
+        attack_within = method.attack
+
+        def attack(budgets: FloatArray) -> FloatArray:
+            return attack_within(classifier, x, [label], budgets, target=target)[:, 0]
+
+    return trace(classifier, method.scale, attack, target=target)
+
+
+def trace(
+    classifier: Classifier,
+    scale: Scale,
+    attack: Callable[[FloatArray], FloatArray],
+    *,
+    target: int | None = None,
+) -> AttackPath:
+    """Look at one image under every budget of a scale and find where its prediction flips.
+
+    Between the last budget that keeps the prediction and the first that changes it, the search is
+    repeated in steps of the scale's resolution. A prediction that changes and changes back between
+    two neighbouring budgets is not seen.
+
+    Args:
+        classifier: the network under attack.
+        scale: the budgets.
+        attack: from budgets `(B,)` to adversarial images `(B, 784)` of one image; budget 0 gives
+            the clean image.
+        target: the target of the attack, if any.
+    """
+    grid = scale.budgets
     x_adv = attack(grid)
     logits = measures.logits(classifier, x_adv)
-    predictions = logits.argmax(axis=1)
+    predictions: IntArray = logits.argmax(axis=1)
     before = int(predictions[0])
 
     def first(wanted: Callable[[IntArray], NDArray[np.bool_]]) -> Flip | None:
@@ -99,7 +123,7 @@ def trace(
         place = hits[0]
         if place == 0:
             return Flip(0.0, before, before)
-        parts = int(np.ceil((grid[place] - grid[place - 1]) / resolution))
+        parts = int(np.ceil((grid[place] - grid[place - 1]) / scale.resolution))
         between = np.linspace(grid[place - 1], grid[place], parts + 1)[1:]
         closer = np.append(
             measures.predict(classifier, attack(between[:-1])) if parts > 1 else [],
@@ -108,29 +132,39 @@ def trace(
         hit = np.flatnonzero(wanted(closer))[0]
         return Flip(float(between[hit]), before, int(closer[hit]))
 
+    flip = first(lambda labels: labels != before)
     reached = first(lambda labels: labels == target) if target is not None else None
-    return Path(
-        epsilons=grid,
+    l2_norm = measures.l2_norm(x_adv[0], x_adv)
+    flips = 0
+    if flip is not None:
+        share = l2_norm[-1] if scale is WAY else 1.0
+        epsilon = flip.epsilon * share  # in the norm of the scale, L2 along the way
+        if scale is not LINF:
+            epsilon /= np.sqrt(x_adv.shape[1])  # the L∞ norm of a noise image of this L2 norm
+        flips = random_flips(classifier, x_adv[:1], float(epsilon))
+    return AttackPath(
+        scale=scale,
         x_adv=x_adv,
         probabilities=softmax(logits),
-        l2_norm=measures.l2_norm(x_adv[0], x_adv),
-        flip=first(lambda labels: labels != before),
+        l2_norm=l2_norm,
+        flip=flip,
         reaches=None if reached is None else reached.epsilon,
+        random_flips=flips,
     )
 
 
 def random_flips(
     classifier: Classifier, x: FloatArray, epsilon: float, *, tries: int = 100, seed: int = 0
 ) -> int:
-    """How many of some random perturbations of size ε change one image's prediction.
+    """Count the random perturbations of size ε that change one image's prediction.
 
-    The control for a flip: were its direction of no account, noise would flip as easily.
+    This is the control for a flip: if direction did not matter, noise would flip as often.
 
     Args:
         classifier: the network.
-        x: `(1, 784)` clean image.
-        epsilon: the L∞ size of each perturbation; see `core.attacks.noise`.
-        tries: how many perturbations.
+        x: `(1, 784)` clean image, pixels in [0, 1].
+        epsilon: the L∞ norm of each perturbation; see `core.attacks.noise`.
+        tries: the number of perturbations.
         seed: decides them.
     """
     copies = np.repeat(validate.images(x), tries, axis=0)

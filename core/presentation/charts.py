@@ -12,7 +12,7 @@ from core.classifier import FloatArray, IntArray
 
 if TYPE_CHECKING:  # what is only named here would keep a page waiting that draws none of it
     from core.evaluation.confusion import Mistakes
-    from core.evaluation.path import Path
+    from core.evaluation.path import AttackPath
     from core.evaluation.robustness import Robustness
     from core.training import EpochReport
 
@@ -21,7 +21,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
-def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> dict[str, Any]:
+def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε") -> dict[str, Any]:
     """The probabilities of the digits that matter on a path, over ε.
 
     Args:
@@ -39,7 +39,7 @@ def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> di
             "type": "scatter",
             "mode": "lines",
             "name": str(digit),
-            "x": path.epsilons.tolist(),
+            "x": path.scale.budgets.tolist(),
             "y": path.probabilities[:, digit].round(4).tolist(),
             "line": {"color": COLOURS[place], "dash": DASHES[place], "width": 3},
             "hovertemplate": "%{y:.0%}",
@@ -57,7 +57,7 @@ def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> di
             "margin": {"l": 50, "r": 10, "t": 30, "b": 45},
             "hovermode": "x unified",
             "legend": {"title": {"text": "digit"}},
-            "xaxis": {"title": {"text": axis}, "range": [0, float(path.epsilons[-1])]},
+            "xaxis": {"title": {"text": axis}, "range": [0, float(path.scale.budgets[-1])]},
             "yaxis": {"title": {"text": "probability"}, "range": [0, 1.02], "tickformat": ".0%"},
             "shapes": [
                 {

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from core.attacks import L2, LINF, WAY, Scale
 from core.classifier import FloatArray
-from core.evaluation.path import Path
-from core.evaluation.scales import L2, LINF, WAY, Scale, flip_norm
+from core.evaluation.path import AttackPath
 from core.recipe import Recipe
 
 if TYPE_CHECKING:  # what is only named here would keep a page waiting that has no use for it
@@ -26,36 +26,27 @@ def on_prediction(probabilities: FloatArray) -> str:
     return f"The network sees {with_article(prediction)} here, {sure}."
 
 
-def on_path(
-    path: Path,
-    *,
-    random_flips: int,
-    label: int,
-    target: int | None = None,
-    noise: bool = False,
-    scale: Scale = LINF,
-) -> str:
+def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: bool = False) -> str:
     """What there is to say of one image's way through an attack's budgets.
 
     Args:
-        path: see `core.evaluation.path.trace`.
-        random_flips: how many of 100 random perturbations as large as the flip's flip it too.
+        path: see `core.evaluation.path.follow`.
         label: the digit that the image is meant to be.
         target: the digit that the attack was after, if any.
         noise: whether the attack was itself a random perturbation.
-        scale: what the path's budgets are.
     """
+    scale = path.scale
     before = int(path.predictions[0])
     if before != label:
         return f"The network takes this {label} for {with_article(before)} without any attack."
     if scale is WAY and not path.l2_norm[-1]:
         return f"Stays {with_article(before)}: the attack found nothing."
-    end = _budget(float(path.epsilons[-1]), scale, exact=False)
+    end = _budget(float(scale.budgets[-1]), scale, exact=False)
     if path.flip is None:
         return f"Stays {with_article(before)} all the way to {end}."
     flips = (
-        f"Flips from {before} to {path.flip.after} at {_size(path, scale)}; "
-        f"{_control(random_flips, noise=noise)}."
+        f"Flips from {before} to {path.flip.after} at {_size(path)}; "
+        f"{_control(path.random_flips, noise=noise)}."
     )
     if target is None or target == path.flip.after:
         return flips
@@ -64,14 +55,14 @@ def on_path(
     return f"{flips} It becomes {with_article(target)} at {_budget(path.reaches, scale)}."
 
 
-def _size(path: Path, scale: Scale) -> str:
+def _size(path: AttackPath) -> str:
     """How large the perturbation at a path's flip is."""
-    budget = path.flip.epsilon if path.flip is not None else 0.0
+    scale, budget = path.scale, path.flip.epsilon if path.flip is not None else 0.0
     if scale is LINF:
         levels = f"{round(budget * 255) or 'less than one'} of 255 grey levels"
         return f"{_budget(budget, scale)}, {levels}"
     if scale is WAY:
-        return f"{_budget(budget, scale)}, an L2 norm of {flip_norm(scale, path):.2f}"
+        return f"{_budget(budget, scale)}, an L2 norm of {budget * path.l2_norm[-1]:.2f}"
     return _budget(budget, scale)
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from core.attacks import METHODS, Method
-from core.evaluation.path import Path
-from core.evaluation.scales import scale_of
+from core.attacks import BY_TITLE, METHODS, Method
+from core.evaluation.path import AttackPath
 from core.losses import softmax
 from core.measures import logits
 from core.presentation import words
@@ -28,7 +27,6 @@ from pages.parts.subject import (
 )
 
 COLUMNS = (1, 2)
-ATTACK_NAMES = {method.title: name for name, method in METHODS.items()}
 ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
@@ -48,7 +46,7 @@ small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MN
 
 def main() -> None:
     """The page: its choices, and the digit under attack."""
-    start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
+    start_from_address("attack", parse=one_of(list(BY_TITLE)), default="FGSM")
     start_from_address("epsilon", parse=budget_in, default=0.0)
     start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
@@ -123,7 +121,7 @@ def show_how_to_begin() -> None:
     st.markdown(EXPLANATION)
 
 
-def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
+def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> AttackPath:
     """The live ε on a digit's path under the chosen attack; returns the path."""
     method, target = method_chosen(), target_wanted()
     if target == label:
@@ -132,23 +130,14 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
             "so the attack is towards any other digit."
         )
         target = None
-    path, noisy = follow(
+    path = follow(
         chosen.network, chosen.name, chosen.version, method.name, subject.x.tobytes(), label, target
     )
-    scale = scale_of(method)
     st.session_state["epsilon"] = epsilon_explorer(
         path,
-        scale=scale,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
-        sentence=words.on_path(
-            path,
-            random_flips=noisy,
-            label=label,
-            target=target,
-            noise=method.name == "noise",
-            scale=scale,
-        ),
+        sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),
         start=st.session_state["epsilon"],
         key="explorer",
     )
@@ -157,7 +146,7 @@ def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> Path:
 
 def method_chosen() -> Method:
     """The attack that is chosen."""
-    return METHODS[ATTACK_NAMES[st.session_state["attack"]]]
+    return BY_TITLE[st.session_state["attack"]]
 
 
 def target_wanted() -> int | None:
@@ -171,7 +160,7 @@ def show_attack_choice() -> None:
     method = method_chosen()
     st.selectbox(
         "Attack",
-        list(ATTACK_NAMES),
+        list(BY_TITLE),
         key="attack",
         persist_state="session",
         help=method.summary,
@@ -189,14 +178,14 @@ def show_attack_choice() -> None:
     )
 
 
-def show_chart(path: Path) -> None:
+def show_chart(path: AttackPath) -> None:
     """The probabilities over ε, sent to whoever opens them."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
     if chart.open:
         figure = probabilities_along(
             path,
             epsilon=st.session_state["epsilon"],
-            axis=AXES[scale_of(method_chosen()).name]["name"],
+            axis=AXES[method_chosen().scale.name]["name"],
         )
         chart.plotly_chart(figure, config={"displayModeBar": False})
 
@@ -213,7 +202,7 @@ def budget_in(text: str) -> float:
     budget = float(text)
     if not np.isfinite(budget):
         raise ValueError(text)
-    return scale_of(method_chosen()).nearest(budget)
+    return method_chosen().scale.nearest(budget)
 
 
 main()

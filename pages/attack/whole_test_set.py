@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import streamlit as st
 
-from core.attacks import METHODS
+from core.attacks import BY_TITLE
 from core.data import mnist
 from core.evaluation.rates import Evaluation
 from core.serving.jobs import DONE, FAILED, Computation
@@ -21,7 +21,6 @@ from pages.parts.failures import failures_explained
 from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
 from pages.parts.subject import test_digits
 
-ATTACK_NAMES = {method.title: name for name, method in METHODS.items()}
 SIZES = {"all 10,000": ALL, "a sample of 1,000": 1000}
 START = {"linf": 0.1, "l2": 2.0}
 
@@ -86,13 +85,13 @@ def show_findings(
 
 def choose() -> tuple[Question | None, float]:
     """The widgets that decide what is attacked, and how."""
-    start_from_address("attack", parse=one_of(list(ATTACK_NAMES)), default="FGSM")
+    start_from_address("attack", parse=one_of(list(BY_TITLE)), default="FGSM")
     start_from_address("images", parse=one_of(list(SIZES)), default="all 10,000")
-    method = METHODS[ATTACK_NAMES[st.session_state["attack"]]]
+    method = BY_TITLE[st.session_state["attack"]]
     norm = "linf" if method.norm == "linf" else "l2"
     start_from_address(norm, parse=lambda text: nearest(norm, text), default=START[norm])
     with st.container(horizontal=True):
-        st.selectbox("Attack", list(ATTACK_NAMES), key="attack", persist_state="session", width=220)
+        st.selectbox("Attack", list(BY_TITLE), key="attack", persist_state="session", width=220)
         show_network_choice()
         st.selectbox("Test images", list(SIZES), key="images", persist_state="session", width=180)
         with st.container(width=420):

@@ -9,8 +9,7 @@ import streamlit as st
 
 from core.attacks import METHODS
 from core.classifier import Classifier
-from core.evaluation import scales
-from core.evaluation.path import Path
+from core.evaluation import path
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
@@ -22,9 +21,7 @@ def follow(
     pixels: bytes,
     label: int,
     target: int | None,
-) -> tuple[Path, int]:
-    """A digit's path under an attack, and how many of 100 random perturbations flip it too."""
+) -> path.AttackPath:
+    """A digit's path under an attack."""
     x = np.frombuffer(pixels, np.float32).reshape(1, 784)
-    method = METHODS[attack]
-    path = scales.follow(_network, method, x, label, target=target)
-    return path, scales.random_flips(_network, scales.scale_of(method), x, path)
+    return path.follow(_network, METHODS[attack], x, label, target=target)

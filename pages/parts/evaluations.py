@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike
 
-from core.attacks import Method, noise
+from core.attacks import Method, MinimalMethod, noise
 from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
@@ -65,7 +65,9 @@ class Question:
     @property
     def sample(self) -> "Question":
         """The same of so few images that one can wait for it."""
-        return replace(self, images=min(self.images, 100 if self.method.minimal else 500))
+        return replace(
+            self, images=min(self.images, 100 if isinstance(self.method, MinimalMethod) else 500)
+        )
 
     @property
     def beside(self) -> "Question":
@@ -75,7 +77,9 @@ class Question:
     @property
     def first_curve(self) -> "Question":
         """The same of so few images that one can wait for its curve."""
-        return replace(self, images=min(self.images, 100 if self.method.minimal else 200))
+        return replace(
+            self, images=min(self.images, 100 if isinstance(self.method, MinimalMethod) else 200)
+        )
 
 
 @st.cache_resource(show_spinner=False)
@@ -135,21 +139,21 @@ def evaluation_of(question: Question, budget: float) -> Computation:
         with sparing_a_core() if slow else nullcontext():
             return evaluate(network, attack, x, y, on_progress=_shares(tell, len(x)))
 
-    if (given := method.attack) is not None:
+    if isinstance(method, MinimalMethod):
+        minimal = method.attack
         return Computation(
             jobs,
-            (*question.key, budget),
-            partial(work, lambda x, y: given(network, x, y, budget)),
+            question.key,
+            partial(work, lambda x, y: minimal(network, x, y)),
             who=_session(),
+            finish=lambda evaluation: limited_to(evaluation, budget),
         )
-    minimal = method.minimal
-    assert minimal is not None
+    given = method.attack
     return Computation(
         jobs,
-        question.key,
-        partial(work, lambda x, y: minimal(network, x, y)),
+        (*question.key, budget),
+        partial(work, lambda x, y: given(network, x, y, budget)),
         who=_session(),
-        finish=lambda evaluation: limited_to(evaluation, budget),
     )
 
 
@@ -179,11 +183,10 @@ def evaluation_to_show(
 def curve_of(question: Question, norm: str) -> Computation:
     """The evasion rates over `BUDGETS[norm]`; the result is an array of them."""
     method, network = question.method, question.chosen.network
-    if method.minimal is not None:
+    if isinstance(method, MinimalMethod):
         whole = evaluation_of(question, np.inf)
         return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
     given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
-    assert given is not None
     quick = method.name in _ONE_STEP or question.images == question.first_curve.images
     test = test_digits()
 

@@ -9,11 +9,13 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.attacks import BY_TITLE, METHODS
 from core.classifier import FloatArray, IntArray
 from core.data import mnist
 from core.data.mnist import Digits
 from core.evaluation.robustness import (
     EPSILONS,
+    MEASURED_ATTACKS,
     Robustness,
     RobustnessFileError,
     digest,
@@ -32,7 +34,7 @@ from pages.parts.subject import test_digits
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
-ATTACK_NAMES = {"FGSM": "fgsm", "PGD": "pgd"}
+ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
 BETWEEN_NAMES = "~"  # no network's name has it
 MAX_MEASURED = 200
 EXPLANATION = f"""
@@ -144,7 +146,7 @@ def choose(names: list[str]) -> tuple[list[str], float]:
     default = [name for name in remedies.presets() if name in names]
     start_from_address("networks", parse=some_of(names), default=default)
     start_from_address("budget", parse=budget_in, default=0.1)
-    start_from_address("against", parse=one_of(list(ATTACK_NAMES)), default="PGD")
+    start_from_address("against", parse=one_of(ATTACK_TITLES), default="PGD")
     # One that somebody has deleted meanwhile can't be chosen any more.
     st.session_state["networks"] = [name for name in st.session_state["networks"] if name in names]
     left, right = st.columns([3, 1], gap="large")
@@ -326,12 +328,12 @@ def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
     """The evasion rates over ε under one of the attacks."""
     st.markdown("##### The more an attack may change, the more it evades")
     st.segmented_control(
-        "Attack", list(ATTACK_NAMES), required=True, key="against", persist_state="session"
+        "Attack", ATTACK_TITLES, required=True, key="against", persist_state="session"
     )
     attack = st.session_state["against"]
     st.plotly_chart(
         evasion_over_epsilon(
-            measured, attack=ATTACK_NAMES[attack], epsilon=epsilon, baseline=BASELINE
+            measured, attack=BY_TITLE[attack].name, epsilon=epsilon, baseline=BASELINE
         ),
         config={"displayModeBar": False},
     )

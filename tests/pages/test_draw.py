@@ -13,9 +13,8 @@ import streamlit as st
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import METHODS
+from core.attacks import BY_TITLE, WAY
 from core.data import mnist
-from core.evaluation.scales import WAY, scale_of
 from core.networks import models
 from tests.core.data.test_pictures import BAD, SEVENS
 
@@ -295,13 +294,13 @@ def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
     assert len({data["frames"] for data in (fgsm, towards_three, noise)}) == 3
 
 
-@pytest.mark.parametrize("title", [method.title for method in METHODS.values()])
+@pytest.mark.parametrize("title", BY_TITLE)
 def test_every_attack_has_its_slider(title: str) -> None:
     at = opened(digit="0", attack=title)
     data = explorer(at)
     assert data is not None
-    method = next(method for method in METHODS.values() if method.title == title)
-    scale = scale_of(method)
+    method = BY_TITLE[title]
+    scale = method.scale
     assert data["epsilons"] == pytest.approx(scale.budgets)
     assert data["axis"]["name"] == {"linf": "ε", "l2": "ε (L2)", "way": "way"}[scale.name]
     assert at.selectbox(key="target").disabled is not method.targeted

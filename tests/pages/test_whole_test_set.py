@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import METHODS, deepfool, fgsm, noise
+from core.attacks import BY_TITLE, deepfool, fgsm, noise
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.mnist import Digits
@@ -136,7 +136,7 @@ def test_an_attack_without_a_budget_is_held_to_one(
     assert 0.1 < (seen != y).mean() < 0.99
 
 
-@pytest.mark.parametrize("title", [method.title for method in METHODS.values()])
+@pytest.mark.parametrize("title", BY_TITLE)
 def test_every_attack_has_the_page(title: str) -> None:
     at = of_all(opened(attack=title, images="a sample of 1,000"))
     assert len(rates(at)) == 3

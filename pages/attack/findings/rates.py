@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core.attacks import METHODS
+from core.attacks import BY_TITLE, METHODS, MinimalMethod
 from core.evaluation.rates import Evaluation
 from core.presentation import charts
 from core.presentation.course_report import facts
@@ -14,7 +14,6 @@ from core.serving.jobs import FAILED, Computation
 from pages.parts import downloads
 from pages.parts.evaluations import ALL, BUDGETS, Curve, Question, curve_to_show, evaluation_of
 
-METHODS_BY_TITLE = {method.title: method for method in METHODS.values()}
 COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
 
 
@@ -47,7 +46,7 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
             delta_arrow="off",
         )
     limit = ""
-    if question.method.minimal is not None:
+    if isinstance(question.method, MinimalMethod):
         limit = (
             f" An image for which it needs an L2 norm of more than ε = {budget:g} stays as it is."
         )
@@ -114,7 +113,7 @@ def curves_now(
     lines: dict[str, Curve] = {}
     waited_for: dict[str, Computation] = {}
     for title in titles:
-        method = METHODS_BY_TITLE[title]
+        method = BY_TITLE[title]
         own = method.name == question.method.name
         asked = replace(question, method=method)
         curve, better = curve_to_show(
@@ -124,7 +123,9 @@ def curves_now(
             lines[title] = curve
         if better is not None and (progress := better.look()).state == FAILED:
             st.error(progress.error)
-        elif better is not None and not (own and method.minimal):  # that is its evaluation itself
+        elif better is not None and not (
+            own and isinstance(method, MinimalMethod)
+        ):  # that is its evaluation itself
             waited_for[f"{title}'s curve"] = better
     return lines, waited_for
 
@@ -133,7 +134,7 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
     """How large the perturbations are."""
     st.markdown("##### How large the perturbations are")
     found, within = evaluation, np.ones(evaluation.images, np.bool_)
-    if question.method.minimal is not None:
+    if isinstance(question.method, MinimalMethod):
         # What it would need is known too where it is more than the budget; see `limited_to`.
         found = evaluation_of(question, np.inf).look().result or evaluation
         within = found.l2_norm <= budget
@@ -148,7 +149,7 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
             f"ε√784 = {bound:.2f}: each of 784 pixels may move by ε. Clipping to black and white "
             "keeps most images below it."
         )
-    elif question.method.minimal is None:
+    elif not isinstance(question.method, MinimalMethod):
         why = f"ε = {bound:g}, the budget itself."
     else:
         why = f"ε = {bound:g}, the budget; above it is what the other images would need."

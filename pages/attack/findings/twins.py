@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
+from core.attacks import WAY
 from core.evaluation.rates import Evaluation
-from core.evaluation.scales import WAY, scale_of
 from pages.parts import downloads
 from pages.parts.digit_images import Pair, columns_of, columns_png, show_columns
 from pages.parts.evaluations import ORDER, Question, indices
@@ -68,7 +68,7 @@ def choose_for_draw(place: int, question: Question, budget: float) -> None:
 
     A callback: it is heard even where the page's next run has no such button any more.
     """
-    scale = scale_of(question.method)
+    scale = question.method.scale
     epsilon = 1.0 if scale is WAY else scale.nearest(budget)
     st.session_state.update({"source": TEST_DIGIT, "digit": place, "epsilon": epsilon})
     st.session_state["to_draw"] = {

@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path as File
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from core.evaluation.path import Path
-from core.evaluation.scales import L2, LINF, WAY, Scale
+from core.attacks import L2, LINF, WAY
+from core.evaluation.path import AttackPath
 from core.measures import linf_norm
 
 # How the slider names its budgets: their name, a factor, digits after the point, a unit.
@@ -19,7 +19,7 @@ AXES: Mapping[str, dict[str, Any]] = {
     L2.name: {"name": "ε (L2)", "factor": 1, "digits": 2, "unit": ""},
     WAY.name: {"name": "way", "factor": 100, "digits": 0, "unit": "%"},
 }
-_FOLDER = File(__file__).parent
+_FOLDER = Path(__file__).parent
 _explorer = st.components.v2.component(
     "epsilon_explorer",
     html=(_FOLDER / "explorer.html").read_text("utf-8"),
@@ -29,9 +29,8 @@ _explorer = st.components.v2.component(
 
 
 def epsilon_explorer(
-    path: Path,
+    path: AttackPath,
     *,
-    scale: Scale,
     label: int,
     on_label: Callable[[int], None],
     sentence: str,
@@ -42,7 +41,6 @@ def epsilon_explorer(
 
     Args:
         path: the image under every budget.
-        scale: what the budgets are.
         label: the digit it is meant to be.
         on_label: called with another one where somebody says so.
         sentence: what there is to say of the path as a whole.
@@ -53,11 +51,11 @@ def epsilon_explorer(
         The budget at the last rest of the slider.
     """
     linf = linf_norm(path.x_adv[0], path.x_adv)
-    table = np.column_stack([path.epsilons, path.l2_norm, linf, path.probabilities])
+    table = np.column_stack([path.scale.budgets, path.l2_norm, linf, path.probabilities])
     frames = (path.x_adv * 255).round().astype(np.uint8)
     numbers = table.astype("<f8").tobytes() + frames.tobytes()
     about: dict[str, Any] = {
-        "axis": AXES[scale.name],
+        "axis": AXES[path.scale.name],
         "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
         "label": label,
         "sentence": sentence,

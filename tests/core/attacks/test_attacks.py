@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import batches
-from core.attacks import ATTACKS, METHODS, bim, fgsm, mi_fgsm, noise, pgd, pgd_l2
+from core.attacks import (
+    ATTACKS,
+    BY_TITLE,
+    METHODS,
+    BudgetMethod,
+    bim,
+    fgsm,
+    mi_fgsm,
+    noise,
+    pgd,
+    pgd_l2,
+)
 from core.attacks.problem import Attack
 from core.classifier import FloatArray
 from core.data.mnist import Digits
@@ -17,10 +28,10 @@ from core.networks.torch_module import TorchClassifier
 from tests.conftest import random_mlp
 from tests.core.torch_twin import torch_twin
 
-BUDGETED = {name: method for name, method in METHODS.items() if method.attack is not None}
-every_attack = pytest.mark.parametrize(
-    "attack", [method.attack for method in BUDGETED.values()], ids=BUDGETED
-)
+BUDGETED = {
+    name: method.attack for name, method in METHODS.items() if isinstance(method, BudgetMethod)
+}
+every_attack = pytest.mark.parametrize("attack", BUDGETED.values(), ids=BUDGETED)
 gradient_attack = pytest.mark.parametrize("attack", [fgsm, bim, mi_fgsm, pgd, pgd_l2])
 
 
@@ -448,9 +459,8 @@ def test_the_last_iterate_may_evade_less_which_is_why_one_keeps_the_best(
 
 
 def test_no_images_are_no_trouble(report_network: MLP) -> None:
-    for method in BUDGETED.values():
-        assert method.attack is not None
-        nothing = method.attack(report_network, np.zeros((0, 784)), np.zeros(0, int), [0.1, 0.2])
+    for attack in BUDGETED.values():
+        nothing = attack(report_network, np.zeros((0, 784)), np.zeros(0, int), [0.1, 0.2])
         assert nothing.shape == (2, 0, 784)
 
 
@@ -471,8 +481,7 @@ def test_any_image_any_budget(
     name: str,
 ) -> None:
     x = np.array([pixels], np.float32)
-    attack = BUDGETED[name].attack
-    assert attack is not None
+    attack = BUDGETED[name]
     x_adv = attack(small_network, x, [label], epsilon, target=target)
     referee(x, x_adv, epsilon, attack=attack)
     if epsilon == 0:
@@ -561,9 +570,9 @@ def test_the_registry_has_every_attack_once_with_what_a_page_needs() -> None:
     assert " ".join(METHODS) == order
     for name, method in METHODS.items():
         assert method.name == name
-        assert (method.attack is None) != (method.minimal is None)
+        assert BY_TITLE[method.title] is method
         assert method.norm in ("linf", "l2", "l0")
-        assert method.title
+        assert method.scale.budgets.shape == (101,)
         assert method.summary.endswith(".")
     assert list(ATTACKS) == ["fgsm", "bim", "mi_fgsm", "pgd", "noise"]
     assert {name for name, method in METHODS.items() if not method.targeted} == {

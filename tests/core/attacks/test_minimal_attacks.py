@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import batches
-from core.attacks import MINIMAL_ATTACKS, carlini_wagner, deepfool, jsma, towards, within
+from core.attacks import METHODS, MinimalMethod, carlini_wagner, deepfool, jsma, towards, within
 from core.attacks.deepfool import MARGIN
 from core.attacks.problem import MinimalAttack
 from core.classifier import FloatArray, IntArray
@@ -19,6 +19,9 @@ from core.networks.torch_module import TorchClassifier
 from tests.conftest import random_mlp
 from tests.core.torch_twin import torch_twin
 
+MINIMAL_ATTACKS = {
+    name: method.attack for name, method in METHODS.items() if isinstance(method, MinimalMethod)
+}
 every_attack = pytest.mark.parametrize("attack", MINIMAL_ATTACKS.values(), ids=MINIMAL_ATTACKS)
 targeted_attack = pytest.mark.parametrize("attack", [carlini_wagner, jsma])
 

@@ -4,10 +4,10 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from core.attacks import METHODS, fgsm
+from core.attacks import METHODS
 from core.data.mnist import Digits
 from core.evaluation.confusion import confusion, most_mistaken
-from core.evaluation.path import trace
+from core.evaluation.path import follow
 from core.evaluation.robustness import Robustness
 from core.networks.mlp import MLP
 from core.presentation import charts
@@ -22,16 +22,12 @@ def test_the_path_s_chart_is_a_valid_figure_of_its_numbers(
     report_network: MLP, test_digits: Digits
 ) -> None:
     x = test_digits.x[:1]
-    path = trace(
-        report_network,
-        lambda epsilons: fgsm(report_network, x, [7], epsilons)[:, 0],
-        np.linspace(0, 0.5, 101),
-    )
+    path = follow(report_network, METHODS["fgsm"], x, 7)
     figure = go.Figure(probabilities_along(path, epsilon=0.2))  # refuses what Plotly doesn't know
     lines = {line.name: line for line in figure.data}
     assert "7" in lines
     np.testing.assert_allclose(lines["7"].y, path.probabilities[:, 7], atol=1e-4)
-    np.testing.assert_allclose(lines["7"].x, path.epsilons)
+    np.testing.assert_allclose(lines["7"].x, path.scale.budgets)
     assert len({(line.line.color, line.line.dash) for line in figure.data}) == len(figure.data)
     assert path.flip is not None
     assert [shape.x0 for shape in figure.layout.shapes] == [0.2, path.flip.epsilon]

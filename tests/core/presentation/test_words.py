@@ -2,15 +2,15 @@ import dataclasses
 
 import numpy as np
 
+from core.attacks import L2, LINF, WAY
 from core.evaluation.attribution import Explanation
 from core.evaluation.confusion import Mistakes
-from core.evaluation.path import Flip, Path
-from core.evaluation.scales import L2, WAY
+from core.evaluation.path import AttackPath, Flip
 from core.presentation import words
 from core.recipe import Recipe
 
-PATH = Path(
-    epsilons=np.array([0, 0.25, 0.5]),
+PATH = AttackPath(
+    scale=LINF,
     x_adv=np.zeros((3, 784)),
     probabilities=np.eye(10)[[7, 7, 9]],
     l2_norm=np.zeros(3),
@@ -25,41 +25,43 @@ def test_a_prediction() -> None:
 
 
 def test_a_flip() -> None:
-    assert words.on_path(PATH, random_flips=0, label=7) == (
+    assert words.on_path(PATH, label=7) == (
         "Flips from 7 to 9 at ε = 0.068, 17 of 255 grey levels; "
         "none of 100 random perturbations of that size does it."
     )
-    assert "; one of 100 random" in words.on_path(PATH, random_flips=1, label=7)
+    assert "; one of 100 random" in words.on_path(
+        dataclasses.replace(PATH, random_flips=1), label=7
+    )
     assert "; 12 of 100 random perturbations of that size do it too." in words.on_path(
-        PATH, random_flips=12, label=7
+        dataclasses.replace(PATH, random_flips=12), label=7
     )
 
 
 def test_noise_is_compared_with_others_of_its_kind() -> None:
-    said = words.on_path(PATH, random_flips=50, label=7, noise=True)
+    said = words.on_path(dataclasses.replace(PATH, random_flips=50), label=7, noise=True)
     assert said.endswith("; 50 of 100 other random perturbations of that size do it.")
 
 
 def test_an_eight_has_another_article() -> None:
     still = dataclasses.replace(PATH, flip=None, probabilities=np.eye(10)[[8, 8, 8]])
-    assert words.on_path(still, random_flips=0, label=8) == "Stays an 8 all the way to ε = 0.5."
-    assert "this 1 for an 8 without" in words.on_path(still, random_flips=0, label=1)
-    assert words.on_path(PATH, random_flips=0, label=7, target=8).endswith("an 8, up to ε = 0.5.")
+    assert words.on_path(still, label=8) == "Stays an 8 all the way to ε = 0.5."
+    assert "this 1 for an 8 without" in words.on_path(still, label=1)
+    assert words.on_path(PATH, label=7, target=8).endswith("an 8, up to ε = 0.5.")
 
 
 def test_a_flip_smaller_than_a_grey_level() -> None:
     tiny = dataclasses.replace(PATH, flip=Flip(0.0011, 5, 1))
-    said = words.on_path(tiny, random_flips=0, label=7)
+    said = words.on_path(tiny, label=7)
     assert "at ε = 0.001, less than one of 255 grey levels;" in said
     tiny = dataclasses.replace(PATH, flip=Flip(0.0001, 5, 1))
-    said = words.on_path(tiny, random_flips=0, label=7)
+    said = words.on_path(tiny, label=7)
     assert "at ε below 0.001, less than one of 255 grey levels;" in said
 
 
 def test_a_target() -> None:
     def with_target(target: int, reaches: float | None) -> str:
         path = dataclasses.replace(PATH, reaches=reaches)
-        return words.on_path(path, random_flips=0, label=7, target=target)
+        return words.on_path(path, label=7, target=target)
 
     assert with_target(3, 0.2).endswith("does it. It becomes a 3 at ε = 0.200.")
     assert with_target(3, None).endswith("It never becomes a 3, up to ε = 0.5.")
@@ -67,38 +69,30 @@ def test_a_target() -> None:
 
 
 def test_budgets_of_the_l2_norm_and_shares_of_the_way() -> None:
-    path = dataclasses.replace(
-        PATH, epsilons=np.array([0, 2.5, 5]), flip=Flip(1.234, 7, 9), reaches=1.5
-    )
-    assert words.on_path(path, random_flips=0, label=7, target=3, scale=L2) == (
+    path = dataclasses.replace(PATH, scale=L2, flip=Flip(1.234, 7, 9), reaches=1.5)
+    assert words.on_path(path, label=7, target=3) == (
         "Flips from 7 to 9 at an L2 norm of 1.23; none of 100 random perturbations of that size "
         "does it. It becomes a 3 at an L2 norm of 1.50."
     )
     still = dataclasses.replace(path, flip=None)
-    assert words.on_path(still, random_flips=0, label=7, scale=L2) == (
-        "Stays a 7 all the way to an L2 norm of 5."
-    )
+    assert words.on_path(still, label=7) == ("Stays a 7 all the way to an L2 norm of 5.")
     path = dataclasses.replace(
         PATH,
-        epsilons=np.array([0, 0.5, 1]),
+        scale=WAY,
         l2_norm=np.array([0, 1.0, 2.0]),
         flip=Flip(0.98, 7, 9),
     )
-    assert words.on_path(path, random_flips=0, label=7, scale=WAY).startswith(
+    assert words.on_path(path, label=7).startswith(
         "Flips from 7 to 9 at 98% of the way, an L2 norm of 1.96; "
     )
     nothing = dataclasses.replace(path, l2_norm=np.zeros(3), flip=None)
-    assert words.on_path(nothing, random_flips=0, label=7, scale=WAY) == (
-        "Stays a 7: the attack found nothing."
-    )
+    assert words.on_path(nothing, label=7) == ("Stays a 7: the attack found nothing.")
 
 
 def test_no_flip_and_no_need_of_one() -> None:
     still = dataclasses.replace(PATH, flip=None)
-    assert words.on_path(still, random_flips=0, label=7) == "Stays a 7 all the way to ε = 0.5."
-    assert words.on_path(PATH, random_flips=0, label=1) == (
-        "The network takes this 1 for a 7 without any attack."
-    )
+    assert words.on_path(still, label=7) == "Stays a 7 all the way to ε = 0.5."
+    assert words.on_path(PATH, label=1) == ("The network takes this 1 for a 7 without any attack.")
 
 
 def test_a_recipe_is_told_by_what_it_changes() -> None:
