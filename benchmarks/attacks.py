@@ -14,8 +14,8 @@ import threadpoolctl
 import torch
 
 from benchmarks.measuring import medians_in_turn, print_machine, print_table, timed
+from core import batches
 from core.attacks import fgsm, pgd
-from core.batches import in_chunks
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.torchvision_import import torchvision_datasets
@@ -137,7 +137,7 @@ def bare_products(network: MLP, x: FloatArray, passes: int) -> None:
             for weight in reversed(network.weights):
                 out = out @ weight.T
 
-    in_chunks(multiply, len(x))
+    batches.in_batches(multiply, len(x))
 
 
 def with_best_batch_size(peer: Peer) -> tuple[int, Callable[[], FloatArray]]:

@@ -1,4 +1,4 @@
-"""Work on many images as chunks that fit the cache, on all cores."""
+"""Work on many images in batches that fit the cache, on all cores."""
 
 import os
 import threading
@@ -11,23 +11,23 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-# 256 images of 784 float32 are 800 kB: an attack's few such arrays stay in a core's cache, and its
-# steps are long enough for the interpreter not to be what the threads wait for.
-CHUNK = 256
+# 256 images of 784 float32 numbers take 800 kB. An attack's few arrays of that size stay in a
+# core's cache, and its steps are long enough that threads rarely wait for the interpreter.
+BATCH = 256
 
 
-def in_chunks(work: Callable[[slice], None], n: int) -> None:
-    """Call `work` with slices that together cover range(n), several at a time.
+def in_batches(work: Callable[[slice], None], n: int) -> None:
+    """Call `work` with slices that together cover range(n), in several threads.
 
-    Threads suffice: NumPy lets go of the interpreter in its loops and products. While they run,
-    each matrix product keeps to its own thread; that BLAS would add more only slows both down.
+    Threads are enough because NumPy releases the interpreter lock in its loops and products.
+    Meanwhile BLAS uses one thread for each matrix product; more would only compete with ours.
 
     Args:
-        work: is given a slice of at most `CHUNK` rows; writes what it finds where no other
-            slice writes. The first exception it raises is raised here.
-        n: how many rows there are.
+        work: a function of a slice of at most `BATCH` rows. It must not write where another
+            slice writes. Its first exception is raised here.
+        n: the number of rows.
     """
-    todo = deque(slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK))
+    todo = deque(slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))
 
     def take() -> None:
         while True:
@@ -43,7 +43,7 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
 
     with one_thread_a_product:
         helpers = [_workers().submit(take) for _ in range(min(threads(), len(todo)) - 1)]
-        # The caller takes its share, so that it never waits for a core that others keep busy.
+        # The caller works too, so it never waits for a core that others keep busy.
         try:
             take()
         finally:
@@ -54,13 +54,13 @@ def in_chunks(work: Callable[[slice], None], n: int) -> None:
 
 
 def threads() -> int:
-    """How many threads the caller's work may keep busy: one a core, or as `at_most` has it."""
+    """Return how many threads the caller may use: one a core, or the limit of `at_most`."""
     return min(_cores(), getattr(_limit, "threads", _cores()))
 
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
-    """Within, and for the caller's thread alone, that is how many `threads` there may be."""
+    """Limit the threads that work started by the calling thread may use."""
     before = vars(_limit).copy()
     _limit.threads = threads
     try:
@@ -71,7 +71,7 @@ def at_most(threads: int) -> Iterator[None]:
 
 
 def sparing_a_core() -> AbstractContextManager[None]:
-    """Within, one core is left to others, where there are several."""
+    """Leave one core free for others where there are several."""
     return at_most(max(1, _cores() - 1))
 
 
@@ -87,7 +87,7 @@ def _cores() -> int:
 
 @cache
 def _workers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="chunks")
+    return ThreadPoolExecutor(_cores(), thread_name_prefix="batches")
 
 
 @cache
@@ -96,7 +96,7 @@ def _blas() -> ThreadpoolController:
 
 
 class _OneThreadAProduct:
-    """While anybody is inside, BLAS keeps to one thread; then it is given back its own."""
+    """A context in which BLAS uses one thread; the last to leave restores its own limit."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

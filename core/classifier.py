@@ -1,4 +1,4 @@
-"""The one thing that attacks, measures and figures ask of a network."""
+"""The one interface between networks and everything that attacks or measures them."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
@@ -13,22 +13,23 @@ IntArray: TypeAlias = NDArray[np.int64]
 class Classifier(Protocol):
     """Anything that gives logits and pulls a cotangent back to the pixels.
 
-    Both methods must be safe to call from several threads at once: attacks work through chunks
+    Both methods must be safe to call from several threads at once: attacks work through batches
     of images on all cores.
     """
 
     def logits(self, x: FloatArray) -> FloatArray:
-        """Scores before softmax: `(N, 784)` pixels in [0, 1] to `(N, 10)`."""
+        """Return the scores before softmax: `(N, 784)` pixels in [0, 1] to `(N, 10)`."""
         ...
 
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
-        """The vector-Jacobian product, as in `jax.vjp`: one forward pass, any number of pulls.
+        """Return the logits and the vector-Jacobian product, as `jax.vjp` does.
 
         Args:
             x: `(N, 784)` pixels in [0, 1].
 
         Returns:
             The logits, `(N, 10)`, and a function from a cotangent `(N, 10)` to the gradient
-            with respect to the pixels, `(N, 784)`. That gradient is the caller's to overwrite.
+            with respect to the pixels, `(N, 784)`, which the caller may overwrite. The function
+            may be called any number of times after the one forward pass.
         """
         ...

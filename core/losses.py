@@ -1,4 +1,4 @@
-"""Softmax, cross-entropy, and the gradient of cross-entropy in two precisions."""
+"""Softmax, cross-entropy, and the gradient of cross-entropy, exact or as float32 rounds it."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,33 +9,33 @@ from core.classifier import Classifier, FloatArray, IntArray
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities `(N, 10)` of logits `(N, 10)`; each row adds up to 1."""
+    """Return the probabilities `(N, 10)` of logits `(N, 10)`; each row sums to 1."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: FloatArray = exponentials / exponentials.sum(axis=1, keepdims=True)
     return probabilities
 
 
 def cross_entropy(logits: FloatArray, y: IntArray) -> FloatArray:
-    """The loss −log p_y of each image: logits `(N, 10)` and labels `(N,)` to `(N,)`."""
+    """Return each image's loss −log p_y: logits `(N, 10)` and labels `(N,)` to `(N,)`."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     loss: FloatArray = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]
     return loss
 
 
 def exact_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
-    """∂ cross-entropy / ∂ logits up to a positive factor an image, with nothing rounded away.
+    """Return ∂ cross-entropy / ∂ logits, exact up to a positive factor for each image.
 
-    The derivative is p_j for every class j but y, and p_y − 1 for y. Of a confident network
-    softmax rounds p_y to exactly 1, and the largest term is lost. But p_y − 1 is minus the sum
-    of the others; written so, and with all of them divided by the largest, no term cancels and
-    none underflows. Only the direction matters to an attack.
+    The derivative is p_j for every class j ≠ y, and p_y − 1 for y. When the network is confident,
+    softmax rounds p_y to exactly 1 and the largest term becomes 0. But p_y − 1 is minus the sum of
+    the other terms. Computed like this, and with all terms divided by the largest p_j, nothing
+    cancels and nothing underflows. The factor does not matter to an attack: it needs the direction.
 
     Args:
         logits: `(N, 10)`.
         y: `(N,)` labels.
 
     Returns:
-        `(N, 10)`; each row's largest component other than y's is 1, and the row's sum is 0.
+        `(N, 10)`; in each row the largest component other than y's is 1, and the sum is 0.
     """
     images = np.arange(len(y))
     others = logits.T.copy()  # a row a class: NumPy reduces ten long rows faster than many short
@@ -47,12 +47,12 @@ def exact_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
 
 
 def float32_autograd_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
-    """∂ cross-entropy / ∂ logits as automatic differentiation computes it in float32.
+    """Return ∂ cross-entropy / ∂ logits as automatic differentiation computes it in float32.
 
-    This is softmax minus the one-hot label, `(N, 10)`. Where p_y rounds to 1 the label's term is
-    exactly 0 although the others survive, and the sign of the pixels' gradient is mostly wrong:
-    the gradient masking that makes a network look robust (Carlini et al. 2019, "On Evaluating
-    Adversarial Robustness", section 3). Kept by name, to show the difference.
+    This is softmax minus the one-hot label: logits `(N, 10)` and labels `(N,)` to `(N, 10)`. Where
+    p_y rounds to 1 the label's term is exactly 0 while the others survive, and most signs of the
+    pixel gradient are wrong. This gradient masking makes a network look robust (Carlini et al.
+    2019, "On Evaluating Adversarial Robustness", section 3). It is kept to show the difference.
     """
     shifted = logits.astype(np.float32)
     shifted -= shifted.max(axis=1, keepdims=True)
@@ -69,19 +69,19 @@ COTANGENTS: Mapping[str, Callable[[FloatArray, IntArray], FloatArray]] = Mapping
 def pixel_gradient(
     classifier: Classifier, x: FloatArray, y: IntArray, *, gradient: str = "exact"
 ) -> FloatArray:
-    """The direction in which the cross-entropy of `y` rises fastest, for each image.
+    """Return the gradient of the cross-entropy with respect to the pixels of each image.
 
     Args:
         classifier: see `Classifier`.
-        x: `(N, 784)` pixels.
+        x: `(N, 784)` pixels in [0, 1].
         y: `(N,)` labels.
         gradient: a name in `COTANGENTS`.
 
     Returns:
-        `(N, 784)`, for "exact" up to a positive factor an image.
+        `(N, 784)`; for "exact", each row is scaled by a positive factor.
 
     Raises:
-        ValueError: `gradient` is no such name.
+        ValueError: `gradient` is not in `COTANGENTS`.
     """
     if gradient not in COTANGENTS:
         raise ValueError(f"gradient must be one of {', '.join(COTANGENTS)}, not {gradient!r}")

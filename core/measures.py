@@ -1,18 +1,18 @@
-"""What an evaluation reports: accuracies, the evasion rate, the size of a perturbation."""
+"""Accuracy, evasion rate, and the size of perturbations."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core import validate
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
 
 def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
-    """The logits of many images, `(N, 784)` to `(N, 10)`, on all cores.
+    """Return the logits of many images, `(N, 784)` to `(N, 10)`, computed on all cores.
 
     Raises:
-        ValueError: `x` is not such an array of pixels in [0, 1], or has no image.
+        ValueError: `x` is not an array of pixels in [0, 1], or is empty.
     """
     x = validate.images(x)
     if not len(x):
@@ -23,41 +23,43 @@ def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
     def fill(rows: slice) -> None:
         out[rows] = classifier.logits(x[rows])
 
-    in_chunks(fill, len(x))
+    in_batches(fill, len(x))
     return out
 
 
 def predict(classifier: Classifier, x: ArrayLike) -> IntArray:
-    """The most probable label of each image, `(N,)`; errors as in `logits`."""
+    """Return the most probable label of each image, `(N,)`. Raise as `logits` does."""
     predictions: IntArray = logits(classifier, x).argmax(axis=1)
     return predictions
 
 
 def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:
-    """The share of all images whose prediction is `y`, in [0, 1]: clean or robust, as `x` is.
+    """Return the share of all images whose prediction is `y`, in [0, 1].
+
+    This is the clean accuracy for clean images and the robust accuracy for adversarial ones.
 
     Raises:
-        ValueError: as in `logits`, or `y` is not a label for each image.
+        ValueError: as `logits` does, or `y` is not one label for each image.
     """
     predictions = predict(classifier, x)
     return float((predictions == validate.labels(y, len(predictions))).mean())
 
 
 def evasion_rate(classifier: Classifier, x_adv: ArrayLike, y: ArrayLike) -> float:
-    """Misclassified adversarial examples / all examples, as the report defines it, in [0, 1].
+    """Return misclassified adversarial examples / all examples, in [0, 1], as the report does.
 
-    All images count, also those misclassified before the attack. Errors as in `accuracy`.
+    Images that were misclassified before the attack count too. Raise as `accuracy` does.
     """
     return 1 - accuracy(classifier, x_adv, y)
 
 
 def l2_norm(x: FloatArray, x_adv: FloatArray) -> FloatArray:
-    """The L2 norm of each perturbation `x_adv - x`, over the last axis, in pixel units."""
+    """Return the L2 norm of each perturbation `x_adv - x`, over the last axis, in pixel units."""
     norm: FloatArray = np.linalg.norm(x_adv.astype(np.float64) - x, axis=-1)
     return norm
 
 
 def linf_norm(x: FloatArray, x_adv: FloatArray) -> FloatArray:
-    """The largest change of a pixel in each perturbation, over the last axis, in pixel units."""
+    """Return the L∞ norm of each perturbation `x_adv - x`, over the last axis, in pixel units."""
     norm: FloatArray = np.abs(x_adv.astype(np.float64) - x).max(axis=-1)
     return norm

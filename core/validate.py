@@ -1,32 +1,32 @@
-"""Arguments from outside, checked once at the door: each error names the argument."""
+"""Checks of arguments; each error names the argument."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
 
 CLASSES = 10
 
 
 def images(x: ArrayLike, *, name: str = "x") -> FloatArray:
-    """`x` as a `(N, 784)` float32 or float64 array of pixels in [0, 1].
+    """Return `x` as an `(N, 784)` float32 or float64 array of pixels in [0, 1].
 
     Raises:
-        ValueError: another number of dimensions, not numbers, NaN, or outside [0, 1].
+        ValueError: `x` has not two dimensions, or not numbers in [0, 1] only.
     """
     array = image_array(x, name=name)
-    in_chunks(lambda rows: pixels(array[rows], name=name), len(array))
+    in_batches(lambda rows: pixels(array[rows], name=name), len(array))
     return array
 
 
 def image_array(x: ArrayLike, *, name: str = "x") -> FloatArray:
-    """`x` as a `(N, 784)` float32 or float64 array, whose pixels are still to be looked at.
+    """Return `x` as an `(N, 784)` float32 or float64 array; the range of its pixels is not checked.
 
     Raises:
-        ValueError: another number of dimensions, or not numbers.
+        ValueError: `x` has not two dimensions, or not numbers only.
     """
     array = _numbers(x, name)
     if array.ndim != 2:
@@ -39,21 +39,21 @@ def image_array(x: ArrayLike, *, name: str = "x") -> FloatArray:
 
 
 def pixels(x: FloatArray, *, name: str = "x") -> None:
-    """Nothing, where every number of `x` is in [0, 1].
+    """Check that every number of `x` is in [0, 1].
 
     Raises:
-        ValueError: one is not, or is NaN.
+        ValueError: a number is outside [0, 1], or NaN.
     """
-    # Written so that NaN, which compares false to everything, is caught too.
+    # NaN fails every comparison, so it fails this one too.
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise ValueError(f"{name} must be pixels in [0, 1], without NaN")
 
 
 def labels(y: ArrayLike, n: int, *, name: str = "y") -> IntArray:
-    """`y` as an `(n,)` array of labels 0 to 9; a single label stands for all n.
+    """Return `y` as an `(n,)` array of labels 0 to 9; a single label is repeated n times.
 
     Raises:
-        ValueError: another shape, not whole numbers, or outside 0–9.
+        ValueError: `y` has another shape, or is not made of whole numbers from 0 to 9.
     """
     array = _numbers(y, name)
     if array.ndim == 0:
@@ -66,10 +66,10 @@ def labels(y: ArrayLike, n: int, *, name: str = "y") -> IntArray:
 
 
 def budgets(epsilon: ArrayLike, *, name: str = "epsilon") -> FloatArray:
-    """`epsilon` as a float64 array of its own shape: () for one budget, `(E,)` for several.
+    """Return `epsilon` as a float64 array of shape `()` for one budget or `(E,)` for several.
 
     Raises:
-        ValueError: more dimensions, none at all, not finite, or below 0.
+        ValueError: `epsilon` has more dimensions, is empty, or has a number below 0 or not finite.
     """
     array = _numbers(epsilon, name).astype(np.float64)
     if array.ndim > 1 or array.size == 0:
@@ -80,10 +80,10 @@ def budgets(epsilon: ArrayLike, *, name: str = "epsilon") -> FloatArray:
 
 
 def whole_number(value: int | np.integer[Any], *, name: str, least: int) -> int:
-    """`value` where it is a whole number of at least `least`.
+    """Return `value` as an int.
 
     Raises:
-        ValueError: it is not.
+        ValueError: `value` is not a whole number of at least `least`.
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")

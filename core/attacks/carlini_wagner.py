@@ -1,15 +1,15 @@
-"""Carlini and Wagner's attack: descends on the size of the perturbation itself."""
+"""Carlini and Wagner's attack: gradient descent on the size of the perturbation itself."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core import validate
 from core.attacks.problem import Goal, setting
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
-# tanh comes to a pixel's 0 and 1 at infinity only, where no descent could start. Stretched by this
-# much it comes past them, and what is past them is cut off.
+# tanh reaches the pixel values 0 and 1 only at infinity, where no descent could start. Stretched by
+# this factor it goes slightly beyond them, and the excess is clipped.
 STRETCH = 1.001
 
 
@@ -25,23 +25,23 @@ def carlini_wagner(
     step_size: float = 0.05,
     initial_c: float = 1.0,
 ) -> FloatArray:
-    """Makes the L2 norm as small as it can be while the network stays misled; c weighs the two.
+    """Minimise the L2 norm of the perturbation under which the goal is reached.
 
-    Minimises ‖x_adv − x‖₂² + c · max(m, −κ) over w, where x_adv = (tanh(w) + 1) / 2 can't leave
+    Minimises ‖x_adv − x‖₂² + c · max(m, −κ) over w, where x_adv = (tanh(w) + 1) / 2 stays in
     [0, 1], and the margin m is max{Z_j : j ≠ t} − Z_t for a target t, and Z_y − max{Z_j : j ≠ y}
-    without one. Adam descends from x for one c after another: ten times as large until an
-    adversarial image is found, then halfway between the largest that was too small and the
-    smallest that was enough. The smallest perturbation ever seen is returned: Carlini and Wagner
-    2017, "Towards Evaluating the Robustness of Neural Networks", sections V and VI-A.
+    without one. Adam descends from x for several values of c: c grows tenfold until an adversarial
+    image is found, then bisection goes on between the largest c that failed and the smallest that
+    succeeded. The smallest perturbation of all steps is returned. Carlini and Wagner 2017,
+    "Towards Evaluating the Robustness of Neural Networks", sections V and VI-A.
 
-    Args, returns and errors are those of `MinimalAttack`; besides:
-        confidence: κ, how far in logits the network is to be misled at least, from 0.
-        searches: how many c are tried, at least 1. On the report's network, nine from 0.01 on
-            found nothing smaller than these six from 1 on.
-        steps: Adam's for each c, at least 1. The paper takes 10,000 of 0.01; on the report's
-            network a thousand of those found nothing smaller than these 200 of 0.05.
-        step_size: Adam's, in w, at least 0.
-        initial_c: the c that is tried first, at least 0.
+    Arguments, return value and errors are those of `MinimalAttack`. In addition:
+        confidence: κ, the margin in logits by which the goal must be reached, at least 0.
+        searches: how many values of c to try, at least 1. On the report's network, nine from 0.01
+            found nothing smaller than these six from 1.
+        steps: Adam's steps for each c, at least 1. The paper takes 10,000 of size 0.01; on the
+            report's network 1,000 of those found nothing smaller than these 200 of size 0.05.
+        step_size: Adam's step size, in w, at least 0.
+        initial_c: the first c, at least 0.
     """
     goal = Goal.of(classifier, x, y, target)
     confidence = setting(confidence, name="confidence")
@@ -66,30 +66,30 @@ def carlini_wagner(
             c = np.where(np.isinf(enough), 10 * c, (too_small + enough) / 2)
         x_adv[left] = smallest.x_adv
 
-    in_chunks(attack, len(goal.x))
+    in_batches(attack, len(goal.x))
     return x_adv
 
 
 class _Smallest:
-    """The smallest perturbations of some images that have been found so far.
+    """The smallest perturbations found so far for some images.
 
     Args:
-        goal: what is to become of which images.
-        rows: `(n,)`, those of the goal's images that are meant here.
+        goal: the images and what is to become of them.
+        rows: `(n,)`, the rows of the goal's images to attack.
         confidence: κ.
 
     Attributes:
-        x_adv: `(n, 784)`, the clean image where none has been found.
+        x_adv: `(n, 784)`, the clean image where nothing has been found.
     """
 
     def __init__(self, goal: Goal, rows: IntArray, confidence: float) -> None:
         self._goal, self._labels, self._confidence = goal, goal.labels[rows], confidence
         self._clean = goal.x[rows]
-        self._square = np.full(len(rows), np.inf, goal.x.dtype)  # of each perturbation's norm
+        self._squared_norm = np.full(len(rows), np.inf, goal.x.dtype)
         self.x_adv = self._clean.copy()
 
     def descend(self, c: FloatArray, *, steps: int, step_size: float) -> NDArray[np.bool_]:
-        """Descend from the clean images, and say for which of them some step was adversarial."""
+        """Descend from the clean images; return where some step was adversarial, `(n,)`."""
         w = np.arctanh((2 * self._clean - 1) / STRETCH)
         adam = _Adam(w, step_size)
         found = np.zeros(len(w), np.bool_)
@@ -100,37 +100,37 @@ class _Smallest:
             np.clip(x_adv, 0, 1, out=x_adv)
             perturbation = x_adv - self._clean
             logits, pull_back = self._goal.classifier.vjp(x_adv)
-            margin, slope_of_margin = self._margin(logits)
+            margin, margin_gradient = self._margin(logits)
             found |= self._keep(x_adv, perturbation, logits, margin)
 
-            wanting = c * (margin > -self._confidence)
-            slope = pull_back(slope_of_margin * wanting[:, None])
+            weight = c * (margin > -self._confidence)
+            gradient = pull_back(margin_gradient * weight[:, None])
             perturbation *= 2
-            slope += perturbation
+            gradient += perturbation
             tanh *= tanh
             np.subtract(1, tanh, out=tanh)
-            slope *= tanh  # d x_adv / d w, but for a factor that Adam makes no difference of
-            adam.step(slope)
+            gradient *= tanh  # d x_adv / d w up to a constant factor, which Adam ignores
+            adam.step(gradient)
         return found
 
     def _margin(self, logits: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """m, `(n,)`, by how much the goal is missed, and its slope in the logits, `(n, 10)`."""
+        """Return the margin m, `(n,)`, and its gradient in the logits, `(n, 10)`."""
         margin, rivals = self._goal.margin(logits, self._labels)
         images = np.arange(len(logits))
         sign = -1 if self._goal.targeted else 1
-        slope = np.zeros_like(logits)
-        slope[images, self._labels] = sign
-        slope[images, rivals] = -sign
-        return margin, slope
+        gradient = np.zeros_like(logits)
+        gradient[images, self._labels] = sign
+        gradient[images, rivals] = -sign
+        return margin, gradient
 
     def _keep(
         self, x_adv: FloatArray, perturbation: FloatArray, logits: FloatArray, margin: FloatArray
     ) -> NDArray[np.bool_]:
-        """Keep those that are adversarial and smaller than before; say which are adversarial."""
+        """Keep the adversarial images smaller than any before; return which are adversarial."""
         found = self._goal.reached(logits, self._labels) & (margin <= -self._confidence)
-        square = np.vecdot(perturbation, perturbation)
-        smaller = found & (square < self._square)
-        self._square[smaller] = square[smaller]
+        squared_norm = np.vecdot(perturbation, perturbation)
+        smaller = found & (squared_norm < self._squared_norm)
+        self._squared_norm[smaller] = squared_norm[smaller]
         self.x_adv[smaller] = x_adv[smaller]
         return found
 
@@ -150,19 +150,19 @@ class _Adam:
         self._mean, self._square = np.zeros_like(variables), np.zeros_like(variables)
         self._steps = 0
 
-    def step(self, slope: FloatArray) -> None:
-        """Descend by one step; `slope` is overwritten."""
+    def step(self, gradient: FloatArray) -> None:
+        """Descend by one step; `gradient` is overwritten."""
         self._steps += 1
         self._mean *= self._MEAN_DECAY
-        self._mean += (1 - self._MEAN_DECAY) * slope
+        self._mean += (1 - self._MEAN_DECAY) * gradient
         self._square *= self._SQUARE_DECAY
-        slope *= slope
-        slope *= 1 - self._SQUARE_DECAY
-        self._square += slope
-        # The corrections of both means' start at 0, which are numbers, taken together.
+        gradient *= gradient
+        gradient *= 1 - self._SQUARE_DECAY
+        self._square += gradient
+        # The bias corrections of both means are scalars, combined into one.
         correction = np.sqrt(1 - self._SQUARE_DECAY**self._steps)
         correction /= 1 - self._MEAN_DECAY**self._steps
-        move = np.sqrt(self._square, out=slope)
+        move = np.sqrt(self._square, out=gradient)
         move += self._TINY
         np.divide(self._mean, move, out=move)
         move *= self._step_size * correction

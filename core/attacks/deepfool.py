@@ -1,15 +1,15 @@
-"""DeepFool: to the nearest decision boundary, as if all of them were flat."""
+"""DeepFool: steps to the nearest decision boundary of the linearised network."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core import validate
 from core.attacks.problem import Goal, setting
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
-# What is cut off at 0 and 1 leaves a step short of the boundary, the next one by less, and so on
-# for ever; this much more, an L2 norm in pixel units, takes the last of them across.
+# Clipping to [0, 1] leaves a step short of the boundary, the next one by less, and so on without
+# end. This addition to each step, an L2 norm in pixel units, takes the last one across.
 MARGIN = 1e-3
 
 
@@ -22,30 +22,31 @@ def deepfool(
     overshoot: float = 0.02,
     steps: int = 50,
 ) -> FloatArray:
-    """Again and again the shortest way to the nearest label, were the network linear, in L2.
+    """Step to the nearest boundary in L2, as if the network were linear, until it is crossed.
 
     r = |f_l| / ‖w_l‖₂² · w_l, where f_k = Z_k − Z_y and w_k = ∇ₓ f_k at xⁱ, and l is the label
     other than y for which |f_l| / ‖w_l‖₂ is smallest; xⁱ⁺¹ = clip(xⁱ + (1 + η) r, 0, 1) until the
-    prediction is another one: Moosavi-Dezfooli, Fawzi and Frossard 2016, "DeepFool: a simple and
+    prediction changes: Moosavi-Dezfooli, Fawzi and Frossard 2016, "DeepFool: a simple and
     accurate method to fool deep neural networks", algorithm 2. Each step is longer by `MARGIN`.
 
-    Args, returns and errors are those of `MinimalAttack`; besides:
-        target: None; DeepFool goes to whichever label is nearest.
-        overshoot: η, how much further than to the boundary, at least 0 (0.02, as in the paper).
-        steps: how many at most, at least 1 (the paper needs about three).
+    Arguments, return value and errors are those of `MinimalAttack`. In addition:
+        target: None; DeepFool moves to the nearest label.
+        overshoot: η, the fraction by which a step exceeds the distance to the boundary, at least 0
+            (0.02, as in the paper).
+        steps: the largest number of steps, at least 1 (the paper needs about three).
 
     Raises:
-        ValueError: there is a target, too.
+        ValueError: a target is given, too.
     """
     if target is not None:
-        raise ValueError("target must be None: DeepFool goes to whichever label is nearest")
+        raise ValueError("target must be None: DeepFool moves to the nearest label")
     goal = Goal.of(classifier, x, y, None)
     stretch = goal.x.dtype.type(1 + setting(overshoot, name="overshoot"))
     steps = validate.whole_number(steps, name="steps", least=1)
     x_adv = goal.x.copy()
 
     def attack(rows: slice) -> None:
-        left = np.arange(rows.start, rows.stop)  # the images that are still read as their label
+        left = np.arange(rows.start, rows.stop)  # the images whose prediction is still their label
         here = goal.clean(rows)
         for step in range(steps + 1):
             reached = goal.reached(classifier.logits(here), goal.labels[left])
@@ -56,12 +57,12 @@ def deepfool(
             here += stretch * _to_nearest(classifier, here, goal.labels[left])
             np.clip(here, 0, 1, out=here)
 
-    in_chunks(attack, len(goal.x))
+    in_batches(attack, len(goal.x))
     return x_adv
 
 
 def _to_nearest(classifier: Classifier, x: FloatArray, y: IntArray) -> FloatArray:
-    """The step r of the shortest way, and `MARGIN` more; 0 where no gradient leads anywhere."""
+    """Return the step r, longer by `MARGIN`, `(N, 784)`; 0 where every gradient is 0."""
     logits, pull_back = classifier.vjp(x)
     images = np.arange(len(y))
     shortest = np.full(len(y), np.inf, x.dtype)

@@ -3,7 +3,7 @@
 from numpy.typing import ArrayLike
 
 from core.attacks.problem import Problem, step_along, to_sign
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
 
@@ -16,16 +16,16 @@ def fgsm(
     target: ArrayLike | None = None,
     gradient: str = "exact",
 ) -> FloatArray:
-    """One step of size ε along the sign of the loss gradient, in the L∞ norm.
+    """Take one step of size ε along the sign of the loss gradient, in the L∞ norm.
 
     x_adv = clip(x + ε · sign(∇ₓ L(x, y)), 0, 1): Goodfellow, Shlens and Szegedy 2015,
-    "Explaining and Harnessing Adversarial Examples", section 4. Targeted, the step goes down the
-    target's loss: Kurakin, Goodfellow and Bengio 2017, "Adversarial Machine Learning at Scale",
+    "Explaining and Harnessing Adversarial Examples", section 4. With a target, the step goes down
+    its loss: Kurakin, Goodfellow and Bengio 2017, "Adversarial Machine Learning at Scale",
     equation 3. The direction does not depend on ε, so one gradient serves every budget.
 
-    Args, returns and errors are those of `Attack`; besides:
-        gradient: "exact", or "float32_autograd" for the one that vanishes where the network is
-            sure of itself (see `core.losses`).
+    Arguments, return value and errors are those of `Attack`. In addition:
+        gradient: "exact", or "float32_autograd" for the gradient that vanishes where the network
+            is confident (see `core.losses`).
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     x_adv = problem.empty()
@@ -36,5 +36,5 @@ def fgsm(
         to_sign(sign)
         step_along(sign, clean, problem.epsilons, x_adv[:, rows])
 
-    in_chunks(attack, len(problem.x))
+    in_batches(attack, len(problem.x))
     return problem.answer(x_adv)

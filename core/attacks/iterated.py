@@ -1,4 +1,4 @@
-"""The loop that the iterated attacks with a budget share, and the balls that they stay in."""
+"""The loop of the iterated attacks with a budget, and the balls that they stay in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 
 from core import validate
 from core.attacks.problem import Problem, setting, to_sign
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
 
 
 class Ball(Protocol):
-    """The images within a budget of some clean ones, and how one moves there. All in place."""
+    """The images within a budget of the clean ones. Both methods work in place."""
 
-    def ascend(self, slope: FloatArray) -> None:
-        """Make each row of `slope`, `(N, 784)`, the step of norm 1 that gains most along it."""
+    def ascend(self, direction: FloatArray) -> None:
+        """Make each row of `direction`, `(N, 784)`, the steepest step of norm 1 along it."""
         ...
 
     def project(self, x_adv: FloatArray) -> None:
@@ -40,28 +40,27 @@ def iterate(
     decay: float | None = None,
     keep_best: bool = False,
 ) -> FloatArray:
-    """xᵗ⁺¹ = Π(xᵗ + α · ascend(∇ₓ L(xᵗ, y))), of which the last iterate is returned.
+    """Iterate xᵗ⁺¹ = Π(xᵗ + α · ascend(∇ₓ L(xᵗ, y))) and return the last iterate.
 
     Args:
-        problem: what to attack within which budgets.
-        ball: its norm decides how a step is taken and what Π is.
-        steps: how many, at least 1.
+        problem: the images and the budgets.
+        ball: makes the ball, which defines a step and Π.
+        steps: the number of steps, at least 1.
         step_size: α in pixel units, for every budget; None for reach · ε / steps.
-        reach: how many ε the steps could go in all, were all in one direction.
+        reach: the total length of all default steps, in units of ε.
         gradient: a name in `core.losses.COTANGENTS`.
-        start: None for x⁰ = x; otherwise `(N, 784)` points of the unit ball, of which ε times
-            each is added.
-        decay: None to follow the gradient; otherwise the share that the sum of the gradients
-            before, each over its L1 norm, keeps at each step.
-        keep_best: True to return, of x⁰ and all iterates, the one whose logits are nearest to the
-            goal or furthest beyond it, which costs a forward pass a step. With a given
-            `step_size` no image is then lost by taking more steps.
+        start: None for x⁰ = x; otherwise `(N, 784)` points p of the unit ball, for x⁰ = Π(x + ε p).
+        decay: None to follow the gradient; otherwise the momentum's μ: each step follows
+            μ times the previous direction plus the gradient divided by its L1 norm.
+        keep_best: True to return the iterate, x⁰ included, with the smallest margin to the goal
+            (see `Goal.margin`). It costs a forward pass a step. For a fixed `step_size`, more steps
+            then never lose an image.
 
     Returns:
         As `Attack` does.
 
     Raises:
-        ValueError: a setting is out of its range; the message names it.
+        ValueError: a setting is out of range; the message names it.
     """
     steps = validate.whole_number(steps, name="steps", least=1)
     if step_size is None:
@@ -70,12 +69,12 @@ def iterate(
         step_sizes = np.full_like(problem.epsilons, setting(step_size, name="step_size"))
     x_adv = problem.empty()
     images = len(problem.x)
-    out = x_adv.reshape(-1, problem.x.shape[1])  # one row for each budget of each image
+    out = x_adv.reshape(-1, problem.x.shape[1])  # a row for each budget of each image
 
     def attack(rows: slice) -> None:
         budget, image = np.divmod(np.arange(rows.start, rows.stop), images)
         if budget[0] == budget[-1]:
-            budget = budget[:1]  # NumPy is faster with one number than with a column of equals
+            budget = budget[:1]  # NumPy is faster with one number than with a column
         epsilon = problem.epsilons[budget, None]
         step = step_sizes[budget, None]
         clean, labels = problem.clean(image), problem.labels[image]
@@ -89,27 +88,27 @@ def iterate(
             around.project(here)
         best = _Best(problem, labels, here) if keep_best else None
         for _ in range(steps):
-            slope = problem.ascent(here, labels, gradient)
+            direction = problem.ascent(here, labels, gradient)
             if decay is not None:
-                slope /= _or_one(np.abs(slope).sum(axis=1, keepdims=True))
+                direction /= _or_one(np.abs(direction).sum(axis=1, keepdims=True))
                 momentum *= decay
-                momentum += slope
-                slope[:] = momentum
-            around.ascend(slope)
-            slope *= step
-            here += slope
+                momentum += direction
+                direction[:] = momentum
+            around.ascend(direction)
+            direction *= step
+            here += direction
             around.project(here)
             if best is not None:
                 best.look_at(here)
         if best is not None:
             here[:] = best.x
 
-    in_chunks(attack, len(out))
+    in_batches(attack, len(out))
     return problem.answer(x_adv)
 
 
 class _Best:
-    """Of the iterates of some images so far, those that came closest to the goal."""
+    """The iterates of some images that came closest to the goal so far."""
 
     def __init__(self, problem: Problem, labels: IntArray, x: FloatArray) -> None:
         self._problem = problem
@@ -118,7 +117,7 @@ class _Best:
         self._margin = self._margin_of(x)
 
     def look_at(self, x: FloatArray) -> None:
-        """Keep those of `x`, `(N, 784)`, that are closer than any before."""
+        """Keep the images of `x`, `(N, 784)`, that are closer than any before."""
         margin = self._margin_of(x)
         closer = margin < self._margin
         self.x[closer] = x[closer]
@@ -129,40 +128,37 @@ class _Best:
 
 
 class LinfBall:
-    """All images that differ from a clean one by at most ε in every pixel."""
+    """The images that differ from a clean one by at most ε in every pixel."""
 
     def __init__(self, clean: FloatArray, epsilon: FloatArray) -> None:
         self._low = np.maximum(clean - epsilon, 0)
         self._high = np.minimum(clean + epsilon, 1)
 
-    def ascend(self, slope: FloatArray) -> None:
-        """The sign of every number."""
-        to_sign(slope)
+    def ascend(self, direction: FloatArray) -> None:
+        """Take the sign of every number."""
+        to_sign(direction)
 
     def project(self, x_adv: FloatArray) -> None:
-        """Each pixel between its bounds.
-
-        NumPy is quick at this with arrays, and at np.clip with two numbers, and slow the other
-        way round.
-        """
+        """Clip each pixel to its bounds."""
+        # With bounds that are arrays, these two calls are faster than np.clip.
         np.maximum(x_adv, self._low, out=x_adv)
         np.minimum(x_adv, self._high, out=x_adv)
 
 
 @dataclass(frozen=True)
 class L2Ball:
-    """All images that differ from a clean one by a perturbation of an L2 norm of at most ε."""
+    """The images that differ from a clean one by an L2 norm of at most ε."""
 
     clean: FloatArray
     epsilon: FloatArray
 
-    def ascend(self, slope: FloatArray) -> None:
-        """Each row over its L2 norm; over its largest number first, so that no square is lost."""
-        slope /= _or_one(np.abs(slope).max(axis=1, keepdims=True))
-        slope /= _or_one(l2_norms(slope))
+    def ascend(self, direction: FloatArray) -> None:
+        """Divide each row by its L2 norm; by its largest number first, so no square underflows."""
+        direction /= _or_one(np.abs(direction).max(axis=1, keepdims=True))
+        direction /= _or_one(l2_norms(direction))
 
     def project(self, x_adv: FloatArray) -> None:
-        """Straight back towards the clean image, then into [0, 1], which leads no further away."""
+        """Shorten the perturbation, then clip to [0, 1], which never lengthens it."""
         x_adv -= self.clean
         x_adv *= np.minimum(self.epsilon / _or_one(l2_norms(x_adv)), 1)
         x_adv += self.clean
@@ -170,11 +166,11 @@ class L2Ball:
 
 
 def l2_norms(x: FloatArray) -> FloatArray:
-    """The L2 norm of each row, `(N, 784)` to `(N, 1)`, in the rows' type."""
+    """Return the L2 norm of each row, `(N, 784)` to `(N, 1)`, in the rows' dtype."""
     norms: FloatArray = np.sqrt(np.vecdot(x, x))[:, None]
     return norms
 
 
 def _or_one(norms: FloatArray) -> FloatArray:
-    """`norms`, 1 in place of each 0: what has no direction stays as it is when it is divided."""
+    """Return `norms` with 1 in place of each 0, so that dividing a zero row leaves it as it is."""
     return np.where(norms > 0, norms, norms.dtype.type(1))

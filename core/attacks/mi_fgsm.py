@@ -20,18 +20,18 @@ def mi_fgsm(
     gradient: str = "exact",
     keep_best: bool = False,
 ) -> FloatArray:
-    """FGSM in small steps along a direction that remembers the gradients before.
+    """Take small FGSM steps along a decaying sum of all gradients so far, in the L∞ norm.
 
     gᵗ⁺¹ = μ gᵗ + ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₁ and xᵗ⁺¹ = xᵗ + α · sign(gᵗ⁺¹), from x itself,
     within the L∞ budget and [0, 1]: Dong, Liao, Pang, Su, Zhu, Hu and Li 2018, "Boosting
-    Adversarial Attacks with Momentum", algorithm 1; targeted, section 3.3.
+    Adversarial Attacks with Momentum", algorithm 1; section 3.3 for targets.
 
-    Args, returns and errors are those of `Attack`; besides:
-        steps: how many, at least 1 (10, as in the paper).
+    Arguments, return value and errors are those of `Attack`. In addition:
+        steps: the number of steps, at least 1 (10, as in the paper).
         step_size: α in pixel units; None for ε / steps, as in the paper.
-        decay: μ, at least 0; 0 forgets all that was before, 1 forgets nothing.
+        decay: μ, at least 0; 0 drops all earlier gradients, 1 keeps them in full.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate that came closest to the goal, not the last one.
+        keep_best: True to return the iterate closest to the goal instead of the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(

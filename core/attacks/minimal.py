@@ -1,4 +1,4 @@
-"""What becomes of the images that an attack without a budget has found."""
+"""Weaker versions of what an attack without a budget found."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,15 +9,15 @@ from core.measures import l2_norm
 
 
 def towards(x: ArrayLike, found: ArrayLike, shares: ArrayLike) -> FloatArray:
-    """The images on the straight way from clean ones to what an attack has found.
+    """Return the images on the straight line from clean images to those that an attack found.
 
     Args:
         x: `(N, 784)` clean images.
         found: `(N, 784)` adversarial images.
-        shares: `(S,)` parts of the way, each in [0, 1].
+        shares: `(S,)` fractions of the way, in [0, 1].
 
     Returns:
-        `(S, N, 784)` of the type of `x`: x itself where the share is 0, `found` where it is 1.
+        `(S, N, 784)` of the dtype of `x`; exactly `x` for a share of 0, exactly `found` for 1.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -27,13 +27,13 @@ def towards(x: ArrayLike, found: ArrayLike, shares: ArrayLike) -> FloatArray:
     if parts.max() > 1:
         raise ValueError(f"shares must be from 0 to 1, not {shares!r}")
     parts = parts[:, None, None]
-    # Not x + share · (found − x), which rounding keeps from ending exactly at `found`.
+    # x + share · (found − x) would not end exactly at `found`, because of rounding.
     way = (1 - parts) * x + parts * found
     return np.clip(way, 0, 1, out=way)
 
 
 def within(x: ArrayLike, found: ArrayLike, epsilon: ArrayLike) -> FloatArray:
-    """What was found, where an L2 budget allows it; elsewhere the clean image.
+    """Return the image found where its L2 norm is within the budget, else the clean image.
 
     Args:
         x: `(N, 784)` clean images.
@@ -41,7 +41,7 @@ def within(x: ArrayLike, found: ArrayLike, epsilon: ArrayLike) -> FloatArray:
         epsilon: the L2 budget, or `(E,)` of them.
 
     Returns:
-        `(N, 784)` for one budget, `(E, N, 784)` for several, as an `Attack` does.
+        `(N, 784)` for one budget, `(E, N, 784)` for several, as an `Attack` returns.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
@@ -52,7 +52,7 @@ def within(x: ArrayLike, found: ArrayLike, epsilon: ArrayLike) -> FloatArray:
 
 
 def _pair(x: ArrayLike, found: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Both checked, and of the type of the first."""
+    """Return both arrays, checked, in the dtype of `x`."""
     x, found = validate.images(x), validate.images(found, name="found")
     if found.shape != x.shape:
         raise ValueError(f"found must be of the shape of x, {x.shape}, not {found.shape}")

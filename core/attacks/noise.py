@@ -1,11 +1,11 @@
-"""Random noise: the control that shows that the direction of a perturbation matters."""
+"""Random noise: the control that shows how much the direction of a perturbation matters."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from core import validate
 from core.attacks.problem import Problem, step_along
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
 
@@ -18,15 +18,15 @@ def noise(
     target: ArrayLike | None = None,
     seed: int = 0,
 ) -> FloatArray:
-    """Every pixel up or down by ε at random: as large as an FGSM step, in no direction at all.
+    """Move every pixel up or down by ε at random: as large as an FGSM step, without its direction.
 
-    x_adv = clip(x + ε · s, 0, 1) with s of independent fair signs, the same for every budget.
-    It has the L∞ norm of an FGSM step and, before clipping, its L2 norm ε√784 too. (Uniform
-    noise in [−ε, ε] would be smaller by √3, and the comparison unfair.)
+    x_adv = clip(x + ε · s, 0, 1), where s are independent random signs, the same for every budget.
+    Its L∞ norm is that of an FGSM step, and so is its L2 norm before clipping, ε√784. (Uniform
+    noise in [−ε, ε] would have a smaller L2 norm by a factor of √3: an unfair comparison.)
 
-    Args, returns and errors are those of `Attack`, of which `classifier`, `y` and `target` make no
-    difference here; besides:
-        seed: decides the signs; image i of a batch is given the i-th 784 of them.
+    Arguments, return value and errors are those of `Attack`; `classifier`, `y` and `target` are
+    ignored. In addition:
+        seed: decides the signs; image i gets the i-th block of 784.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = validate.whole_number(seed, name="seed", least=0)
@@ -37,5 +37,5 @@ def noise(
     def perturb(rows: slice) -> None:
         step_along(signs[rows], problem.clean(rows), problem.epsilons, x_adv[:, rows])
 
-    in_chunks(perturb, len(problem.x))
+    in_batches(perturb, len(problem.x))
     return problem.answer(x_adv)

@@ -1,4 +1,4 @@
-"""Projected gradient descent in two norms, and the basic iterative method that came before it."""
+"""Projected gradient descent in two norms, and its predecessor, the basic iterative method."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from core import validate
 from core.attacks.iterated import L2Ball, LinfBall, iterate, l2_norms
 from core.attacks.problem import Problem
-from core.batches import in_chunks
+from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
 
@@ -22,18 +22,18 @@ def bim(
     gradient: str = "exact",
     keep_best: bool = False,
 ) -> FloatArray:
-    """FGSM again and again in small steps from the image itself, each kept within the L∞ budget.
+    """Take several small FGSM steps from the image itself, within the L∞ budget.
 
     x⁰ = x and xᵗ⁺¹ = clip(xᵗ + α · sign(∇ₓ L(xᵗ, y))), between x − ε and x + ε and in [0, 1]:
     Kurakin, Goodfellow and Bengio 2017, "Adversarial Examples in the Physical World", section
-    2.2; targeted, section 2.3.
+    2.2; section 2.3 for targets.
 
-    Args, returns and errors are those of `Attack`; besides:
-        steps: how many, at least 1.
-        step_size: α in pixel units; None for 1.25 ε / steps: the paper takes 1.25 ε steps of 1,
-            both in the 256 levels of a pixel.
+    Arguments, return value and errors are those of `Attack`. In addition:
+        steps: the number of steps, at least 1.
+        step_size: α in pixel units; None for 1.25 ε / steps. The paper takes 1.25 ε steps of 1,
+            both in units of 1/255.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate that came closest to the goal, not the last one.
+        keep_best: True to return the iterate closest to the goal instead of the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(
@@ -61,21 +61,21 @@ def pgd(
     gradient: str = "exact",
     keep_best: bool = False,
 ) -> FloatArray:
-    """Small steps along the sign of the loss gradient, each projected back into the L∞ ball.
+    """Take small steps along the sign of the loss gradient, each projected into the L∞ ball.
 
     x⁰ is drawn uniformly from the ball of radius ε around x, and
-    xᵗ⁺¹ = Π(xᵗ + α · sign(∇ₓ L(xᵗ, y))), the last iterate is returned: Madry, Makelov, Schmidt,
+    xᵗ⁺¹ = Π(xᵗ + α · sign(∇ₓ L(xᵗ, y))). The last iterate is returned. Madry, Makelov, Schmidt,
     Tsipras and Vladu 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks",
     section 2.1.
 
-    Args, returns and errors are those of `Attack`; besides:
-        steps: how many, at least 1 (40, as the paper has for MNIST).
+    Arguments, return value and errors are those of `Attack`. In addition:
+        steps: the number of steps, at least 1 (40, as in the paper for MNIST).
         step_size: α in pixel units; None for 2.5 ε / steps, which can reach any point of the ball
             from any other (the paper, section 5.2).
         random_start: False to start from x itself, as `bim` does.
-        seed: decides the start; image i of a batch is given the i-th 784 draws, for every budget.
+        seed: decides the start; image i gets the i-th block of 784 draws, for every budget.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate that came closest to the goal, not the last one.
+        keep_best: True to return the iterate closest to the goal instead of the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = validate.whole_number(seed, name="seed", least=0)
@@ -105,23 +105,23 @@ def pgd_l2(
     gradient: str = "exact",
     keep_best: bool = False,
 ) -> FloatArray:
-    """PGD in the L2 norm: steps along the loss gradient itself, projected into the L2 ball.
+    """Take small steps along the loss gradient, each projected into the L2 ball.
 
     xᵗ⁺¹ = Π(xᵗ + α · ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₂) from a start drawn uniformly from the ball:
-    Madry et al. 2018 (see `pgd`), section 2.1, and section 5 for the L2 norm. Π goes straight
-    back to the ball, then into [0, 1].
+    Madry et al. 2018 (see `pgd`), section 2.1, and section 5 for the L2 norm. Π projects
+    onto the ball, then clips to [0, 1].
 
-    Args, returns and errors are those of `Attack`, except for this one:
-        epsilon: the L2 budget, or `(E,)` of them: how long the whole perturbation may be, in
-            pixel units. It may exceed 1; one pixel from black to white is 1, a perturbation of
-            0.1 in all 784 pixels 2.8.
-    Besides:
-        steps: how many, at least 1.
+    Arguments, return value and errors are those of `Attack`, except for:
+        epsilon: the L2 budget of the whole perturbation, or `(E,)` of them, in pixel units. It may
+            exceed 1: one pixel from black to white has a norm of 1, a change of 0.1 in all 784
+            pixels one of 2.8.
+    In addition:
+        steps: the number of steps, at least 1.
         step_size: α, the L2 norm of a step; None for 2.5 ε / steps.
         random_start: False to start from x itself.
-        seed: decides the start; image i of a batch has the same one whatever the others are.
+        seed: decides the start; image i gets the i-th block of draws, for every budget.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate that came closest to the goal, not the last one.
+        keep_best: True to return the iterate closest to the goal instead of the last one.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = validate.whole_number(seed, name="seed", least=0)
@@ -138,9 +138,9 @@ def pgd_l2(
 
 
 def _uniform(like: FloatArray, seed: int) -> FloatArray:
-    """Draws from [−1, 1) in the shape of `like`, on all cores.
+    """Return uniform draws from [−1, 1) in the shape of `like`, computed on all cores.
 
-    Each chunk jumps to its place in the one stream of the seed, so that chunks don't matter.
+    Each batch jumps to its place in the seed's one stream, so the size of batches does not matter.
     """
     draws = np.empty_like(like)
 
@@ -150,15 +150,15 @@ def _uniform(like: FloatArray, seed: int) -> FloatArray:
         draws[rows] *= 2
         draws[rows] -= 1
 
-    in_chunks(draw, len(like))
+    in_batches(draw, len(like))
     return draws
 
 
 def _uniform_l2(like: FloatArray, seed: int) -> FloatArray:
-    """A point of the unit L2 ball for each row of `like`, all points equally likely.
+    """Return a uniformly random point of the unit L2 ball for each row of `like`.
 
-    It is the shadow of a random point on a sphere of two dimensions more: Voelker, Gosmann and
-    Stewart 2017, "Efficiently Sampling Vectors and Coordinates from the n-Sphere and n-Ball".
+    It is the projection of a random point on a sphere with two more dimensions: Voelker, Gosmann
+    and Stewart 2017, "Efficiently Sampling Vectors and Coordinates from the n-Sphere and n-Ball".
     """
     images, pixels = like.shape
     sphere = np.random.default_rng(seed).standard_normal((images, pixels + 2))

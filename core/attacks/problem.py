@@ -1,4 +1,4 @@
-"""What every attack is given, checked and in one form."""
+"""The signatures of attacks, and their arguments checked and in one form."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +12,7 @@ from core.losses import pixel_gradient
 
 
 class Attack(Protocol):
-    """How an attack with a budget is called; each has settings besides, with defaults."""
+    """The signature of an attack with a budget; each has more settings, with defaults."""
 
     def __call__(
         self,
@@ -29,22 +29,22 @@ class Attack(Protocol):
             classifier: the network under attack.
             x: `(N, 784)` clean images, pixels in [0, 1].
             y: `(N,)` true labels.
-            epsilon: the L∞ budget a pixel in [0, 1] units, or `(E,)` of them; the L2 budget of the
-                whole perturbation where the attack says so.
-            target: None to leave the true label; a label or `(N,)` labels to move towards.
+            epsilon: the budget in pixel units, or `(E,)` of them: the L∞ norm of the perturbation,
+                or its L2 norm where the attack says so.
+            target: None to move away from the true label; a label or `(N,)` labels to move towards.
 
         Returns:
-            `x_adv`, `(N, 784)` for one budget, `(E, N, 784)` for several, pixels in [0, 1] of
-            the type of `x`. A budget of 0 gives the images back unchanged.
+            `x_adv`, `(N, 784)` for one budget, `(E, N, 784)` for several, pixels in [0, 1], in
+            the dtype of `x`. A budget of 0 returns the images unchanged.
 
         Raises:
-            ValueError: an argument is out of its range; the message names it.
+            ValueError: an argument is out of range; the message names it.
         """
         ...
 
 
 class MinimalAttack(Protocol):
-    """How an attack without a budget is called: it looks for the smallest perturbation itself."""
+    """The signature of an attack that looks for the smallest perturbation itself."""
 
     def __call__(
         self,
@@ -54,34 +54,34 @@ class MinimalAttack(Protocol):
         *,
         target: ArrayLike | None = None,
     ) -> FloatArray:
-        """Perturb each image by as little as the method can.
+        """Perturb each image as little as the method can.
 
         Args:
             classifier: the network under attack.
             x: `(N, 784)` clean images, pixels in [0, 1].
             y: `(N,)` true labels.
-            target: None to leave the true label; a label or `(N,)` labels to arrive at.
+            target: None to move away from the true label; a label or `(N,)` labels to reach.
 
         Returns:
-            `x_adv`, `(N, 784)`, pixels in [0, 1] of the type of `x`. An image that is where it
-            should be already (misclassified, or taken for its target) comes back unchanged, and
-            so does one for which the method finds nothing.
+            `x_adv`, `(N, 784)`, pixels in [0, 1], in the dtype of `x`. An image is returned
+            unchanged if it is misclassified already (or predicted as its target), or if the method
+            finds nothing.
 
         Raises:
-            ValueError: an argument is out of its range; the message names it.
+            ValueError: an argument is out of range; the message names it.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to become of which images: an attack's arguments but for its budgets, checked.
+    """An attack's arguments except for its budgets, checked.
 
     Attributes:
         classifier: the network under attack.
-        x: `(N, 784)` clean images; `clean` looks at their pixels.
-        labels: `(N,)`, the targets where there are any, else the true labels.
-        targeted: whether `labels` are to be arrived at, rather than left.
+        x: `(N, 784)` clean images; `clean` checks their range.
+        labels: `(N,)`, the targets if given, else the true labels.
+        targeted: whether to reach `labels` rather than move away from them.
     """
 
     classifier: Classifier
@@ -101,7 +101,7 @@ class Goal:
         return cls(classifier, x, labels, target is not None)
 
     def clean(self, rows: slice | IntArray) -> FloatArray:
-        """Some of the clean images; their range is checked here, where they come into the cache.
+        """Return some of the clean images; check their range now that they are in the cache.
 
         Raises:
             ValueError: a pixel is outside [0, 1], or NaN.
@@ -111,15 +111,16 @@ class Goal:
         return x
 
     def reached(self, logits: FloatArray, labels: IntArray) -> NDArray[np.bool_]:
-        """Which images are where they should be, `(N,)`, by their logits and their `labels`."""
+        """Return which images have reached the goal, `(N,)`, given their logits and labels."""
         reached: NDArray[np.bool_] = (logits.argmax(axis=1) == labels) == self.targeted
         return reached
 
     def margin(self, logits: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray]:
-        """By how much each image misses the goal in logits, `(N,)`; below 0 it is beyond it.
+        """Return how far each image is from the goal, in logits, and its strongest rival label.
 
-        Untargeted, by how much its label's logit exceeds the largest other one; targeted, by how
-        much that exceeds its label's. The labels of the largest others, `(N,)`, come second.
+        Returns:
+            `(N,)`: the label's logit minus the largest other one, or the reverse with a target;
+            negative beyond the goal. And `(N,)`: the label of that largest other logit.
         """
         rows = np.arange(len(labels))
         others = logits.copy()
@@ -129,21 +130,22 @@ class Goal:
         return (-lead if self.targeted else lead), rivals
 
     def ascent(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
-        """The direction in the pixels of `x`, `(N, 784)`, that serves the goal best at first.
+        """Return the direction in the pixels that leads to the goal, `(N, 784)`.
 
-        Up the loss of the true labels or down that of the targets; for the caller to overwrite.
+        It goes up the loss of the true labels or down the loss of the targets. The caller may
+        overwrite it.
         """
-        slope = pixel_gradient(self.classifier, x, labels, gradient=gradient)
-        return np.negative(slope, out=slope) if self.targeted else slope
+        direction = pixel_gradient(self.classifier, x, labels, gradient=gradient)
+        return np.negative(direction, out=direction) if self.targeted else direction
 
 
 @dataclass(frozen=True)
 class Problem(Goal):
-    """A goal and its budgets: the same for one budget as for several.
+    """A goal and its budgets, in one form for one budget and for several.
 
     Attributes:
-        epsilons: `(E,)` budgets, of the type of `x`.
-        single: whether one budget was given, not a sequence.
+        epsilons: `(E,)` budgets, in the dtype of `x`.
+        single: whether one budget was given rather than a sequence.
     """
 
     epsilons: FloatArray
@@ -171,42 +173,42 @@ class Problem(Goal):
         )
 
     def empty(self) -> FloatArray:
-        """Room for the adversarial images of every budget, `(E, N, 784)`."""
+        """Return an uninitialised array for the images of every budget, `(E, N, 784)`."""
         return np.empty((len(self.epsilons), *self.x.shape), self.x.dtype)
 
     def answer(self, x_adv: FloatArray) -> FloatArray:
-        """`x_adv` in the shape that was asked for."""
+        """Return `x_adv`, `(E, N, 784)`, in the shape that the caller asked for."""
         return x_adv[0] if self.single else x_adv
 
 
 def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:
     """Fill `x_adv`, `(E, N, 784)`, with clip(x + ε · sign, 0, 1) for every budget ε."""
-    moved = np.empty_like(x)  # in the cache, which `x_adv` is not: it is written to once
+    moved = np.empty_like(x)  # this stays in the cache; `x_adv` does not and is written only once
     for epsilon, out in zip(epsilons, x_adv, strict=True):
         np.multiply(sign, epsilon, out=moved)
         moved += x
         np.clip(moved, 0, 1, out=out)
 
 
-def to_sign(slope: FloatArray) -> None:
-    """Make every number of `slope` its sign, -1, 0 or 1, in place.
+def to_sign(values: FloatArray) -> None:
+    """Replace every number by its sign, -1, 0 or 1, in place.
 
-    What np.sign does, in half the time: keep each number's sign bit and give it the bits of 1.
+    This is np.sign in half the time: it keeps the sign bit and sets the other bits to those of 1.
     """
-    kind = slope.dtype.type
-    not_zero = slope != 0
-    bits = slope.view(f"u{slope.itemsize}")
-    bits &= kind(-0.0).view(bits.dtype)
-    bits |= kind(1).view(bits.dtype)
+    dtype = values.dtype.type
+    not_zero = values != 0
+    bits = values.view(f"u{values.itemsize}")
+    bits &= dtype(-0.0).view(bits.dtype)
+    bits |= dtype(1).view(bits.dtype)
     if not not_zero.all():
-        slope *= not_zero
+        values *= not_zero
 
 
 def setting(value: float, *, name: str) -> float:
-    """A number that an attack is set to, where it is finite and at least 0.
+    """Return `value` as a float.
 
     Raises:
-        ValueError: it is not, or it is not one number.
+        ValueError: `value` is not one finite number of at least 0.
     """
     number = validate.budgets(value, name=name)
     if number.ndim:

@@ -21,7 +21,7 @@ SETS: Mapping[str, str] = MappingProxyType({"train": "train data", "test": "test
 LABELS = tuple("0123456789")
 FORMATS = ("PNG", "JPEG", "BMP")
 MAX_SIDE = 4096
-PORTION = 1000  # images from one word on the progress to the next
+BATCH = 1000  # images between two reports of progress
 
 _SIZE_RULE = f"a digit's picture must be square and at most {MAX_SIDE} × {MAX_SIDE}"
 
@@ -74,10 +74,10 @@ def load(
     return _read_set(train, on_progress), _read_set(test, on_progress)
 
 
-def _in_portions(n: int, on_progress: Callable[[int], object]) -> Iterator[int]:
-    """The numbers of range(n); after every portion of them, a word on how many were used."""
-    for start in range(0, n, PORTION):
-        stop = min(start + PORTION, n)
+def _in_batches(n: int, on_progress: Callable[[int], object]) -> Iterator[int]:
+    """Yield the numbers of range(n); after every batch, report how many were used."""
+    for start in range(0, n, BATCH):
+        stop = min(start + BATCH, n)
         yield from range(start, stop)
         on_progress(stop - start)
 
@@ -86,7 +86,7 @@ def _export_set(images: Digits, folder: Path, on_progress: Callable[[int], objec
     """Write the images that `folder` does not have yet."""
     for label in np.unique(images.y):
         _make(folder / str(label))
-    for index in _in_portions(len(images), on_progress):
+    for index in _in_batches(len(images), on_progress):
         path = folder / str(images.y[index]) / f"{index:05}.png"
         if not _is_whole(path):
             _write(path, images.x[index])
@@ -152,7 +152,7 @@ def _read_set(pictures: list[tuple[int, Path]], on_progress: Callable[[int], obj
     pixels = np.empty((len(pictures), SIDE * SIDE), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own on large pictures: the size is checked here
-        for index in _in_portions(len(pictures), on_progress):
+        for index in _in_batches(len(pictures), on_progress):
             pixels[index] = _read(pictures[index][1])
     x = pixels.astype(np.float32)
     x /= 255

@@ -1,4 +1,4 @@
-"""What digits are taken for."""
+"""The confusion matrix, and what each digit is mistaken for."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ class Mistakes:
     """What the images of one digit are mistaken for.
 
     Attributes:
-        digit: what the images are of.
-        images: how many there are.
-        misclassified: how many of them are taken for another digit.
-        labels: the digit that they are most often mistaken for; several, rising, where these are
-            equally frequent; none where no image is misclassified.
-        count: how often they are mistaken for each of `labels`.
+        digit: the true label.
+        images: the number of its images.
+        misclassified: the number of them that are predicted as another digit.
+        labels: the most frequent wrong prediction; several, rising, if equally frequent; none if no
+            image is misclassified.
+        count: the number of images predicted as each of `labels`.
     """
 
     digit: int
@@ -30,17 +30,17 @@ class Mistakes:
 
 
 def confusion(y: ArrayLike, predictions: ArrayLike) -> IntArray:
-    """How often each digit is taken for each.
+    """Return the confusion matrix.
 
     Args:
         y: `(N,)` true labels.
-        predictions: `(N,)` labels that the images are taken for.
+        predictions: `(N,)` predicted labels.
 
     Returns:
-        `(10, 10)` counts: the row is the digit, the column what it is taken for.
+        `(10, 10)` counts; the row is the true label, the column the prediction.
 
     Raises:
-        ValueError: they are not labels from 0 to 9, or not as many.
+        ValueError: the two are not labels from 0 to 9, or differ in number.
     """
     predictions = validate.labels(predictions, np.size(predictions), name="predictions")
     y = validate.labels(y, len(predictions))
@@ -49,10 +49,10 @@ def confusion(y: ArrayLike, predictions: ArrayLike) -> IntArray:
 
 
 def most_mistaken(matrix: IntArray) -> tuple[Mistakes, ...]:
-    """What each of the ten digits is most often mistaken for.
+    """Return what each of the ten digits is most often mistaken for.
 
     Args:
-        matrix: `(10, 10)` counts as `confusion` gives them.
+        matrix: `(10, 10)` counts, as `confusion` returns them.
     """
     return tuple(_mistakes(digit, row) for digit, row in enumerate(matrix))
 

@@ -1,4 +1,4 @@
-"""What an attack makes of many images: predictions before and after, rates, and norms."""
+"""An attack on many images: predictions before and after, evasion rates, and norms."""
 
 import threading
 from collections.abc import Callable
@@ -10,22 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import measures, validate
 from core.attacks import Attack
-from core.batches import CHUNK, at_most, one_thread_a_product, threads
+from core.batches import BATCH, at_most, one_thread_a_product, threads
 from core.classifier import Classifier, FloatArray, IntArray
 
-# Images that an evaluation attacks in one go: so often a bar moves, and the work can be stopped.
-BLOCK = 2 * CHUNK
-# Blocks of a curve that are worked on at once, if there are as many cores: under 26 budgets, the
-# images of each take 21 MB.
-BLOCKS_AT_ONCE = 4
-# Of a block of a curve, budgets that are attacked in one go: then the work can be stopped.
+# Images that `evaluate` attacks in one call. Between calls progress is reported and can stop it.
+ATTACK_BATCH = 2 * BATCH
+# Batches that `evasion_curve` attacks at once, cores permitting, and the budgets of one call. The
+# images of a batch under 26 budgets take 21 MB. The work can be stopped between calls.
+BATCHES_AT_ONCE = 4
 BUDGETS_AT_ONCE = 26
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What an attack made of some images.
+    """The results of an attack on some images.
 
     Attributes:
         x: `(N, 784)` clean images, pixels in [0, 1].
@@ -33,7 +32,7 @@ class Evaluation:
         x_adv: `(N, 784)` adversarial images.
         before: `(N,)` predictions of `x`.
         after: `(N,)` predictions of `x_adv`.
-        l2_norm: `(N,)` of the perturbations `x_adv - x`, float64, in pixel units.
+        l2_norm: `(N,)`, of the perturbations `x_adv - x`, float64, in pixel units.
     """
 
     x: FloatArray
@@ -45,24 +44,24 @@ class Evaluation:
 
     @property
     def images(self) -> int:
-        """How many images there are, N."""
+        """The number of images, N."""
         return len(self.y)
 
     @property
     def misclassified(self) -> NDArray[np.bool_]:
-        """`(N,)`, where the adversarial image is not taken for what it is."""
+        """`(N,)`, where the prediction of the adversarial image is wrong."""
         wrong: NDArray[np.bool_] = self.after != self.y
         return wrong
 
     @property
     def correct_before(self) -> NDArray[np.bool_]:
-        """`(N,)`, where the clean image is taken for what it is."""
+        """`(N,)`, where the prediction of the clean image is right."""
         right: NDArray[np.bool_] = self.before == self.y
         return right
 
     @property
     def clean_accuracy(self) -> float:
-        """The share of all images that are classified correctly before the attack."""
+        """The share of all images that are classified correctly before the attack, in [0, 1]."""
         return float(self.correct_before.mean())
 
     @property
@@ -72,7 +71,7 @@ class Evaluation:
 
     @property
     def evasion_rate_of_correct(self) -> float | None:
-        """The same among the images classified correctly before; None where there is none."""
+        """The same among images classified correctly before; None if there are none."""
         right = self.correct_before
         return float(self.misclassified[right].mean()) if right.any() else None
 
@@ -85,33 +84,33 @@ def evaluate(
     *,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> Evaluation:
-    """Attack every image and look at the predictions before and after.
+    """Attack every image and predict before and after.
 
-    An attack that draws random numbers draws the same for the i-th image of every block. Each
-    image is still given a draw like any other, so the rates are neither higher nor lower for it;
-    they only rest on `BLOCK` different draws (under noise of ε = 0.3, one draw leads the report's
-    network astray 4 percentage points more or less often than another, the mean of 512 draws 0.2).
+    A seeded attack gives the i-th image of every batch the same random numbers. This does not bias
+    the rates, but they rest on only `ATTACK_BATCH` different draws. (Noise of ε = 0.3 on the
+    report's network: the rate's standard deviation is 4 percentage points for one draw and 0.2
+    for the mean of 512.)
 
     Args:
         classifier: the network that predicts.
         attack: from images `(B, 784)` and labels `(B,)` to adversarial images `(B, 784)`; it is
-            called on blocks of at most `BLOCK` images.
+            called on batches of at most `ATTACK_BATCH` images.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
-        on_progress: is told after each block how many more images are done; what it raises ends
-            the work.
+        on_progress: called after each batch with the number of its images; an exception that it
+            raises ends the work.
 
     Raises:
-        ValueError: `x` or `y` is not as above, there is no image, or the attack returns what is
-            no image in [0, 1] for each that it was given.
+        ValueError: `x` or `y` is not as above, there is no image, or the attack does not return
+            one image in [0, 1] for each that it was given.
     """
     x = validate.images(x)
     y = validate.labels(y, len(x))
     before = measures.predict(classifier, x)
     x_adv = np.empty_like(x)
     after = np.empty_like(before)
-    for start in range(0, len(x), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for start in range(0, len(x), ATTACK_BATCH):
+        rows = slice(start, start + ATTACK_BATCH)
         attacked = attack(x[rows], y[rows])
         if attacked.shape != x[rows].shape:
             raise ValueError(f"attack must return {x[rows].shape}, not {attacked.shape}")
@@ -130,27 +129,27 @@ def evasion_curve(
     *,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> FloatArray:
-    """The evasion rate at each of several budgets: misclassified / all images.
+    """Return the evasion rate at each of several budgets: misclassified / all images.
 
-    Blocks of `CHUNK` images are attacked under many budgets at once and looked at while they are in
-    the cache, several blocks at a time: all images under all budgets are never in memory. Of random
-    draws holds what `evaluate` says, with `CHUNK` in place of `BLOCK`.
+    Several batches of `BATCH` images are attacked at a time, each under many budgets at once, and
+    their images are predicted and dropped: all images under all budgets are never in memory.
+    A seeded attack gives the i-th image of every batch the same random numbers, as in `evaluate`.
 
     Args:
         classifier: the network under attack.
-        attack: see `core.attacks.Attack`; called on each block with at most `BUDGETS_AT_ONCE`
+        attack: see `core.attacks.Attack`; called on each batch with at most `BUDGETS_AT_ONCE`
             budgets, from several threads.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
         epsilons: `(E,)` budgets, or one.
-        on_progress: is told again and again how many more images are done, 0 too, in the
-            caller's thread; what it raises ends the work soon.
+        on_progress: called in the caller's thread with the number of images done since the last
+            call, which may be 0; an exception that it raises ends the work soon.
 
     Returns:
         `(E,)` rates in [0, 1].
 
     Raises:
-        ValueError: as in `evaluate`, or a budget is not finite or below 0.
+        ValueError: as `evaluate` does, or a budget is below 0 or not finite.
     """
     x = validate.images(x)
     y = validate.labels(y, len(x))
@@ -161,27 +160,26 @@ def evasion_curve(
     over = threading.Event()
 
     def misclassified(start: int) -> list[int]:
-        rows = slice(start, start + CHUNK)
+        rows = slice(start, start + BATCH)
         counts: list[int] = []
         for some in np.array_split(grid, -(-len(grid) // BUDGETS_AT_ONCE)):
             if over.is_set():
                 break
-            with at_most(1):  # the blocks are many already
+            with at_most(1):  # the batches already keep the cores busy
                 x_adv = attack(classifier, x[rows], y[rows], some)
             counts += [(measures.predict(classifier, each) != y[rows]).sum() for each in x_adv]
         return counts
 
     counts = np.zeros(len(grid), np.int64)
-    # One thread a product throughout: to let BLAS go and take it back at each one costs more time
-    # than the products do.
-    with one_thread_a_product, ThreadPoolExecutor(min(threads(), BLOCKS_AT_ONCE)) as pool:
-        blocks = [pool.submit(misclassified, start) for start in range(0, len(x), CHUNK)]
+    # Limiting BLAS anew for each product would take longer than the products.
+    with one_thread_a_product, ThreadPoolExecutor(min(threads(), BATCHES_AT_ONCE)) as pool:
+        batches = [pool.submit(misclassified, start) for start in range(0, len(x), BATCH)]
         try:
-            for number, block in enumerate(blocks):
-                while not wait([block], timeout=_SECONDS_BETWEEN_LOOKS).done:
+            for number, batch in enumerate(batches):
+                while not wait([batch], timeout=_SECONDS_BETWEEN_LOOKS).done:
                     on_progress(0)
-                counts += block.result()
-                on_progress(min(CHUNK, len(x) - number * CHUNK))
+                counts += batch.result()
+                on_progress(min(BATCH, len(x) - number * BATCH))
         finally:
             over.set()
             pool.shutdown(cancel_futures=True)
@@ -190,18 +188,18 @@ def evasion_curve(
 
 
 def evasion_within(evaluation: Evaluation, budgets: ArrayLike) -> FloatArray:
-    """The evasion rate over L2 budgets of an attack that has none and seeks the smallest norm.
+    """Return the evasion rate of a minimal attack at each of several L2 budgets.
 
     Args:
-        evaluation: of such an attack.
+        evaluation: of a minimal attack (see `core.attacks.MinimalMethod`).
         budgets: `(E,)` L2 norms in pixel units, or one.
 
     Returns:
-        `(E,)`, for each budget the share of all images that are misclassified clean, or by a
-        perturbation whose L2 norm is at most that budget.
+        `(E,)` in [0, 1]: the share of all images that are misclassified without an attack or by a
+        perturbation whose L2 norm is at most the budget.
 
     Raises:
-        ValueError: a budget is not finite or below 0.
+        ValueError: a budget is below 0 or not finite.
     """
     grid = np.atleast_1d(validate.budgets(budgets, name="budgets"))
     needed = np.where(evaluation.misclassified, evaluation.l2_norm, np.inf)
@@ -211,11 +209,11 @@ def evasion_within(evaluation: Evaluation, budgets: ArrayLike) -> FloatArray:
 
 
 def limited_to(evaluation: Evaluation, budget: float) -> Evaluation:
-    """What an attack without a budget comes to where it may spend no more than one.
+    """Return the evaluation of a minimal attack that is limited to a budget.
 
     Args:
-        evaluation: of such an attack.
-        budget: an L2 norm in pixel units; images that need more stay as they are.
+        evaluation: of a minimal attack (see `core.attacks.MinimalMethod`).
+        budget: an L2 norm in pixel units; images that need more stay clean.
     """
     enough = evaluation.l2_norm <= budget
     return replace(

@@ -149,14 +149,14 @@ def on_explanation(explanation: "Explanation") -> str:
     )
 
 
-def on_likeness(digit: int, label: int, place: int) -> str:
+def on_similarity(digit: int, label: int, place: int) -> str:
     """Whether a digit turns into what it looks like, as the report explains it.
 
     Args:
         digit: what the images are of.
         label: what they are taken for.
         place: the label's among the nine others, 1 for the most alike; see
-            `core.evaluation.attribution.rank`.
+            `core.evaluation.similarity.rank`.
     """
     alike = "least alike" if place == 9 else f"{_ORDINALS[place - 1]}most alike"
     said = f"Of the nine other digits, {label} is the {alike} to {digit} by their mean images"
@@ -168,11 +168,11 @@ def on_likeness(digit: int, label: int, place: int) -> str:
     return f"{said}: that the two look alike does not explain it, {others} more so."
 
 
-def on_likenesses(places: Sequence[int]) -> str:
+def on_similarities(places: Sequence[int]) -> str:
     """Whether digits turn into those that they look like, over several digits.
 
     Args:
-        places: of what each digit turns into, as in `on_likeness`.
+        places: of what each digit turns into, as in `on_similarity`.
     """
     if not places:
         return "No digit is misclassified."

@@ -16,10 +16,9 @@ from core.attacks import Method, MinimalMethod, noise
 from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation import robustness
-from core.evaluation.attribution import similarity
+from core.evaluation import robustness, sanity
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
-from core.evaluation.sanity import RUNS, Check, checks
+from core.evaluation.similarity import similarity
 from core.serving.jobs import DONE, FAILED, Computation, Jobs, Progress
 from pages.parts.networks import ChosenNetwork
 from pages.parts.subject import test_digits
@@ -248,12 +247,13 @@ def _shipped_curve(question: Question) -> Curve | None:
 
 
 def checks_of(chosen: ChosenNetwork, epsilon: float) -> Computation:
-    """The checks of what the rates are worth; the result is a tuple of `Check`."""
+    """The checks of what the rates are worth; the result is a `sanity.Sanity`."""
     test = test_digits()
 
-    def work(tell: Callable[[float], None]) -> tuple[Check, ...]:
+    def work(tell: Callable[[float], None]) -> sanity.Sanity:
         x, y = _some(test, TRUSTED)
-        return checks(chosen.network, x, y, epsilon, on_progress=_shares(tell, RUNS * TRUSTED))
+        report = _shares(tell, sanity.RUNS * TRUSTED)
+        return sanity.measure(chosen.network, x, y, epsilon, on_progress=report)
 
     key = ("checks", chosen.name, chosen.version, epsilon)
     return Computation(_samples(), key, work, who=_session())
@@ -261,7 +261,7 @@ def checks_of(chosen: ChosenNetwork, epsilon: float) -> Computation:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def likeness(images: int) -> FloatArray:
-    """How alike the ten digits are among so many test images; see `core.evaluation.attribution`."""
+    """How alike the ten digits are among so many test images; see `core.evaluation.similarity`."""
     return similarity(*_some(test_digits(), images))
 
 

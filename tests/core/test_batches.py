@@ -6,29 +6,29 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from core import batches
-from core.batches import CHUNK, in_chunks
+from core.batches import BATCH, in_batches
 
 
-@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 10 * CHUNK + 3])
+@pytest.mark.parametrize("n", [0, 1, BATCH - 1, BATCH, BATCH + 1, 10 * BATCH + 3])
 def test_every_row_is_visited_once(n: int) -> None:
     visits = np.zeros(n, int)
 
     def visit(rows: slice) -> None:
-        assert 0 < rows.stop - rows.start <= CHUNK
+        assert 0 < rows.stop - rows.start <= BATCH
         visits[rows] += 1
 
-    in_chunks(visit, n)
+    in_batches(visit, n)
     assert (visits == 1).all()
 
 
-def test_chunks_run_side_by_side() -> None:
+def test_batches_run_side_by_side() -> None:
     if batches._workers()._max_workers < 2:
         pytest.skip("this machine has one core")
     both_inside = threading.Barrier(2, timeout=10)
-    in_chunks(lambda rows: (both_inside.wait(), None)[1], 2 * CHUNK)
+    in_batches(lambda rows: (both_inside.wait(), None)[1], 2 * BATCH)
 
 
-def test_threads_are_as_few_as_the_caller_wants_and_for_him_alone() -> None:
+def test_a_limit_of_threads_is_for_the_calling_thread_alone() -> None:
     seen = set()
 
     def look(rows: slice) -> None:
@@ -36,7 +36,7 @@ def test_threads_are_as_few_as_the_caller_wants_and_for_him_alone() -> None:
 
     own = batches.threads()
     with batches.at_most(1):
-        in_chunks(look, 20 * CHUNK)
+        in_batches(look, 20 * BATCH)
         assert seen == {threading.get_ident()}
         with ThreadPoolExecutor(1) as other:
             assert other.submit(batches.threads).result() == own
@@ -48,16 +48,16 @@ def test_threads_are_as_few_as_the_caller_wants_and_for_him_alone() -> None:
     assert batches.threads() == own
 
 
-def test_an_error_in_a_chunk_is_raised_here() -> None:
+def test_an_error_in_a_batch_is_raised_here() -> None:
     def fail(rows: slice) -> None:
         raise ValueError(f"x must not start at {rows.start}")
 
     with pytest.raises(ValueError, match="must not start at"):
-        in_chunks(fail, 3 * CHUNK)
+        in_batches(fail, 3 * BATCH)
 
 
 def test_a_caller_does_not_wait_for_cores_that_others_keep_busy() -> None:
-    release, visits = threading.Event(), np.zeros(5 * CHUNK, int)
+    release, visits = threading.Event(), np.zeros(5 * BATCH, int)
     blocked = [
         batches._workers().submit(release.wait, 10) for _ in range(batches._workers()._max_workers)
     ]
@@ -66,7 +66,7 @@ def test_a_caller_does_not_wait_for_cores_that_others_keep_busy() -> None:
         visits[rows] += 1
 
     try:
-        in_chunks(visit, len(visits))
+        in_batches(visit, len(visits))
         assert not any(future.done() for future in blocked)
     finally:
         release.set()
@@ -82,8 +82,8 @@ def test_matrix_products_keep_to_one_thread_meanwhile_and_get_theirs_back() -> N
     before, inside = blas_threads(), []
 
     def look(rows: slice) -> None:
-        in_chunks(lambda inner: inside.append(blas_threads()), 1)  # also when nested
+        in_batches(lambda inner: inside.append(blas_threads()), 1)  # also when nested
 
-    in_chunks(look, 1)
+    in_batches(look, 1)
     assert inside == [[1] * len(before)]
     assert blas_threads() == before

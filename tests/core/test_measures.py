@@ -15,7 +15,7 @@ def test_accuracy_and_evasion_by_a_plain_count(report_network: MLP, test_digits:
     assert measures.evasion_rate(report_network, x, y) == pytest.approx(1 - right / 500)
 
 
-def test_logits_in_chunks_are_the_network_s(report_network: MLP, test_digits: Digits) -> None:
+def test_logits_in_batches_are_the_network_s(report_network: MLP, test_digits: Digits) -> None:
     x = test_digits.x[:1000]
     np.testing.assert_allclose(
         measures.logits(report_network, x), report_network.logits(x), rtol=1e-4, atol=1e-4

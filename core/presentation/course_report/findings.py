@@ -11,10 +11,11 @@ from core.attacks import fgsm, noise, pgd
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation import robustness
-from core.evaluation.attribution import Explanation, explain, similarity
+from core.evaluation.attribution import Explanation, explain
 from core.evaluation.confusion import confusion
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve
 from core.evaluation.robustness import Robustness
+from core.evaluation.similarity import similarity
 from core.losses import COTANGENTS
 from core.networks import models
 from core.networks.ensemble import Ensemble
@@ -121,7 +122,7 @@ class Twins:
 class Alike:
     """How alike the mean test images of any two digits are, `(10, 10)` each.
 
-    See `core.evaluation.attribution.similarity`; `upper` and `lower` are of these halves of the
+    See `core.evaluation.similarity.similarity`; `upper` and `lower` are of these halves of the
     images.
     """
 

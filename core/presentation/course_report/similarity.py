@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from core.evaluation.attribution import Explanation, rank
+from core.evaluation.attribution import Explanation
 from core.evaluation.confusion import most_mistaken
+from core.evaluation.similarity import rank
 from core.presentation.course_report.content import (
     Block,
     Gallery,
@@ -17,7 +18,7 @@ from core.presentation.course_report.content import (
 )
 from core.presentation.course_report.facts import Mistaken
 from core.presentation.course_report.findings import Alike, Findings, Turned
-from core.presentation.words import on_likenesses
+from core.presentation.words import on_similarities
 
 
 def on_explanations(findings: Findings) -> Iterable[Block]:
@@ -48,9 +49,9 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
     ]
     all_digits = len(findings.card.recipe.digits) == 10  # among fewer, there are fewer places
     if all_digits:
-        yield Text(f"By the report, {on_likenesses(theirs)}")
+        yield Text(f"By the report, {on_similarities(theirs)}")
     if all_digits and ours:
-        yield Text(f"On this network, {on_likenesses(ours)}")
+        yield Text(f"On this network, {on_similarities(ours)}")
     halves = [each.said for each in told if each.said.alike_half]
     if halves:
         holds = [said.digit for said in halves if _holds(said, alike)]

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.presentation.sanity import verdicts
 from core.serving.jobs import DONE, FAILED, Computation
 from pages.parts.evaluations import PATIENCE, TRUSTED, checks_of
 from pages.parts.networks import ChosenNetwork
@@ -26,7 +27,7 @@ def show_trust(chosen: ChosenNetwork, epsilon: float, *, stopped: bool) -> dict[
     if progress.state != DONE:
         st.write("The checks are being computed …")
         return {"the checks": computation}
-    for check in progress.result:
+    for check in verdicts(progress.result):
         said = (
             ":material/check_circle: Holds" if check.passed else ":material/warning: Does not hold"
         )

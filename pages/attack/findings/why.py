@@ -6,9 +6,10 @@ import numpy as np
 import streamlit as st
 
 from core.classifier import FloatArray
-from core.evaluation.attribution import explain, rank
+from core.evaluation.attribution import explain
 from core.evaluation.confusion import Mistakes, confusion, most_mistaken
 from core.evaluation.rates import Evaluation
+from core.evaluation.similarity import rank
 from core.presentation import words
 from core.presentation.course_report import facts
 from pages.parts import downloads
@@ -26,7 +27,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     alike = likeness(question.images)
     mistakes = most_mistaken(turned)
     known = question.chosen.card.recipe.digits
-    show_likeness(mistakes, alike, all_digits=len(known) == 10)
+    show_similarity(mistakes, alike, all_digits=len(known) == 10)
     digit = int(
         st.segmented_control("A digit", list(range(10)), default=0, required=True, key="why_digit")
         or 0
@@ -45,7 +46,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
         st.write(words.on_explanation(found))
-        st.write(words.on_likeness(digit, label, rank(alike, digit, label)))
+        st.write(words.on_similarity(digit, label, rank(alike, digit, label)))
     with right:
         maps = [(found.digit_mean.reshape(28, 28), f"The mean {digit}")]
         if found.label_mean is not None:
@@ -63,7 +64,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         )
 
 
-def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits: bool) -> None:
+def show_similarity(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits: bool) -> None:
     """Whether digits turn into what they are most alike to, as the report has it."""
 
     def place(digit: int, label: int | None) -> str:
@@ -86,7 +87,7 @@ def show_likeness(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits
     downloads.csv(head, rows, "likeness.csv", key="likeness_csv")
     if all_digits:
         places = [rank(alike, digit, label) for digit, label in pairs if label is not None]
-        st.write(words.on_likenesses(places))
+        st.write(words.on_similarities(places))
     st.caption(
         "Likeness: where the label stands among the nine others, ordered by the cosine similarity "
         "of their mean images to the digit's; 1 of 9 is the most alike. Counted are images that "

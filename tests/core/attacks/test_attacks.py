@@ -62,9 +62,9 @@ def torch_fgsm(
     """FGSM as autograd has it."""
     leaf = torch.tensor(x, requires_grad=True)
     loss = torch.nn.functional.cross_entropy(module(leaf), torch.tensor(goal), reduction="sum")
-    (slope,) = torch.autograd.grad(loss, leaf)
+    (gradient,) = torch.autograd.grad(loss, leaf)
     step = -epsilon if targeted else epsilon
-    stepped: FloatArray = (leaf + step * slope.sign()).clamp(0, 1).detach().numpy()
+    stepped: FloatArray = (leaf + step * gradient.sign()).clamp(0, 1).detach().numpy()
     return stepped
 
 
@@ -84,8 +84,8 @@ def torch_pgd(
     for _ in range(steps):
         here.requires_grad_()
         loss = torch.nn.functional.cross_entropy(module(here), torch.tensor(goal), reduction="sum")
-        (slope,) = torch.autograd.grad(loss, here)
-        moved = here.detach() + (-step_size if targeted else step_size) * slope.sign()
+        (gradient,) = torch.autograd.grad(loss, here)
+        moved = here.detach() + (-step_size if targeted else step_size) * gradient.sign()
         here = torch.clamp(torch.clamp(moved, clean - epsilon, clean + epsilon), 0, 1)
     image: FloatArray = here.numpy()
     return image
@@ -107,8 +107,8 @@ def torch_mi_fgsm(
     for _ in range(steps):
         here.requires_grad_()
         loss = torch.nn.functional.cross_entropy(module(here), torch.tensor(goal), reduction="sum")
-        (slope,) = torch.autograd.grad(-loss if targeted else loss, here)
-        momentum = decay * momentum + slope / slope.abs().sum(dim=1, keepdim=True)
+        (gradient,) = torch.autograd.grad(-loss if targeted else loss, here)
+        momentum = decay * momentum + gradient / gradient.abs().sum(dim=1, keepdim=True)
         moved = here.detach() + epsilon / steps * momentum.sign()
         here = torch.clamp(torch.clamp(moved, clean - epsilon, clean + epsilon), 0, 1)
     image: FloatArray = here.numpy()
@@ -131,8 +131,8 @@ def torch_pgd_l2(
     for _ in range(steps):
         here.requires_grad_()
         loss = torch.nn.functional.cross_entropy(module(here), torch.tensor(goal), reduction="sum")
-        (slope,) = torch.autograd.grad(-loss if targeted else loss, here)
-        moved = here.detach() + step_size * slope / slope.norm(dim=1, keepdim=True)
+        (gradient,) = torch.autograd.grad(-loss if targeted else loss, here)
+        moved = here.detach() + step_size * gradient / gradient.norm(dim=1, keepdim=True)
         perturbation = moved - clean
         perturbation *= (epsilon / perturbation.norm(dim=1, keepdim=True)).clamp(max=1)
         here = (clean + perturbation).clamp(0, 1)
@@ -285,7 +285,7 @@ def test_the_exact_gradient_evades_where_the_rounded_one_vanished(
 
 
 @every_attack
-def test_chunks_and_neighbours_make_no_difference(
+def test_batches_and_neighbours_make_no_difference(
     attack: Attack, report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = MLP(
@@ -294,7 +294,7 @@ def test_chunks_and_neighbours_make_no_difference(
     )
     x, y = test_digits.x[:70].astype(np.float64), test_digits.y[:70]
     together = attack(network, x, y, [0.05, 0.2])
-    monkeypatch.setattr(batches, "CHUNK", 9)
+    monkeypatch.setattr(batches, "BATCH", 9)
     np.testing.assert_allclose(attack(network, x, y, [0.05, 0.2]), together, atol=1e-9)
     np.testing.assert_allclose(attack(network, x[:1], y[:1], 0.2), together[1, :1], atol=1e-9)
 

@@ -239,7 +239,7 @@ def test_jsma_takes_the_pairs_that_a_look_at_all_of_them_takes(targeted: bool) -
 
 
 @every_attack
-def test_chunks_and_neighbours_make_no_difference(
+def test_batches_and_neighbours_make_no_difference(
     attack: MinimalAttack, report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = MLP(
@@ -248,7 +248,7 @@ def test_chunks_and_neighbours_make_no_difference(
     )
     x, y = test_digits.x[:30].astype(np.float64), test_digits.y[:30]
     together = attack(network, x, y)
-    monkeypatch.setattr(batches, "CHUNK", 9)
+    monkeypatch.setattr(batches, "BATCH", 9)
     np.testing.assert_allclose(attack(network, x, y), together, atol=1e-6)
     np.testing.assert_allclose(attack(network, x[7:8], y[7:8]), together[7:8], atol=1e-6)
 
@@ -367,13 +367,13 @@ pixel_rows = st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4)
     pixels=pixel_rows,
     other_pixels=pixel_rows,
     share=st.floats(0, 1),
-    kind=st.sampled_from([np.float32, np.float64]),
+    dtype=st.sampled_from([np.float32, np.float64]),
 )
 def test_the_way_begins_and_ends_where_it_should(
-    pixels: list[float], other_pixels: list[float], share: float, kind: type
+    pixels: list[float], other_pixels: list[float], share: float, dtype: type
 ) -> None:
-    x: FloatArray = np.array([pixels], kind)
-    found: FloatArray = np.array([other_pixels], kind)
+    x: FloatArray = np.array([pixels], dtype)
+    found: FloatArray = np.array([other_pixels], dtype)
     start, between, end = towards(x, found, [0, share, 1])
     np.testing.assert_array_equal(start, x)
     np.testing.assert_array_equal(end, found)

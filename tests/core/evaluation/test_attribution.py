@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from core.attacks import fgsm
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation.attribution import explain, rank, similarity
+from core.evaluation.attribution import explain
 from core.evaluation.rates import Evaluation, evaluate
 from core.networks.mlp import MLP
 from tests.conftest import random_mlp
@@ -38,14 +38,14 @@ def test_an_explanation_by_autograd_in_float64(report_network: MLP, test_digits:
     leaf = torch.tensor(x[chosen], requires_grad=True)
     logits = module(leaf)
     gap = logits[:, 4] - logits[:, 9]
-    (slope,) = torch.autograd.grad(gap.sum(), leaf)
+    (gradient,) = torch.autograd.grad(gap.sum(), leaf)
     change = evaluation.x_adv[chosen] - x[chosen]
     late = module(torch.tensor(evaluation.x_adv[chosen])).detach().numpy()
 
     assert found.images == chosen.sum() > 20
     np.testing.assert_allclose(found.perturbation, change.mean(axis=0), rtol=0, atol=1e-12)
     np.testing.assert_allclose(
-        found.contributions, (slope.numpy() * change).mean(axis=0), rtol=0, atol=1e-9
+        found.contributions, (gradient.numpy() * change).mean(axis=0), rtol=0, atol=1e-9
     )
     assert found.gap_before == pytest.approx(gap.mean().item(), abs=1e-9)
     assert found.gap_after == pytest.approx((late[:, 4] - late[:, 9]).mean(), abs=1e-9)
@@ -116,36 +116,3 @@ def test_a_label_of_which_there_is_no_image_has_no_mean(
     found = explain(report_network, evaluation, 4, 9)
     assert found.label_mean is None
     assert found.digit_mean.shape == (784,)
-
-
-def test_similarity_by_a_plain_loop(test_digits: Digits) -> None:
-    x, y = test_digits.x[:2000], test_digits.y[:2000]
-    cosines = similarity(x, y)
-    means = [
-        np.mean([image for image, own in zip(x, y, strict=True) if own == d], 0) for d in range(10)
-    ]
-    for a, first in enumerate(means):
-        for b, second in enumerate(means):
-            lengths = float(first @ first) ** 0.5 * float(second @ second) ** 0.5
-            assert cosines[a, b] == pytest.approx(float(first @ second) / lengths, abs=1e-5)
-    # By the eye: nothing is as alike to a 4 as a 9, and nothing as unlike a 0 as a 1.
-    assert rank(cosines, 4, 9) == 1
-    assert rank(cosines, 0, 1) == 9
-    for digit in range(10):
-        places = [rank(cosines, digit, label) for label in range(10) if label != digit]
-        assert sorted(places) == list(range(1, 10))
-
-
-def test_classes_absent_from_a_sample(test_digits: Digits) -> None:
-    some = np.isin(test_digits.y, [1, 4, 9])
-    cosines = similarity(test_digits.x[some], test_digits.y[some])
-    known = np.isin(np.arange(10), [1, 4, 9])
-    np.testing.assert_array_equal(np.isfinite(cosines), np.outer(known, known))
-    assert (rank(cosines, 4, 9), rank(cosines, 4, 1)) == (1, 2)
-    with pytest.raises(ValueError, match="^similarity must know of 4 and of 7"):
-        rank(cosines, 4, 7)
-    with pytest.raises(ValueError, match="^similarity must know of 7 and of 4"):
-        rank(cosines, 7, 4)
-    with pytest.raises(ValueError, match="^label must be another"):
-        rank(cosines, 4, 4)
-    assert np.isnan(similarity(np.zeros((2, 784)), np.array([0, 1]))).all()

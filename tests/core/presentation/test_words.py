@@ -147,30 +147,30 @@ def test_an_explanation() -> None:
     assert said(-10.02).endswith("as in a linear model, all of that change is explained.")
 
 
-def test_likeness() -> None:
-    assert words.on_likeness(4, 9, 1) == (
+def test_similarity() -> None:
+    assert words.on_similarity(4, 9, 1) == (
         "Of the nine other digits, 9 is the most alike to 4 by their mean images: that the two "
         "look alike holds."
     )
-    assert "the second most alike to 0 by" in words.on_likeness(0, 2, 2)
-    assert words.on_likeness(0, 2, 2).endswith("holds in part, one other does more so.")
-    assert words.on_likeness(0, 2, 3).endswith("holds in part, 2 others do more so.")
-    assert "the fourth most alike to 0 by" in words.on_likeness(0, 2, 4)
-    assert words.on_likeness(0, 2, 4).endswith("does not explain it, 3 others do more so.")
-    assert "1 is the least alike to 0 by" in words.on_likeness(0, 1, 9)
+    assert "the second most alike to 0 by" in words.on_similarity(0, 2, 2)
+    assert words.on_similarity(0, 2, 2).endswith("holds in part, one other does more so.")
+    assert words.on_similarity(0, 2, 3).endswith("holds in part, 2 others do more so.")
+    assert "the fourth most alike to 0 by" in words.on_similarity(0, 2, 4)
+    assert words.on_similarity(0, 2, 4).endswith("does not explain it, 3 others do more so.")
+    assert "1 is the least alike to 0 by" in words.on_similarity(0, 1, 9)
     for place in range(4, 9):
-        assert f" {place - 1} others" in words.on_likeness(0, 1, place)
+        assert f" {place - 1} others" in words.on_similarity(0, 1, place)
 
 
-def test_likenesses() -> None:
-    assert words.on_likenesses([1, 1, 1, 2, 3, 4, 2, 6, 3, 2]) == (
+def test_similarities() -> None:
+    assert words.on_similarities([1, 1, 1, 2, 3, 4, 2, 6, 3, 2]) == (
         "3 of 10 digits turn into the one that is most alike to them; the mean place is 2.5 of 9, "
         "where drawing lots would give 5: likeness explains some of what they turn into, not all."
     )
-    assert words.on_likenesses([5, 4, 6, 1, 9, 5, 5, 5, 5, 5]).endswith(
+    assert words.on_similarities([5, 4, 6, 1, 9, 5, 5, 5, 5, 5]).endswith(
         "would give 5 or so: likeness does not explain what they turn into."
     )
-    assert words.on_likenesses([1] * 10).endswith("5: likeness explains what they turn into.")
-    assert words.on_likenesses([]) == "No digit is misclassified."
+    assert words.on_similarities([1] * 10).endswith("5: likeness explains what they turn into.")
+    assert words.on_similarities([]) == "No digit is misclassified."
     # One digit alone could have drawn its place.
-    assert "or so" in words.on_likenesses([1])
+    assert "or so" in words.on_similarities([1])

@@ -1,0 +1,101 @@
+"""The checks of whether an evaluation can be trusted, in words."""
+
+from dataclasses import dataclass
+
+from core.evaluation.sanity import HARDLY_ANY, NEARLY_ALL, Sanity
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check in words.
+
+    Attributes:
+        title: what should hold.
+        passed: whether it does.
+        finding: the measured numbers, each with its denominator.
+        meaning: why it matters, and what a failure means.
+    """
+
+    title: str
+    passed: bool
+    finding: str
+    meaning: str
+
+
+def verdicts(found: Sanity) -> tuple[Verdict, ...]:
+    """Put the checks of `core.evaluation.sanity.measure` into words, in its order."""
+
+    def share(count: int) -> str:
+        return _percent(count / found.images)
+
+    def of_all(count: int) -> str:
+        return f"{count:,} of all {found.images:,} images ({share(count)})"
+
+    at, misclassified = f"At ε = {found.epsilon:g}", f"of all {found.images:,} images"
+    rising = ", ".join(
+        f"{share(count)} at ε = {epsilon:g}"
+        for epsilon, count in zip(found.pgd_epsilons, found.pgd, strict=True)
+    )
+    words = {
+        "noise": (
+            "Random noise is weaker than FGSM",
+            f"{at}, {share(found.noise)} {misclassified} are misclassified under random noise and "
+            f"{share(found.fgsm)} under FGSM.",
+            "Both change every pixel by ε, but only FGSM chooses the direction. If noise does "
+            "better, the direction is worthless: the gradient is masked or the attack is broken. "
+            "Its failure then says nothing about the network.",
+        ),
+        "steps": (
+            "FGSM is no stronger than PGD",
+            f"{at}, {share(found.fgsm)} {misclassified} are misclassified under FGSM and "
+            f"{share(found.pgd[1])} under PGD.",
+            "PGD computes the gradient anew for each of its many steps and can go wherever the one "
+            "step of FGSM goes. If FGSM does better, the gradient is masked near the images, or "
+            "PGD's steps are too few or too short.",
+        ),
+        "budget": (
+            "A larger ε misleads more often",
+            f"Under PGD, these shares {misclassified} are misclassified: {rising}.",
+            "A larger ε allows every change that a smaller ε allows. If the rate falls, the attack "
+            "misses adversarial images that exist, and the rates are too low by an unknown amount.",
+        ),
+        "unbounded": (
+            "Without a bound, nearly every image is misclassified",
+            f"{share(found.pgd_unbounded)} {misclassified} are misclassified under PGD at ε = 1. "
+            f"At least {_percent(NEARLY_ALL)} are expected.",
+            "At ε = 1 any image may turn into any other, so a working attack succeeds. If it does "
+            "not, something other than the network's robustness stops it.",
+        ),
+        "gradient": (
+            "The gradient is there to follow",
+            f"The exact gradient is 0 in every pixel for {of_all(found.exact.pixels)}. "
+            f"The true label's term is 0 for {of_all(found.exact.label_term)}.",
+            "An attack that follows the gradient cannot change an image whose gradient is 0. If "
+            f"this happens to more than {_percent(HARDLY_ANY)} of the images, the network looks "
+            "more robust than it is.",
+        ),
+        "float32_gradient": (
+            "Float32 autograd's gradient has not vanished",
+            f"The true label's term is rounded to 0 for {of_all(found.float32.label_term)}. "
+            f"The gradient is 0 in every pixel for {of_all(found.float32.pixels)}.",
+            "When a network is confident, float32 rounds the true label's probability to 1 and the "
+            "largest term of the gradient to 0. The remaining terms point elsewhere. Most attack "
+            "libraries compute the gradient like this; the attacks here do so only on request.",
+        ),
+        "float32_attack": (
+            "Float32 autograd's gradient misleads as often as the exact one",
+            f"{at}, {share(found.fgsm_float32)} {misclassified} are misclassified under FGSM with "
+            f"float32 autograd's gradient and {share(found.fgsm)} with the exact one.",
+            "The attack and the network are the same; only the rounding of the gradient differs. "
+            "If the exact gradient misleads more often, a robustness measured with the other one "
+            "is overstated by the difference: gradient masking caused by arithmetic alone.",
+        ),
+    }
+    return tuple(
+        Verdict(title, found.passed[name], finding, meaning)
+        for name, (title, finding, meaning) in words.items()
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
