@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -55,19 +56,17 @@ def in_batches(work: Callable[[slice], None], n: int) -> None:
 
 def threads() -> int:
     """Return how many threads the caller may use: one a core, or the limit of `at_most`."""
-    return min(_cores(), getattr(_limit, "threads", _cores()))
+    return min(_cores(), _limit.get(_cores()))
 
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
     """Limit the threads that work started by the calling thread may use."""
-    before = vars(_limit).copy()
-    _limit.threads = threads
+    token = _limit.set(threads)
     try:
         yield
     finally:
-        vars(_limit).clear()
-        vars(_limit).update(before)
+        _limit.reset(token)
 
 
 def sparing_a_core() -> AbstractContextManager[None]:
@@ -75,7 +74,7 @@ def sparing_a_core() -> AbstractContextManager[None]:
     return at_most(max(1, _cores() - 1))
 
 
-_limit = threading.local()
+_limit: ContextVar[int] = ContextVar("threads")
 
 
 @cache

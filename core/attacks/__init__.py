@@ -23,7 +23,6 @@ _ALL: tuple[Method, ...] = (
         name="fgsm",
         title="FGSM",
         norm="linf",
-        targeted=True,
         attack=fgsm,
         summary="One step: every pixel goes up or down by ε, whichever raises the loss. "
         "The fast gradient sign method (Goodfellow, Shlens and Szegedy, 2015).",
@@ -32,7 +31,6 @@ _ALL: tuple[Method, ...] = (
         name="bim",
         title="BIM",
         norm="linf",
-        targeted=True,
         attack=bim,
         summary="FGSM in several small steps, with a new gradient before each step. "
         "The basic iterative method (Kurakin, Goodfellow and Bengio, 2017).",
@@ -41,7 +39,6 @@ _ALL: tuple[Method, ...] = (
         name="mi_fgsm",
         title="MI-FGSM",
         norm="linf",
-        targeted=True,
         attack=mi_fgsm,
         summary="Small steps along a running sum of all gradients so far, so that one odd gradient "
         "has little effect. Momentum iterative FGSM (Dong and others, 2018).",
@@ -50,7 +47,6 @@ _ALL: tuple[Method, ...] = (
         name="pgd",
         title="PGD",
         norm="linf",
-        targeted=True,
         attack=pgd,
         summary="Many small steps from a random start. After each step the image is brought back "
         "to within ε of the original. Projected gradient descent (Madry and others, 2018) is the "
@@ -69,7 +65,6 @@ _ALL: tuple[Method, ...] = (
         name="pgd_l2",
         title="PGD (L2)",
         norm="l2",
-        targeted=True,
         attack=pgd_l2,
         summary="PGD with another budget: ε bounds the L2 norm of the whole perturbation, not the "
         "change of each pixel (Madry and others, 2018).",
@@ -88,7 +83,6 @@ _ALL: tuple[Method, ...] = (
         name="carlini_wagner",
         title="Carlini–Wagner",
         norm="l2",
-        targeted=True,
         attack=carlini_wagner,
         summary="Needs no budget: it makes the perturbation smaller step by step while the network "
         "still misclassifies the image (Carlini and Wagner, 2017). Slow and strong.",
@@ -97,7 +91,6 @@ _ALL: tuple[Method, ...] = (
         name="jsma",
         title="Saliency map (JSMA)",
         norm="l0",
-        targeted=True,
         attack=jsma,
         summary="Changes as few pixels as possible: the two that matter most become white, then "
         "the next two, until the network misclassifies the image (Papernot and others, 2016).",

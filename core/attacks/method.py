@@ -41,7 +41,7 @@ L2 = Scale("l2", np.linspace(0, 5, 101), 1e-3)
 WAY = Scale("way", np.linspace(0, 1, 101), 1e-3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Description:
     """What all attacks are described by.
 
@@ -50,18 +50,18 @@ class _Description:
         title: the name for people.
         norm: the norm that is bounded or minimised: "linf", "l2" or "l0" (the number of changed
             pixels).
-        targeted: whether it accepts a target.
         summary: what it does, for a student, and its source.
+        targeted: whether it accepts a target.
     """
 
     name: str
     title: str
     norm: str
-    targeted: bool
     summary: str
+    targeted: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BudgetMethod(_Description):
     """An attack that is given a budget."""
 
@@ -73,7 +73,7 @@ class BudgetMethod(_Description):
         return L2 if self.norm == "l2" else LINF
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MinimalMethod(_Description):
     """An attack that looks for the smallest perturbation itself."""
 

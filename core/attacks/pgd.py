@@ -6,7 +6,6 @@ from numpy.typing import ArrayLike
 from core import validate
 from core.attacks.iterated import L2Ball, LinfBall, iterate, l2_norms
 from core.attacks.problem import Problem
-from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
 
@@ -138,19 +137,10 @@ def pgd_l2(
 
 
 def _uniform(like: FloatArray, seed: int) -> FloatArray:
-    """Return uniform draws from [−1, 1) in the shape of `like`, computed on all cores.
-
-    Each batch jumps to its place in the seed's one stream, so the size of batches does not matter.
-    """
-    draws = np.empty_like(like)
-
-    def draw(rows: slice) -> None:
-        stream = np.random.PCG64(seed).advance(rows.start * like.shape[1])
-        draws[rows] = np.random.Generator(stream).random(like[rows].shape)
-        draws[rows] *= 2
-        draws[rows] -= 1
-
-    in_batches(draw, len(like))
+    """Return uniform draws from [−1, 1) in the shape and dtype of `like`."""
+    draws = np.random.default_rng(seed).random(like.shape).astype(like.dtype)
+    draws *= 2
+    draws -= 1
     return draws
 
 

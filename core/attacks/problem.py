@@ -164,10 +164,7 @@ class Problem(Goal):
         goal = Goal.of(classifier, x, y, target)
         epsilons = validate.budgets(epsilon)
         return cls(
-            goal.classifier,
-            goal.x,
-            goal.labels,
-            goal.targeted,
+            **vars(goal),
             epsilons=np.atleast_1d(epsilons).astype(goal.x.dtype),
             single=epsilons.ndim == 0,
         )

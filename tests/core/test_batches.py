@@ -24,7 +24,7 @@ def test_every_row_is_visited_once(n: int) -> None:
 def test_batches_run_side_by_side() -> None:
     if batches._workers()._max_workers < 2:
         pytest.skip("this machine has one core")
-    both_inside = threading.Barrier(2, timeout=10)
+    both_inside = threading.Barrier(2, timeout=600)
     in_batches(lambda rows: (both_inside.wait(), None)[1], 2 * BATCH)
 
 
@@ -59,7 +59,7 @@ def test_an_error_in_a_batch_is_raised_here() -> None:
 def test_a_caller_does_not_wait_for_cores_that_others_keep_busy() -> None:
     release, visits = threading.Event(), np.zeros(5 * BATCH, int)
     blocked = [
-        batches._workers().submit(release.wait, 10) for _ in range(batches._workers()._max_workers)
+        batches._workers().submit(release.wait, 600) for _ in range(batches._workers()._max_workers)
     ]
 
     def visit(rows: slice) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import batches
@@ -17,6 +17,7 @@ from core.networks.ensemble import Ensemble
 from core.networks.mlp import MLP
 from core.networks.torch_module import TorchClassifier
 from tests.conftest import random_mlp
+from tests.core.attacks.referee import check, in_float64, norms, predictions
 from tests.core.torch_twin import torch_twin
 
 MINIMAL_ATTACKS = {
@@ -26,34 +27,14 @@ every_attack = pytest.mark.parametrize("attack", MINIMAL_ATTACKS.values(), ids=M
 targeted_attack = pytest.mark.parametrize("attack", [carlini_wagner, jsma])
 
 
-def predictions(network: MLP, x: FloatArray) -> IntArray:
-    hidden = x
-    for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
-        hidden = np.maximum(hidden @ weight + bias, 0)
-    labels: IntArray = (hidden @ network.weights[-1] + network.biases[-1]).argmax(axis=1)
-    return labels
-
-
-def norms(x: FloatArray, x_adv: FloatArray) -> FloatArray:
-    squares: FloatArray = ((x_adv.astype(np.float64) - x) ** 2).sum(axis=1)
-    return np.sqrt(squares)
-
-
-def referee(x: FloatArray, x_adv: FloatArray) -> None:
-    """What every adversarial image must satisfy, recomputed from the images alone."""
-    assert x_adv.shape == x.shape
-    assert x_adv.dtype == x.dtype
-    assert x_adv.min() >= 0
-    assert x_adv.max() <= 1
-
-
 @every_attack
 def test_nearly_every_image_is_misclassified_and_those_that_were_come_back(
     attack: MinimalAttack, report_network: MLP, test_digits: Digits
 ) -> None:
-    x, y = test_digits.x[200:400], test_digits.y[200:400]
+    x, y = test_digits.x[200:300].copy(), test_digits.y[200:300]
     x_adv = attack(report_network, x, y)
-    referee(x, x_adv)
+    np.testing.assert_array_equal(x, test_digits.x[200:300])
+    check(x, x_adv)
     before, after = predictions(report_network, x), predictions(report_network, x_adv)
     wrong = before != y
     assert wrong.any()
@@ -72,7 +53,7 @@ def test_targets_are_arrived_at(
     target = (y + 1) % 10
     target[:20] = predictions(report_network, x[:20])
     x_adv = attack(report_network, x, y, target=target)
-    referee(x, x_adv)
+    check(x, x_adv)
     np.testing.assert_array_equal(x_adv[:20], x[:20])
     arrived = predictions(report_network, x_adv) == target
     assert arrived[20:].mean() > 0.75
@@ -142,7 +123,7 @@ def test_carlini_and_wagner_come_close_to_the_nearest_boundary_of_a_linear_netwo
 def test_carlini_and_wagner_find_smaller_perturbations_than_deepfool_and_both_than_jsma(
     report_network: MLP, test_digits: Digits
 ) -> None:
-    x, y = test_digits.x[:150], test_digits.y[:150]
+    x, y = test_digits.x[:60], test_digits.y[:60]
     right = predictions(report_network, x) == y
     carlini, deep, saliency = (
         np.median(norms(x, attack(report_network, x, y))[right])
@@ -242,11 +223,8 @@ def test_jsma_takes_the_pairs_that_a_look_at_all_of_them_takes(targeted: bool) -
 def test_batches_and_neighbours_make_no_difference(
     attack: MinimalAttack, report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = MLP(
-        tuple(weight.astype(np.float64) for weight in report_network.weights),
-        tuple(bias.astype(np.float64) for bias in report_network.biases),
-    )
-    x, y = test_digits.x[:30].astype(np.float64), test_digits.y[:30]
+    network = in_float64(report_network)
+    x, y = test_digits.x[:20].astype(np.float64), test_digits.y[:20]
     together = attack(network, x, y)
     monkeypatch.setattr(batches, "BATCH", 9)
     np.testing.assert_allclose(attack(network, x, y), together, atol=1e-6)
@@ -257,7 +235,7 @@ def test_batches_and_neighbours_make_no_difference(
 def test_any_classifier_can_be_attacked(
     attack: Callable[..., FloatArray], report_network: MLP, test_digits: Digits
 ) -> None:
-    x, y = test_digits.x[:20], test_digits.y[:20]
+    x, y = test_digits.x[:10], test_digits.y[:10]
     quick = {"searches": 2, "steps": 60} if attack is carlini_wagner else {}
     ours = attack(report_network, x, y, **quick)
     module = torch_twin(report_network, dtype=torch.float32)
@@ -280,22 +258,11 @@ def test_no_images_are_no_trouble(attack: MinimalAttack, report_network: MLP) ->
     assert attack(report_network, np.zeros((0, 784)), np.zeros(0, int)).shape == (0, 784)
 
 
-@every_attack
-def test_the_images_given_are_not_written_to(
-    attack: MinimalAttack, report_network: MLP, test_digits: Digits
-) -> None:
-    x, y = test_digits.x[:5].copy(), test_digits.y[:5]
-    before = x.copy()
-    attack(report_network, x, y)
-    np.testing.assert_array_equal(x, before)
-
-
 def test_deepfool_refuses_a_target(report_network: MLP) -> None:
     with pytest.raises(ValueError, match="^target must be None: DeepFool"):
         deepfool(report_network, np.zeros((1, 784)), [1], target=3)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     pixels=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
     label=st.integers(0, 9),
@@ -310,29 +277,21 @@ def test_any_image(
         target = None
     quick: dict[str, Any] = {"searches": 2, "steps": 20} if name == "carlini_wagner" else {}
     x_adv = MINIMAL_ATTACKS[name](small_network, x, [label], target=target, **quick)
-    referee(x, x_adv)
+    check(x, x_adv)
     if not np.array_equal(x_adv, x):
         after = small_network.logits(x_adv)[0].argmax()
         assert after != label if target is None else after == target
 
 
-BAD_ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
-    ("x", {"x": np.zeros(784)}),
-    ("x", {"x": np.full((2, 784), 1.01)}),
-    ("x", {"x": np.full((2, 784), np.nan)}),
-    ("y", {"y": [1, 2, 3]}),
-    ("y", {"y": [1, 10]}),
-]
-
-
 @every_attack
-@pytest.mark.parametrize(("name", "bad"), BAD_ARGUMENTS)
-def test_a_bad_argument_is_named(
-    attack: Callable[..., FloatArray], name: str, bad: dict[str, Any], report_network: MLP
-) -> None:
-    arguments: dict[str, Any] = {"x": np.zeros((2, 784)), "y": [1, 2], **bad}
-    with pytest.raises(ValueError, match=rf"^{name} must"):
-        attack(report_network, **arguments)
+def test_a_bad_argument_is_named(attack: Callable[..., FloatArray], report_network: MLP) -> None:
+    x = np.zeros((2, 784))
+    for bad in (x[0], x + 1.01, x * np.nan):
+        with pytest.raises(ValueError, match="^x must"):
+            attack(report_network, bad, [1, 2])
+    for y in ([1, 2, 3], [1, 10]):
+        with pytest.raises(ValueError, match="^y must"):
+            attack(report_network, x, y)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +321,6 @@ def test_a_bad_setting_is_named(
 pixel_rows = st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     pixels=pixel_rows,
     other_pixels=pixel_rows,
@@ -377,7 +335,7 @@ def test_the_way_begins_and_ends_where_it_should(
     start, between, end = towards(x, found, [0, share, 1])
     np.testing.assert_array_equal(start, x)
     np.testing.assert_array_equal(end, found)
-    referee(x, between)
+    check(x, between)
     np.testing.assert_allclose(between, x + share * (found - x), rtol=0, atol=1e-6)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.attacks import fgsm
@@ -11,14 +11,8 @@ from core.evaluation.attribution import explain
 from core.evaluation.rates import Evaluation, evaluate
 from core.networks.mlp import MLP
 from tests.conftest import random_mlp
+from tests.core.attacks.referee import in_float64
 from tests.core.torch_twin import torch_twin
-
-
-def in_float64(network: MLP) -> MLP:
-    return MLP(
-        tuple(weight.astype(np.float64) for weight in network.weights),
-        tuple(bias.astype(np.float64) for bias in network.biases),
-    )
 
 
 def attacked(network: MLP, x: FloatArray, y: IntArray, epsilon: float) -> Evaluation:
@@ -57,40 +51,31 @@ def test_an_explanation_by_autograd_in_float64(report_network: MLP, test_digits:
     np.testing.assert_allclose(found.label_mean, x[(y == 9) & (before == 9)].mean(axis=0))
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("sizes", [(12, 10), (12, 9, 7, 10)])
 @given(seed=st.integers(0, 1000), epsilon=st.floats(0.05, 1))
-def test_a_linear_network_leaves_no_remainder(seed: int, epsilon: float) -> None:
-    network = random_mlp((12, 10), seed=seed)
-    x = np.random.default_rng(seed).random((40, 12))
-    y = network.logits(x).argmax(axis=1)
-    evaluation = attacked(network, x, y, epsilon)
-    turned = sorted({(d, a) for d, a in zip(y, evaluation.after, strict=True) if d != a})
-    for digit, label in turned:
-        found = explain(network, evaluation, int(digit), int(label))
-        assert found.remainder == pytest.approx(0, abs=1e-9)
-        assert found.linear_share == pytest.approx(1)
-        assert found.gap_before > 0 > found.gap_after
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 1000), epsilon=st.floats(0.05, 1))
-def test_the_parts_add_up_to_the_change(seed: int, epsilon: float) -> None:
-    network = random_mlp((12, 9, 7, 10), seed=seed)
+def test_the_parts_add_up_to_the_change_without_a_remainder_if_the_network_is_linear(
+    sizes: tuple[int, ...], seed: int, epsilon: float
+) -> None:
+    network = random_mlp(sizes, seed=seed)
     x = np.random.default_rng(seed).random((40, 12))
     y = network.logits(x).argmax(axis=1)
     evaluation = attacked(network, x, y, epsilon)
     turned = sorted({(d, a) for d, a in zip(y, evaluation.after, strict=True) if d != a})
     for digit, label in turned:
         chosen = (y == digit) & (evaluation.after == label)
-        gaps = [
-            network.logits(images[chosen]) @ (np.eye(10)[digit] - np.eye(10)[label])
+        before, after = (
+            (network.logits(images[chosen]) @ (np.eye(10)[digit] - np.eye(10)[label])).mean()
             for images in (x, evaluation.x_adv)
-        ]
+        )
         found = explain(network, evaluation, int(digit), int(label))
         assert found.contributions.sum() + found.remainder == pytest.approx(
-            gaps[1].mean() - gaps[0].mean(), abs=1e-9
+            after - before, abs=1e-9
         )
-        assert found.change == pytest.approx(gaps[1].mean() - gaps[0].mean(), abs=1e-9)
+        assert found.change == pytest.approx(after - before, abs=1e-9)
+        assert found.gap_before > 0 > found.gap_after
+        if len(sizes) == 2:
+            assert found.remainder == pytest.approx(0, abs=1e-9)
+            assert found.linear_share == pytest.approx(1)
 
 
 def test_where_there_is_nothing_to_explain_it_says_so(

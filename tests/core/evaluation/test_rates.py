@@ -1,9 +1,9 @@
-import time
+import threading
 from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import measures
@@ -61,12 +61,10 @@ def test_where_nothing_was_right_before_no_rate_of_it_is_given() -> None:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-@settings(max_examples=10, deadline=None)
-@given(start=st.integers(0, 9980), images=st.integers(1, 20))
-def test_without_a_budget_nothing_happens(
-    name: str, start: int, images: int, report_network: MLP, test_digits: Digits
+def test_a_budget_of_zero_changes_nothing(
+    name: str, report_network: MLP, test_digits: Digits
 ) -> None:
-    x, y = test_digits.x[start : start + images], test_digits.y[start : start + images]
+    x, y = test_digits.x[:600], test_digits.y[:600]
     found = evaluate(report_network, lambda x, y: ATTACKS[name](report_network, x, y, 0.0), x, y)
     np.testing.assert_array_equal(found.x_adv, x)
     np.testing.assert_array_equal(found.after, found.before)
@@ -93,16 +91,16 @@ def test_a_curve_is_what_each_budget_alone_comes_to(
     np.testing.assert_array_equal(evasion_curve(report_network, attack, x, y, 0.1), rates[2:3])
 
 
-def test_draws_that_repeat_from_block_to_block_make_no_difference(
+def test_draws_that_repeat_from_batch_to_batch_make_no_difference(
     report_network: MLP, test_digits: Digits
 ) -> None:
     x, y = test_digits.x, test_digits.y
     epsilon = 0.3
     at_once = measures.evasion_rate(report_network, noise(report_network, x, y, epsilon), y)
-    blocks = evaluate(report_network, lambda x, y: noise(report_network, x, y, epsilon), x, y)
+    batches = evaluate(report_network, lambda x, y: noise(report_network, x, y, epsilon), x, y)
     curve = evasion_curve(report_network, noise, x, y, [epsilon])
     # Four standard deviations of a mean of 256 draws, of which each is off by 0.04.
-    assert abs(blocks.evasion_rate - at_once) < 0.01
+    assert abs(batches.evasion_rate - at_once) < 0.01
     assert abs(curve[0] - at_once) < 0.01
 
 
@@ -121,8 +119,11 @@ def test_within_budgets_by_hand() -> None:
 labels = st.integers(0, 9)
 
 
+images = st.lists(st.tuples(labels, labels, st.floats(0, 10)), min_size=1, max_size=30)
+
+
 @given(
-    images=st.lists(st.tuples(labels, labels, st.floats(0, 10)), min_size=1, max_size=30),
+    images=images,
     budgets=st.lists(st.floats(0, 12), min_size=2, max_size=10),
 )
 def test_a_larger_budget_never_misleads_fewer(
@@ -137,10 +138,7 @@ def test_a_larger_budget_never_misleads_fewer(
     )
 
 
-@given(
-    images=st.lists(st.tuples(labels, labels, st.floats(0, 10)), min_size=1, max_size=30),
-    budget=st.floats(0, 12),
-)
+@given(images=images, budget=st.floats(0, 12))
 def test_what_needs_more_than_it_may_spend_stays_as_it_is(
     images: list[tuple[int, int, float]], budget: float
 ) -> None:
@@ -153,21 +151,23 @@ def test_what_needs_more_than_it_may_spend_stays_as_it_is(
 
 
 class StoppedError(Exception):
-    """As a page raises it whose viewer has left."""
+    """What a page raises when its viewer has left."""
 
 
 @pytest.mark.parametrize("curve", [False, True])
 def test_progress_can_end_the_work(curve: bool, report_network: MLP, test_digits: Digits) -> None:
     attacked: list[int] = []
-    told: list[int] = []
+    told = threading.Event()
 
     def attack(x: FloatArray, y: IntArray) -> FloatArray:
         attacked.append(len(x))
-        time.sleep(0.05)  # leaves the caller time to be told
+        if curve:  # then the caller is told in another thread
+            told.wait()
         return x
 
     def stop(images: int) -> None:
-        told.append(images)
+        assert not told.is_set()
+        told.set()
         raise StoppedError
 
     with pytest.raises(StoppedError):
@@ -182,7 +182,6 @@ def test_progress_can_end_the_work(curve: bool, report_network: MLP, test_digits
             )
         else:
             evaluate(report_network, attack, test_digits.x, test_digits.y, on_progress=stop)
-    assert len(told) == 1
     assert sum(attacked) < len(test_digits)
 
 
