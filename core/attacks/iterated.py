@@ -56,11 +56,7 @@ def iterate(
             (see `Goal.margin`). It costs a forward pass a step. For a fixed `step_size`, more steps
             then never lose an image.
 
-    Returns:
-        As `Attack` does.
-
-    Raises:
-        ValueError: a setting is out of range; the message names it.
+    Return value and errors are those of `Attack`.
     """
     steps = validate.whole_number(steps, name="steps", least=1)
     if step_size is None:

@@ -30,8 +30,7 @@ def mi_fgsm(
         steps: the number of steps, at least 1 (10, as in the paper).
         step_size: α in pixel units; None for ε / steps, as in the paper.
         decay: μ, at least 0; 0 drops all earlier gradients, 1 keeps them in full.
-        gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate closest to the goal instead of the last one.
+        gradient, keep_best: as in `pgd`.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(

@@ -31,8 +31,7 @@ def bim(
         steps: the number of steps, at least 1.
         step_size: α in pixel units; None for 1.25 ε / steps. The paper takes 1.25 ε steps of 1,
             both in units of 1/255.
-        gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate closest to the goal instead of the last one.
+        gradient, keep_best: as in `pgd`.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(
@@ -114,13 +113,7 @@ def pgd_l2(
         epsilon: the L2 budget of the whole perturbation, or `(E,)` of them, in pixel units. It may
             exceed 1: one pixel from black to white has a norm of 1, a change of 0.1 in all 784
             pixels one of 2.8.
-    In addition:
-        steps: the number of steps, at least 1.
-        step_size: α, the L2 norm of a step; None for 2.5 ε / steps.
-        random_start: False to start from x itself.
-        seed: decides the start; image i gets the i-th block of draws, for every budget.
-        gradient: "exact" or "float32_autograd", as in `fgsm`.
-        keep_best: True to return the iterate closest to the goal instead of the last one.
+    Settings are those of `pgd`; `step_size` is the L2 norm of a step.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = validate.whole_number(seed, name="seed", least=0)

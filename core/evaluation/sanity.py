@@ -56,7 +56,7 @@ class Sanity:
         noise: images misclassified under random noise; the next fields are such counts too.
         fgsm: under FGSM with the exact gradient.
         fgsm_float32: under FGSM with float32 autograd's gradient.
-        pgd: under PGD, for each of `pgd_epsilons`.
+        pgd: under PGD, three pairs of a budget and a count: for ε / 2, ε and 2 ε, at most 1.
         pgd_unbounded: under PGD with a budget of 1.
         exact: the exact gradient.
         float32: float32 autograd's gradient.
@@ -75,16 +75,11 @@ class Sanity:
     noise: int
     fgsm: int
     fgsm_float32: int
-    pgd: tuple[int, ...]
+    pgd: tuple[tuple[float, int], ...]
     pgd_unbounded: int
     exact: Vanished
     float32: Vanished
     passed: Mapping[str, bool]
-
-    @property
-    def pgd_epsilons(self) -> tuple[float, ...]:
-        """PGD's budgets: ε / 2, ε and 2 ε, at most 1."""
-        return _rising(self.epsilon)
 
 
 def measure(
@@ -125,7 +120,8 @@ def measure(
 
     random, exact = run(noise, epsilon), run(fgsm, epsilon)
     rounded = run(partial(fgsm, gradient="float32_autograd"), epsilon)
-    rising = [run(pgd, budget) for budget in _rising(epsilon)]
+    budgets = (epsilon / 2, epsilon, min(2 * epsilon, 1))
+    rising = [run(pgd, budget) for budget in budgets]
     unbounded = run(pgd, 1)
     exact_gradient = _vanished(classifier, x, y, "exact")
     float32_gradient = _vanished(classifier, x, y, "float32_autograd")
@@ -136,7 +132,7 @@ def measure(
         noise=int(random.sum()),
         fgsm=int(exact.sum()),
         fgsm_float32=int(rounded.sum()),
-        pgd=tuple(int(each.sum()) for each in rising),
+        pgd=tuple((budget, int(each.sum())) for budget, each in zip(budgets, rising, strict=True)),
         pgd_unbounded=int(unbounded.sum()),
         exact=exact_gradient,
         float32=float32_gradient,
@@ -150,10 +146,6 @@ def measure(
             "float32_attack": not _stronger(exact, rounded),
         },
     )
-
-
-def _rising(epsilon: float) -> tuple[float, ...]:
-    return epsilon / 2, epsilon, min(2 * epsilon, 1)
 
 
 def _stronger(one: Mask, other: Mask) -> bool:

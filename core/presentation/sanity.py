@@ -32,10 +32,7 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
         return f"{count:,} of all {found.images:,} images ({share(count)})"
 
     at, misclassified = f"At ε = {found.epsilon:g}", f"of all {found.images:,} images"
-    rising = ", ".join(
-        f"{share(count)} at ε = {epsilon:g}"
-        for epsilon, count in zip(found.pgd_epsilons, found.pgd, strict=True)
-    )
+    rising = ", ".join(f"{share(count)} at ε = {budget:g}" for budget, count in found.pgd)
     words = {
         "noise": (
             "Random noise is weaker than FGSM",
@@ -48,7 +45,7 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
         "steps": (
             "FGSM is no stronger than PGD",
             f"{at}, {share(found.fgsm)} {misclassified} are misclassified under FGSM and "
-            f"{share(found.pgd[1])} under PGD.",
+            f"{share(found.pgd[1][1])} under PGD.",
             "PGD computes the gradient anew for each of its many steps and can go wherever the one "
             "step of FGSM goes. If FGSM does better, the gradient is masked near the images, or "
             "PGD's steps are too few or too short.",

@@ -41,7 +41,7 @@ def test_on_the_report_s_network_only_the_rounded_gradient_fails(
     assert sum(done) == RUNS * 1000
     assert failed(found) == {"float32_gradient", "float32_attack"}
     assert found.images == 1000
-    assert found.pgd_epsilons == (0.15, 0.3, 0.6)
+    assert [budget for budget, _ in found.pgd] == [0.15, 0.3, 0.6]
 
     def misclassified(attack: Callable[..., FloatArray], **settings: str) -> int:
         parts = [slice(0, 512), slice(512, 1000)]

@@ -7,7 +7,7 @@ FOUND = Sanity(
     noise=31,
     fgsm=508,
     fgsm_float32=326,
-    pgd=(152, 784, 999),
+    pgd=((0.05, 152), (0.1, 784), (0.2, 999)),
     pgd_unbounded=1000,
     exact=Vanished(label_term=0, pixels=3, either=3),
     float32=Vanished(label_term=640, pixels=17, either=641),
