@@ -17,7 +17,7 @@ from core.networks.mlp import MLP
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
 APP = str(Path(__file__).parent.parent.parent / "app.py")
-PAGE = "pages/attack/test_set.py"
+PAGE = "pages/attack/whole_test_set.py"
 
 
 def opened(**query: str) -> AppTest:
