@@ -31,17 +31,9 @@ def write(path: Path, content: bytes, *, bulk: bool = False) -> None:
 
 @contextmanager
 def unfinished(folder: Path, content: bytes, *, synced: bool = True) -> Iterator[Path]:
-    """Yield a hidden file with the whole content, which the caller renames or links.
+    """Yield a hidden file with the whole content, for the caller to rename or link.
 
-    Whatever still has the hidden name afterwards is removed.
-
-    Args:
-        folder: of the file; made where it is missing.
-        content: the bytes of the whole file.
-        synced: whether to wait until the content is on the disk, safe from a power cut.
-
-    Raises:
-        OSError: the file can't be written.
+    The hidden name is removed afterwards. `synced` waits until the disk has the content.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)

