@@ -72,7 +72,7 @@ class Library:
         return load_file(self.path(name))
 
     def keep(self, name: str, network: Network, card: Card) -> str:
-        """Write a network under a name of its own, never over another; whole or not at all.
+        """Write a network under a new name; no other network is ever overwritten.
 
         Args:
             name: what to call it. If a network has that name already, in any case, " 2", " 3" and
@@ -106,14 +106,13 @@ class Library:
         """
         if self.is_shipped(name):
             raise LibraryError(f"{name} came with the project and can't be deleted.")
-        unknown = LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
-        if name not in _stems(self._kept):
-            raise unknown
         try:
-            with self._lock():
-                _file(self._kept, name).unlink()
+            if name in _stems(self._kept):
+                with self._lock():
+                    return _file(self._kept, name).unlink()
         except FileNotFoundError:  # somebody else was quicker
-            raise unknown from None
+            pass
+        raise LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
 
     @property
     def _kept(self) -> Path:

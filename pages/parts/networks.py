@@ -31,13 +31,12 @@ def load(name: str) -> ChosenNetwork:
     Raises:
         NetworkFileError: there is no such network, or its file can't be used.
     """
-    version = LIBRARY.version(name)
-    return ChosenNetwork(name, version, *_read(name, version))
+    return _read(name, LIBRARY.version(name))
 
 
 @st.cache_resource(max_entries=60, show_spinner=False)
-def _read(name: str, version: int) -> tuple[Network, Card]:
-    return LIBRARY.load(name)
+def _read(name: str, version: int) -> ChosenNetwork:
+    return ChosenNetwork(name, version, *LIBRARY.load(name))
 
 
 def network_names() -> list[str]:

@@ -235,5 +235,5 @@ def test_a_file_is_brought_along(library: Library) -> None:
     )
     well(at.run())
     assert at.success[0].value == "Kept as theirs."
-    assert library.path("theirs").read_bytes() == content
+    assert library.load("theirs")[1] == SHIPPED.load("report")[1]
     assert at.selectbox(key="card_of").value == "theirs"
