@@ -81,12 +81,16 @@ def load_file(path: Path) -> tuple[Network, Card]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise NetworkFileError(f"{path.name} is larger than {MAX_BYTES // 2**20} MB.")
+            raise NetworkFileError(
+                f"{path.name} can't be used: it is larger than {MAX_BYTES // 2**20} MB."
+            )
         return parse(path.read_bytes(), path.name)
     except FileNotFoundError:
-        raise NetworkFileError(f"There is no file {path.name}.") from None
+        raise NetworkFileError(f"{path.name} can't be used: there is no such file.") from None
     except OSError as error:
-        raise NetworkFileError(f"{path.name} can't be read: {error.strerror}.") from None
+        raise NetworkFileError(
+            f"{path.name} can't be used: it can't be read ({error.strerror})."
+        ) from None
 
 
 def parse(content: bytes, name: str) -> tuple[Network, Card]:

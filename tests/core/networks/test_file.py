@@ -303,7 +303,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, content: bytes, s
 
 
 def test_missing_unreadable_and_enormous_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(NetworkFileError, match="no file"):
+    with pytest.raises(NetworkFileError, match="there is no such file"):
         load_file(tmp_path / "nothing.safetensors")
     with pytest.raises(NetworkFileError, match="can't be read"):
         load_file(tmp_path)

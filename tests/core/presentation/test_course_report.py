@@ -623,8 +623,8 @@ def test_the_command_writes_the_file(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "nothing"], "error: There is no file nothing."),
-        (["--model", "/tmp/none/x.safetensors"], "error: There is no file x.safetensors."),
+        (["--model", "nothing"], "error: nothing can't be used: there is no such file."),
+        (["--model", "/tmp/none/x.safetensors"], "error: x.safetensors can't be used: there is"),
         (["--out", "/proc/none/report.html"], "error: /proc/none/report.html can't be written"),
         (["--out", "/"], "error: / is a folder"),
     ],
