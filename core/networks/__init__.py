@@ -6,14 +6,7 @@
 from core.networks.card import Card, LoggedEpoch
 from core.networks.ensemble import Ensemble, Network
 from core.networks.file import SUFFIX, NetworkFileError, load_file, parse, save_file
-from core.networks.library import (
-    LIBRARY,
-    MAX_NAME,
-    Library,
-    LibraryError,
-    NetworkNameError,
-    check_name,
-)
+from core.networks.library import LIBRARY, MAX_NAME, Library, LibraryError, NetworkNameError
 from core.networks.mlp import MLP
 
 __all__ = [
@@ -29,7 +22,6 @@ __all__ = [
     "Network",
     "NetworkFileError",
     "NetworkNameError",
-    "check_name",
     "load_file",
     "parse",
     "save_file",

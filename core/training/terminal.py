@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from core import files
 from core.data import folders, mnist
-from core.networks import LIBRARY, check_name, save_file
+from core.networks import LIBRARY, save_file
+from core.networks.library import check_name
 from core.recipe import Recipe
 from core.training import EpochReport, load_start, split, train
 from core.training.outcome import log_lines, outcome

@@ -17,11 +17,10 @@ from core.networks import (
     Library,
     LibraryError,
     NetworkNameError,
-    check_name,
     load_file,
     save_file,
 )
-from core.networks.library import MAX_KEPT_BYTES
+from core.networks.library import MAX_KEPT_BYTES, check_name
 from tests.conftest import random_mlp
 from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK, assert_same
 
