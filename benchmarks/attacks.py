@@ -19,7 +19,7 @@ from core.attacks import fgsm, pgd
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.torchvision_import import torchvision_datasets
-from core.networks import models
+from core.networks import LIBRARY
 from core.networks.mlp import MLP
 
 EPSILON = 0.1
@@ -35,7 +35,7 @@ Peer: TypeAlias = Callable[[int], Callable[[], FloatArray]]
 def main() -> None:
     """Measure and print a table for each attack."""
     torchvision_datasets()  # Torchattacks imports torchvision
-    network = models.load(models.path_of("report"))[0]
+    network = LIBRARY.load("report")[0]
     assert isinstance(network, MLP)
     test = mnist.load("test")
     module = torch_module(network)

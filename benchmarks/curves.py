@@ -18,7 +18,7 @@ from core.classifier import FloatArray
 from core.data import mnist
 from core.data.mnist import Digits
 from core.evaluation.rates import evasion_curve
-from core.networks import models
+from core.networks import LIBRARY
 from core.networks.mlp import MLP
 
 EPSILONS = np.arange(51) / 100
@@ -34,7 +34,7 @@ Peer = Callable[[int], Callable[[], FloatArray]]
 
 def main() -> None:
     """Measure and print a table for each attack."""
-    network = models.load(models.path_of("report"))[0]
+    network = LIBRARY.load("report")[0]
     assert isinstance(network, MLP)
     test = mnist.load("test")
     first = Digits(test.x[:PGD_IMAGES], test.y[:PGD_IMAGES])

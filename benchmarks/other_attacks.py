@@ -20,7 +20,7 @@ from core.classifier import FloatArray, IntArray
 from core.data import mnist
 from core.data.mnist import Digits
 from core.data.torchvision_import import torchvision_datasets
-from core.networks import models
+from core.networks import LIBRARY
 from core.networks.mlp import MLP
 
 OURS = "Small Change"
@@ -76,7 +76,7 @@ class Contest:
 def main() -> None:
     """Measure, and print a table for each attack."""
     torchvision_datasets()  # Torchattacks imports torchvision
-    network = models.load(models.path_of("report"))[0]
+    network = LIBRARY.load("report")[0]
     assert isinstance(network, MLP)
     everything = mnist.load("test")
     test = Digits(everything.x[:IMAGES], everything.y[:IMAGES])

@@ -6,9 +6,8 @@
 `core.data.mnist`          MNIST as arrays
 `core.recipe`          all that decides a training run
 `core.training`        training as a generator of epoch reports, with two engines
-`core.networks.models`          trained networks as files
+`core.networks`        perceptrons, ensembles, their files, the shared library
 `core.classifier`      the protocol that everything below asks for, and nothing more
-`core.networks.mlp`             the report's kind of network
 `core.networks.torch_module`  any `torch.nn.Module` as a classifier
 `core.losses`          cross-entropy, and the gradient that does not vanish
 `core.attacks`         FGSM, PGD and their kin, DeepFool, Carlini–Wagner, JSMA, and noise

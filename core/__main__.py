@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core import files
 from core.data import mnist
-from core.networks import models
+from core.networks import LIBRARY, NetworkFileError, load_file
 from core.recipe import PRESETS, Recipe
 
 
@@ -90,7 +91,7 @@ def _train(options: argparse.Namespace) -> None:
         # A shipped network is not to be replaced by one of another recipe.
         out = options.preset + " changed"
     else:
-        out = models.path_of(options.preset)
+        out = LIBRARY.path(options.preset)
     train_and_save(
         recipe,
         out,
@@ -101,15 +102,15 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    for name in models.names():
+    for name in LIBRARY.names():
         try:
-            network, card = models.load(models.path_of(name))
-        except models.ModelFileError as error:
+            network, card = LIBRARY.load(name)
+        except NetworkFileError as error:
             print(error)
             continue
         print(
-            f"{name:24} {card.created}  {models.size(network):>9,} numbers  test accuracy "
-            f"{card.test_accuracy:.2%}  {'shipped' if models.is_shipped(name) else 'kept'}"
+            f"{name:24} {card.created}  {network.parameter_count:>9,} numbers  test accuracy "
+            f"{card.test_accuracy:.2%}  {'shipped' if LIBRARY.is_shipped(name) else 'kept'}"
         )
 
 
@@ -118,11 +119,8 @@ def _measure(options: argparse.Namespace) -> None:
 
     from core.evaluation import robustness
 
-    networks = {
-        name: models.load(models.path_of(name))[0]
-        for name in models.names()
-        if models.is_shipped(name)
-    }
+    shipped = filter(LIBRARY.is_shipped, LIBRARY.names())
+    networks = {name: LIBRARY.load(name)[0] for name in shipped}
     budgets = len(networks) * len(robustness.EPSILONS)
     with tqdm(total=budgets, unit=" budgets") as bar:
         robustness.write_cache(networks, mnist.load("test"), on_progress=bar.update)
@@ -133,17 +131,16 @@ def _report(options: argparse.Namespace) -> None:
 
     from core.presentation.course_report import PASSES, measure_report, to_html
     from core.training import of_digits
-    from core.training.terminal import check_writable
 
-    known = options.model in models.names()
-    path = models.path_of(options.model) if known else Path(options.model)
-    network, card = models.load(path)
-    check_writable(options.out)
+    known = options.model in LIBRARY.names()
+    path = LIBRARY.path(options.model) if known else Path(options.model)
+    network, card = load_file(path)
+    files.check_writable(options.out)
     train, test = mnist.load("train"), mnist.load("test")
     images = PASSES * len(of_digits(test, card.recipe.digits))
     with tqdm(total=images, unit=" images", unit_scale=True) as bar:
         findings = measure_report(network, card, train, test, on_progress=bar.update)
-    options.out.write_text(to_html(findings, name=path.stem), encoding="utf-8")
+    files.write(options.out, to_html(findings, name=path.stem).encode())
     print(f"Written to {options.out}")
 
 

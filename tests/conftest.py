@@ -1,12 +1,16 @@
 """What tests of several folders need: the data, the shipped network, and small ones."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from core.data import mnist
 from core.data.mnist import Digits
-from core.networks import models
-from core.networks.mlp import MLP
+from core.networks import LIBRARY, MLP, Library
+
+SHIPPED = Library(Path(__file__).parent.parent / "models")  # whatever `library` does to LIBRARY
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +28,17 @@ def test_digits() -> Digits:
 @pytest.fixture(scope="session")
 def report_network() -> MLP:
     """The network that is shipped."""
-    network = models.load(models.path_of("report"))[0]
+    network, _ = SHIPPED.load("report")
     assert isinstance(network, MLP)
     return network
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    """The library that core and the pages use, with an empty folder for this test alone."""
+    with pytest.MonkeyPatch.context() as patch:  # its own: a test may undo `monkeypatch`
+        patch.setitem(vars(LIBRARY), "folder", tmp_path)  # setattr refuses: it is frozen
+        yield LIBRARY
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,10 @@
 """Digits as picture files, each in the folder of its label: `train data/7/00042.png`."""
 
+import io
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.data import mnist
+from core import files
 from core.classifier import FloatArray
-from core.data.mnist import Digits
+from core.data import mnist
 from core.data.drawing import SIDE
+from core.data.mnist import Digits
 
 SETS: Mapping[str, str] = MappingProxyType({"train": "train data", "test": "test data"})
 LABELS = tuple("0123456789")
@@ -93,9 +94,10 @@ def _export_set(images: Digits, folder: Path, on_progress: Callable[[int], objec
 
 
 def _make(folder: Path) -> None:
-    """Make a folder where there is none."""
+    """Make a folder where there is none; remove what an export that was killed left in one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        files.remove_strays(folder, age=0)
     except OSError as error:
         raise FolderError(f"The folder {folder} can't be made: {error.strerror}.") from None
 
@@ -108,15 +110,12 @@ def _is_whole(path: Path) -> bool:
 def _write(path: Path, x: FloatArray) -> None:
     """Write `(784,)` pixels; the file is whole or not there at all."""
     picture = Image.fromarray(np.rint(x * 255).astype(np.uint8).reshape(SIDE, SIDE))
-    # Hidden, so that `load` passes it over, and always the same, so that the next try replaces it.
-    unfinished = path.with_name(f".{path.name}.part")
+    content = io.BytesIO()
+    picture.save(content, "PNG", compress_level=1)
     try:
-        picture.save(unfinished, "PNG", compress_level=1)
-        os.replace(unfinished, path)
+        files.write(path, content.getvalue(), bulk=True)
     except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise FolderError(f"{path} can't be written: {error.strerror or error}.") from None
+        raise FolderError(f"{path} can't be written: {error.strerror}.") from None
 
 
 def _pictures(folder: Path) -> list[tuple[int, Path]]:

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from core import files
 from core.attacks import ATTACKS
 from core.data.mnist import Digits
 from core.measures import accuracy, evasion_rate
-from core.networks import models
-from core.networks.ensemble import Ensemble
-from core.networks.models import Network
+from core.networks import LIBRARY, Network
 
 EPSILONS = tuple(round(step * 0.025, 3) for step in range(13))  # 0 to 0.3
 MEASURED_ATTACKS = ("fgsm", "pgd")  # with their own defaults: PGD of 40 steps, exact gradient
-CACHE = models.FOLDER / "robustness.json"
+CACHE = LIBRARY.folder / "robustness.json"
 _VERSION = 1  # counted up when figures measured before are no longer those measured now
 
 
@@ -104,8 +101,8 @@ def digest(network: Network) -> str:
     Another training gives another digest, so that no network is shown with another's figures.
     """
     sha = hashlib.sha256(repr((_VERSION, MEASURED_ATTACKS, EPSILONS)).encode())
-    for member in network.members if isinstance(network, Ensemble) else (network,):
-        sha.update(repr((member.sizes, str(member.weights[0].dtype))).encode())
+    for member in network.members:
+        sha.update(repr((member.sizes, str(member.dtype))).encode())
         for array in member.weights + member.biases:
             sha.update(np.ascontiguousarray(array).data)
     return sha.hexdigest()
@@ -185,15 +182,6 @@ def _write(path: Path, keys: Mapping[str, str], known: Mapping[str, Robustness])
         key: {"network": name, **asdict(known[key])} for name, key in keys.items() if key in known
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(entries, file, indent=1)
-            os.chmod(unfinished, 0o644)
-            os.replace(unfinished, path)
-        except BaseException:
-            os.unlink(unfinished)
-            raise
+        files.write(path, json.dumps(entries, indent=1).encode())
     except OSError as error:
         raise RobustnessFileError(f"{path} can't be written: {error.strerror}.") from None

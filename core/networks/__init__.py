@@ -1,1 +1,28 @@
-"""Networks, and the files they live in."""
+"""Networks: perceptrons, ensembles of them, their files, and the library that everybody shares.
+
+`core.networks.torch_module`, which makes a classifier of any PyTorch module, is imported by itself.
+"""
+
+from core.networks.card import Card, LoggedEpoch
+from core.networks.ensemble import Ensemble, Network
+from core.networks.file import SUFFIX, NetworkFileError, load_file, parse, save_file
+from core.networks.library import LIBRARY, MAX_NAME, Library, LibraryError, NetworkNameError
+from core.networks.mlp import MLP
+
+__all__ = [
+    "LIBRARY",
+    "MAX_NAME",
+    "MLP",
+    "SUFFIX",
+    "Card",
+    "Ensemble",
+    "Library",
+    "LibraryError",
+    "LoggedEpoch",
+    "Network",
+    "NetworkFileError",
+    "NetworkNameError",
+    "load_file",
+    "parse",
+    "save_file",
+]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,15 +11,15 @@ from core.classifier import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class MLP:
-    """A trained perceptron whose arrays can't be written to, so that it can be shared freely.
+    """A trained perceptron. Its arrays are read-only copies, so threads can share it.
 
     Args:
-        weights: one `(inputs, outputs)` array a layer, float32 or float64 throughout. Row i is
-            all that input i contributes, so a pixel that is 0 leaves its row untouched.
-        biases: one `(outputs,)` array a layer.
+        weights: one `(inputs, outputs)` array a layer, all float32 or all float64. Row i holds
+            everything that input i contributes: a pixel that is 0 needs none of its row.
+        biases: one `(outputs,)` array a layer, of the same dtype.
 
     Raises:
-        ValueError: the shapes don't fit together, a value is not finite, or the types are mixed.
+        ValueError: the shapes don't fit together, a value is not finite, or the dtypes differ.
     """
 
     weights: tuple[FloatArray, ...]
@@ -26,17 +27,15 @@ class MLP:
 
     def __post_init__(self) -> None:
         if not self.weights or len(self.weights) != len(self.biases):
-            raise ValueError(
-                "weights and biases must be of the same number of layers, at least one"
-            )
+            raise ValueError("weights and biases must have the same number of layers, at least one")
         inputs = self.weights[0].shape[0] if self.weights[0].ndim else 0
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             if weight.ndim != 2 or bias.shape != weight.shape[1:] or weight.shape[0] != inputs:
                 raise ValueError(
                     f"weights[{layer}] of shape {weight.shape} and biases[{layer}] of shape "
-                    f"{bias.shape} do not follow a layer of {inputs} outputs"
+                    f"{bias.shape} do not fit a layer with {inputs} inputs"
                 )
-            if {weight.dtype, bias.dtype} != {self.weights[0].dtype} or weight.dtype.kind != "f":
+            if {weight.dtype, bias.dtype} != {self.dtype} or self.dtype.kind != "f":
                 raise ValueError("weights and biases must be all float32 or all float64")
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise ValueError(f"layer {layer} has values that are not finite numbers")
@@ -46,21 +45,36 @@ class MLP:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Units of each layer from the pixels to the logits, such as (784, 128, 64, 10)."""
+        """The units of each layer from the pixels to the logits, such as (784, 128, 64, 10)."""
         return (self.weights[0].shape[0], *(weight.shape[1] for weight in self.weights))
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of all weights and biases, and of the logits."""
+        return self.weights[0].dtype
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of weights and biases."""
+        return sum(array.size for array in self.weights + self.biases)
+
+    @property
+    def members(self) -> tuple["MLP", ...]:
+        """The network itself, as if it were an `Ensemble` of one."""
+        return (self,)
+
     def logits(self, x: FloatArray) -> FloatArray:
-        """Scores before softmax: `(N, inputs)` to `(N, outputs)`, in the weights' type."""
+        """Return the scores before softmax: `(N, inputs)` to `(N, outputs)`, in `dtype`."""
         return self._forward(x)[-1]
 
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
-        """The logits of `x`, and the pull-back of a cotangent to the pixels (see `Classifier`)."""
+        """Return the logits, and the pull-back of a cotangent to the pixels (see `Classifier`)."""
         *hidden, logits = self._forward(x)
-        active = [(h > 0).astype(h.dtype) for h in hidden]  # where ReLU let the unit through
+        masks = [(h > 0).astype(h.dtype) for h in hidden]  # ReLU's derivative, `(N, units)` each
 
         def pull_back(cotangent: FloatArray) -> FloatArray:
             gradient = cotangent @ self.weights[-1].T
-            for mask, weight in zip(reversed(active), reversed(self.weights[:-1]), strict=True):
+            for mask, weight in zip(reversed(masks), reversed(self.weights[:-1]), strict=True):
                 gradient *= mask
                 gradient = gradient @ weight.T
             return gradient
@@ -68,14 +82,14 @@ class MLP:
         return logits, pull_back
 
     def _forward(self, x: FloatArray) -> list[FloatArray]:
-        """What each layer puts out: the hidden ones after ReLU, the last one as it is."""
+        """Return each layer's output `(N, units)`: the hidden ones after ReLU, then the logits."""
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
             raise ValueError(f"x must be of shape (N, {self.sizes[0]}), not {x.shape}")
         outputs: list[FloatArray] = []
-        out: FloatArray = x.astype(self.weights[0].dtype, copy=False)
+        out: FloatArray = x.astype(self.dtype, copy=False)
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if outputs:
-                np.clip(out, 0, np.inf, out=out)  # ReLU; np.maximum with a number takes longer
+                np.clip(out, 0, np.inf, out=out)  # ReLU; np.maximum(out, 0) is slower
             out = out @ weight
             out += bias
             outputs.append(out)

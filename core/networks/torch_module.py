@@ -1,4 +1,4 @@
-"""Any PyTorch module as a `Classifier`, so that whatever torch can run can be attacked."""
+"""A PyTorch module as a `Classifier`: whatever torch can run can be attacked."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,17 @@ from core.classifier import FloatArray
 
 
 class TorchClassifier:
-    """A module that maps images to logits, seen through NumPy.
+    """A module that maps images to logits, as functions of NumPy arrays.
 
     Args:
-        module: in evaluation mode; its parameters decide type and device. Any normalisation of
-            the pixels is part of it.
-        image_shape: what one image is to the module, such as (1, 28, 28) for a convolutional one.
+        module: in evaluation mode. Its parameters decide dtype and device. Any normalisation of
+            the pixels is part of the module.
+        image_shape: of one image as the module expects it, such as (1, 28, 28) for a
+            convolutional network.
 
     Raises:
-        ValueError: the module is in training mode, in which dropout and batch statistics would
-            make the gradient another one at each call.
+        ValueError: the module is in training mode, where dropout and batch statistics change the
+            gradient from call to call.
     """
 
     def __init__(self, module: torch.nn.Module, *, image_shape: tuple[int, ...] = (784,)) -> None:
@@ -30,12 +31,12 @@ class TorchClassifier:
         self._device, self._dtype = first.device, first.dtype
 
     def logits(self, x: FloatArray) -> FloatArray:
-        """Scores before softmax: `(N, 784)` to `(N, 10)`."""
+        """Return the scores before softmax: `(N, 784)` to `(N, 10)`."""
         with torch.no_grad():
             return _to_numpy(self._module(self._to_torch(x)))
 
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
-        """The logits, and the pull-back by torch's autograd (see `Classifier`)."""
+        """Return the logits, and the pull-back by torch's autograd (see `Classifier`)."""
         pixels = self._to_torch(x).requires_grad_()
         with torch.enable_grad():
             logits = self._module(pixels)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # what is only named here would keep a page waiting that draw
     from core.evaluation.confusion import Mistakes
     from core.evaluation.path import AttackPath
     from core.evaluation.robustness import Robustness
-    from core.training import EpochReport
+    from core.networks import LoggedEpoch
 
 # Okabe and Ito's colours, told apart also without colour vision; each line has its dash besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -87,16 +87,16 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
     }
 
 
-def training_curves(reports: Sequence["EpochReport"]) -> dict[str, Any]:
+def training_curves(log: Sequence["LoggedEpoch"]) -> dict[str, Any]:
     """Loss and accuracy of training and validation over the epochs, side by side.
 
     Args:
-        reports: the epochs so far; those of an ensemble's members follow one another.
+        log: the epochs so far; those of an ensemble's members follow one another.
 
     Returns:
         A Plotly figure as a plain dict.
     """
-    epochs = list(range(1, len(reports) + 1))
+    epochs = list(range(1, len(log) + 1))
     lines = []
     for place, part in enumerate(("train", "validation")):
         for axis, measure, form in (("", "loss", ".4f"), ("2", "accuracy", ".2%")):
@@ -108,7 +108,7 @@ def training_curves(reports: Sequence["EpochReport"]) -> dict[str, Any]:
                     "legendgroup": part,
                     "showlegend": not axis,
                     "x": epochs,
-                    "y": [getattr(report, f"{part}_{measure}") for report in reports],
+                    "y": [getattr(logged, f"{part}_{measure}") for logged in log],
                     "xaxis": f"x{axis}",
                     "yaxis": f"y{axis}",
                     "line": {"color": COLOURS[place], "dash": DASHES[place], "width": 3},

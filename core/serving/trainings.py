@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 
 from core.data import mnist
 from core.data.mnist import Digits
-from core.networks import models
+from core.networks import Card, Network
 from core.recipe import Recipe
-from core.training import EpochReport, split, train
+from core.training import EpochReport, load_start, split, train
 from core.training.outcome import outcome
-from core.training.terminal import load_start
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
 UNWATCHED_SECONDS = 300.0
@@ -55,7 +54,7 @@ class Status:
     all_images: int
     seconds: float
     reports: tuple[EpochReport, ...]
-    result: tuple[models.Network, models.Card] | None
+    result: tuple[Network, Card] | None
     error: str
 
     @property
@@ -82,7 +81,7 @@ class _Run:
     watched: float = 0.0
     stop: bool = False
     reports: list[EpochReport] = field(default_factory=list)
-    result: tuple[models.Network, models.Card] | None = None
+    result: tuple[Network, Card] | None = None
     error: str = ""
 
 

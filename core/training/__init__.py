@@ -16,8 +16,7 @@ from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.losses import cross_entropy
 from core.measures import logits
-from core.networks.ensemble import Ensemble
-from core.networks.mlp import MLP
+from core.networks import LIBRARY, MLP, Ensemble, LoggedEpoch
 from core.recipe import Recipe
 
 ENGINES = ("compiled", "torch")
@@ -63,27 +62,18 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch came to.
+    """One epoch: its numbers, and the networks at its end.
 
     Attributes:
-        member: which of the ensemble's members was trained, counted from 1.
-        epoch: counted from 1.
-        train_loss, train_accuracy: means over the epoch, each image before its own step, as the
-            report logs them.
-        validation_loss, validation_accuracy: of the network as the epoch left it.
-        network: that network.
-        kept_member: what to keep of this member if training ends here: that network, or the one of
-            the epoch with the lowest validation loss where the recipe stops early.
-        kept_epoch: the epoch that `kept_member` is of.
+        logged: the epoch's place in the training, its losses and its accuracies.
+        network: the member at the end of the epoch.
+        kept_member: what to keep of this member if training ends here: `network`, or with early
+            stopping the member of the epoch with the lowest validation loss.
+        kept_epoch: the epoch of `kept_member`, counted from 1.
         earlier: what was kept of the ensemble's members before this one.
     """
 
-    member: int
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
+    logged: LoggedEpoch
     network: MLP
     kept_member: MLP
     kept_epoch: int
@@ -91,7 +81,7 @@ class EpochReport:
 
     @property
     def kept(self) -> MLP | Ensemble:
-        """What to keep if training ends here: the ensemble so far, or the one network."""
+        """The network to keep if training ends here: the ensemble so far, or the one network."""
         return Ensemble((*self.earlier, self.kept_member)) if self.earlier else self.kept_member
 
 
@@ -161,13 +151,14 @@ def train(
     for member in range(1, recipe.members + 1):
         own = replace(recipe, seed=recipe.seed + member - 1)
         learner = _engine(own, start, engine)
-        for report in _train_one(own, learner, training, validation, on_progress):
-            yield replace(report, member=member, earlier=earlier)
+        for report in _train_one(own, member, learner, training, validation, on_progress):
+            yield replace(report, earlier=earlier)
         earlier = *earlier, report.kept_member
 
 
 def _train_one(
     recipe: Recipe,
+    member: int,
     learner: Engine,
     training: Digits,
     validation: Digits,
@@ -204,23 +195,21 @@ def _train_one(
                 "a smaller learning_rate helps"
             ) from None
         validation_logits = logits(network, validation.x)
-        report = EpochReport(
-            member=1,
+        logged = LoggedEpoch(
+            member=member,
             epoch=epoch,
             train_loss=loss / len(order),
             train_accuracy=correct / len(order),
             validation_loss=float(cross_entropy(validation_logits, validation.y).mean()),
             validation_accuracy=float((validation_logits.argmax(axis=1) == validation.y).mean()),
-            network=network,
-            kept_member=network,
-            kept_epoch=epoch,
         )
+        report = EpochReport(logged, network, kept_member=network, kept_epoch=epoch)
         if recipe.patience:
-            if best is None or report.validation_loss < best.validation_loss:
+            if best is None or logged.validation_loss < best.logged.validation_loss:
                 best = report
-            report = replace(report, kept_member=best.network, kept_epoch=best.epoch)
+            report = replace(report, kept_member=best.network, kept_epoch=best.kept_epoch)
         yield report
-        if best is not None and epoch - best.epoch >= recipe.patience:
+        if best is not None and epoch - best.kept_epoch >= recipe.patience:
             return
 
 
@@ -257,6 +246,21 @@ def check_start(network: MLP, recipe: Recipe) -> None:
         raise ValueError(
             f"start: {recipe.start} has the layers {own_layers}, the recipe {wanted_layers}"
         )
+
+
+def load_start(recipe: Recipe) -> MLP | None:
+    """Read the network that a recipe starts from; return None for a fresh start.
+
+    Raises:
+        ValueError: there is no such network, it is an ensemble, or it has other layers.
+    """
+    if not recipe.start:
+        return None
+    network, _ = LIBRARY.load(recipe.start)
+    if not isinstance(network, MLP):
+        raise ValueError(f"start: {recipe.start} is an ensemble; start from a single network")
+    check_start(network, recipe)
+    return network
 
 
 def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:

@@ -1,10 +1,12 @@
 """What a training came to: the network to keep, and its card."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from core.data.mnist import Digits
 from core.measures import accuracy
-from core.networks import models
+from core.networks import Card, LoggedEpoch, Network
 from core.recipe import Recipe
 from core.training import EpochReport, of_digits
 
@@ -19,7 +21,7 @@ def outcome(
     seconds: float,
     today: str,
     stopped: bool,
-) -> tuple[models.Network, models.Card]:
+) -> tuple[Network, Card]:
     """The network that a training leaves behind, measured.
 
     Args:
@@ -36,10 +38,10 @@ def outcome(
     last = reports[-1]
     network, epoch = last.kept, last.kept_epoch
     if stopped and recipe.members == 1:
-        best = max(reports, key=lambda report: report.validation_accuracy)
-        network, epoch = best.network, best.epoch
+        best = max(reports, key=lambda report: report.logged.validation_accuracy)
+        network, epoch = best.network, best.logged.epoch
     test = of_digits(test, recipe.digits)
-    card = models.Card(
+    card = Card(
         recipe=recipe,
         epochs_trained=epoch,
         created=today,
@@ -47,35 +49,18 @@ def outcome(
         validation_accuracy=accuracy(network, validation.x, validation.y),
         test_accuracy=accuracy(network, test.x, test.y),
         train_seconds=round(seconds, 1),
-        log=_log(reports),
     )
+    with suppress(ValueError):  # the training diverged: a card holds no loss of NaN or infinity
+        card = replace(card, log=tuple(report.logged for report in reports))
     return network, card
 
 
-def _log(reports: Sequence[EpochReport]) -> tuple[models.LoggedEpoch, ...]:
-    """The epochs' numbers; nothing of a training so far astray that they are none."""
-    try:
-        return tuple(
-            models.LoggedEpoch(
-                member=report.member,
-                epoch=report.epoch,
-                train_loss=report.train_loss,
-                train_accuracy=report.train_accuracy,
-                validation_loss=report.validation_loss,
-                validation_accuracy=report.validation_accuracy,
-            )
-            for report in reports
-        )
-    except ValueError:  # a loss of infinity or NaN
-        return ()
-
-
-def log_lines(recipe: Recipe, report: EpochReport) -> str:
-    """An epoch as the report logs it, two lines."""
-    member = f"Network [{report.member}/{recipe.members}], " if recipe.members > 1 else ""
-    head = f"{member}Epoch [{report.epoch}/{recipe.epochs}], "
+def log_lines(recipe: Recipe, logged: LoggedEpoch) -> str:
+    """Return an epoch as the course report logs it, two lines."""
+    member = f"Network [{logged.member}/{recipe.members}], " if recipe.members > 1 else ""
+    head = f"{member}Epoch [{logged.epoch}/{recipe.epochs}], "
     return (
-        f"{head}Train Loss: {report.train_loss:.4f}, Train Accuracy: {report.train_accuracy:.4f}\n"
-        f"{head}Validation Loss: {report.validation_loss:.4f}, "
-        f"Validation Accuracy: {report.validation_accuracy:.4f}"
+        f"{head}Train Loss: {logged.train_loss:.4f}, Train Accuracy: {logged.train_accuracy:.4f}\n"
+        f"{head}Validation Loss: {logged.validation_loss:.4f}, "
+        f"Validation Accuracy: {logged.validation_accuracy:.4f}"
     )

@@ -1,17 +1,17 @@
 """Training in a terminal: the report's log, a progress bar, and a file at the end."""
 
 import os
-import tempfile
 import time
 from pathlib import Path
 
 from tqdm import tqdm
 
+from core import files
 from core.data import folders, mnist
-from core.networks import models
-from core.networks.mlp import MLP
+from core.networks import LIBRARY, save_file
+from core.networks.library import check_name
 from core.recipe import Recipe
-from core.training import EpochReport, check_start, split, train
+from core.training import EpochReport, load_start, split, train
 from core.training.outcome import log_lines, outcome
 
 
@@ -42,9 +42,9 @@ def train_and_save(
         KeyboardInterrupt: it was stopped before the first epoch ended; nothing is saved.
     """
     if isinstance(out, Path):
-        check_writable(out)
+        files.check_writable(out)
     else:
-        out = models.check_name(out)
+        out = check_name(out)
     start = load_start(recipe)
     if data is None:
         everything, test = mnist.load("train"), mnist.load("test")
@@ -63,7 +63,7 @@ def train_and_save(
         try:
             for report in run:
                 reports.append(report)
-                bar.write(log_lines(recipe, report))
+                bar.write(log_lines(recipe, report.logged))
         except KeyboardInterrupt:
             if not reports:
                 raise
@@ -83,43 +83,12 @@ def train_and_save(
             bar.write(f"Stopped; keeping epoch {card.epochs_trained}, the best so far")
 
     if isinstance(out, Path):
-        models.save(out, network, card)
+        save_file(out, network, card)
     else:
-        out = models.path_of(models.keep(out, network, card))
+        out = LIBRARY.path(LIBRARY.keep(out, network, card))
     print(f"Training accuracy:   {card.train_accuracy:.2%}")
     print(f"Validation accuracy: {card.validation_accuracy:.2%}")
     print(f"Test accuracy:       {card.test_accuracy:.2%}")
     if not recipe.held_out:
         print(f"(Validation and test are the same {len(validation):,} images, as in the report.)")
     print(f"Saved as {os.path.relpath(out)}")
-
-
-def load_start(recipe: Recipe) -> MLP | None:
-    """The network that a recipe starts from; None for a fresh one.
-
-    Raises:
-        ValueError: there is no such network, it is an ensemble, or has other layers.
-    """
-    if not recipe.start:
-        return None
-    network = models.load(models.path_of(recipe.start))[0]
-    if not isinstance(network, MLP):
-        raise ValueError(f"start: {recipe.start} is an ensemble; start from a single network")
-    check_start(network, recipe)
-    return network
-
-
-def check_writable(out: Path) -> None:
-    """Raise now what writing a file would raise after the work.
-
-    Raises:
-        ValueError: `out` is a folder, or can't be written; the message says which.
-    """
-    if out.is_dir():
-        raise ValueError(f"{out} is a folder; name a file to write")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise ValueError(f"{out} can't be written: {error.strerror}") from None

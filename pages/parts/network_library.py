@@ -4,8 +4,9 @@ import re
 
 import streamlit as st
 
-from core.networks import models
+from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse
 from core.presentation import words
+from pages.parts.networks import load
 from pages.parts.trainings import show_accuracies
 
 
@@ -15,7 +16,7 @@ def show_library() -> None:
     if said := st.session_state.pop("library_said", None):
         kind, text = said
         (st.success if kind == "good" else st.error)(text)
-    names = models.names()
+    names = LIBRARY.names()
     if st.session_state.get("card_of") not in names:
         st.session_state.pop("card_of", None)
     left, right = st.columns([1, 2], gap="large")
@@ -35,25 +36,23 @@ def show_library() -> None:
 def _show_card(name: str) -> None:
     """What is known of a network, its file, and the way to delete it."""
     try:
-        network, card = models.load(models.path_of(name))
-        content = models.path_of(name).read_bytes()
-    except (models.ModelFileError, OSError) as error:
+        chosen, content = load(name), LIBRARY.path(name).read_bytes()
+    except (NetworkFileError, OSError) as error:
         st.error(str(error))
-        content, card = b"", None
-    if card is not None:
+        content = b""
+    else:
+        card = chosen.card
         show_accuracies(card)
         took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
         st.markdown(
             f"Trained on {card.created}{took}, epoch {card.epochs_trained} kept, seed "
-            f"{card.recipe.seed}; {models.size(network):,} numbers, {len(content) / 1e6:.1f} MB. "
-            f"{words.on_recipe(card.recipe)}"
+            f"{card.recipe.seed}; {chosen.network.parameter_count:,} numbers, "
+            f"{len(content) / 1e6:.1f} MB. {words.on_recipe(card.recipe)}"
         )
     with st.container(horizontal=True):
         if content:
-            st.download_button(
-                "Download", content, file_name=f"{name}{models.SUFFIX}", on_click="ignore"
-            )
-        if models.is_shipped(name):
+            st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
+        if LIBRARY.is_shipped(name):
             st.caption("Shipped with the app: it can't be overwritten or deleted.")
         else:
             with st.popover("Delete …"):
@@ -67,10 +66,10 @@ def _bring_along() -> None:
     if file is None:
         return
     try:
-        network, card = models.parse(file.getvalue(), file.name)
+        network, card = parse(file.getvalue(), file.name)
         # Browsers number a second download of the same name in brackets.
-        stem = re.sub(r" ?\(\d+\)$", "", file.name.removesuffix(models.SUFFIX))
-        name = models.keep(stem, network, card)
+        stem = re.sub(r" ?\(\d+\)$", "", file.name.removesuffix(SUFFIX))
+        name = LIBRARY.keep(stem, network, card)
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:
@@ -82,7 +81,7 @@ def _bring_along() -> None:
 
 def _delete(name: str) -> None:
     try:
-        models.delete(name)
+        LIBRARY.delete(name)
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     else:

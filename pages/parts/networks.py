@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.networks import models
+from core.networks import LIBRARY, Card, Network, NetworkFileError
 from pages.parts.address import one_of, start_from_address
 
 
@@ -13,43 +13,56 @@ class ChosenNetwork:
     """A network that has been read.
 
     Attributes:
-        name: its file's, without the suffix.
-        version: differs when the file has changed.
+        name: of its file, without the suffix.
+        version: changes when the file does.
         network: to attack.
-        card: what its file says of it.
+        card: what its file says about it.
     """
 
     name: str
     version: int
-    network: models.Network
-    card: models.Card
+    network: Network
+    card: Card
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
-def _load(name: str, version: int) -> tuple[models.Network, models.Card]:
-    """A network, read once for all sessions as long as its file stays the same."""
-    return models.load(models.path_of(name))
+def load(name: str) -> ChosenNetwork:
+    """Read a network once for all sessions, and again when its file has changed.
+
+    Raises:
+        NetworkFileError: there is no such network, or its file can't be used.
+    """
+    return _read(name, LIBRARY.version(name))
 
 
-def chosen_network() -> ChosenNetwork | None:
-    """The network that is chosen; None, and a sentence, where there is none to use."""
-    names = models.names()
+@st.cache_resource(max_entries=60, show_spinner=False)
+def _read(name: str, version: int) -> ChosenNetwork:
+    return ChosenNetwork(name, version, *LIBRARY.load(name))
+
+
+def network_names() -> list[str]:
+    """Return all networks' names; where there is none, the page says how to get one."""
+    names = LIBRARY.names()
     if not names:
         st.error(
             "The folder models holds no network. Restore it from a fresh clone, or train one: "
             "`python -m core train report`"
         )
+    return names
+
+
+def chosen_network() -> ChosenNetwork | None:
+    """Return the chosen network; None, after an error on the page, where it can't be used."""
+    names = network_names()
+    if not names:
         return None
     _start_from_address(names)
     name = st.session_state["model"]
     if name not in names:
-        st.error(f"The network {name} is not there any more. Choose another one.")
+        st.error(f"The network {name} no longer exists. Choose another one.")
         return None
     try:
-        path = models.path_of(name)
-        version = path.stat().st_mtime_ns if path.exists() else 0
-        return ChosenNetwork(name, version, *_load(name, version))
-    except models.ModelFileError as error:
+        return load(name)
+    except NetworkFileError as error:
         st.error(f"{error} Choose another network, or train it anew: `python -m core train report`")
         return None
 
@@ -59,7 +72,7 @@ def _start_from_address(names: list[str]) -> None:
 
 
 def show_network_choice() -> None:
-    """A selection box of the networks."""
-    if names := models.names():
+    """Show a selection box of the networks."""
+    if names := LIBRARY.names():
         _start_from_address(names)
         st.selectbox("Network", names, key="model", persist_state="session", width=165)

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.networks import models
+from core.networks import LIBRARY
 from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
 from pages.parts.address import one_of, start_from_address
@@ -139,7 +139,7 @@ def _show_settings() -> None:
 
     st.markdown("**Network**")
     st.text_input("Hidden layers, units of each", key=_key("hidden"), persist_state="session")
-    starts = [FRESH, *models.names()]
+    starts = [FRESH, *LIBRARY.names()]
     if st.session_state[_key("start")] not in starts:
         starts.append(st.session_state[_key("start")])
     st.selectbox("Start from", starts, key=_key("start"), persist_state="session")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.networks import models
+from core.networks import Card
 from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
 from core.serving.trainings import Queue, Status
@@ -45,15 +45,14 @@ def show_epochs(status: Status) -> None:
     """The curves of the epochs so far, and their log as the report prints it."""
     if not status.reports:
         return
-    st.plotly_chart(
-        training_curves(status.reports), config={"displayModeBar": False}, key="training_curves"
-    )
+    log = [report.logged for report in status.reports]
+    st.plotly_chart(training_curves(log), config={"displayModeBar": False}, key="training_curves")
     with st.expander("The log, as the report prints it", expanded=True), st.container(height=260):
-        lines = [log_lines(status.recipe, report) for report in reversed(status.reports)]
+        lines = [log_lines(status.recipe, logged) for logged in reversed(log)]
         st.code("\n".join(lines), language=None)
 
 
-def show_accuracies(card: models.Card) -> None:
+def show_accuracies(card: Card) -> None:
     """A network's accuracies, beside the report's where they are of all ten digits."""
     learned = card.recipe.digits
     shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
@@ -78,7 +77,7 @@ def _progress_text(status: Status) -> str:
         return "Measuring what has been learned …"
     text = f"Epoch {min(epochs % recipe.epochs + 1, recipe.epochs)} of {recipe.epochs}"
     if recipe.members > 1:
-        member = status.reports[-1].member if status.reports else 1
+        member = status.reports[-1].logged.member if status.reports else 1
         text = f"Network {member} of {recipe.members}, {text.lower()}"
     left = status.seconds_left
     return text if left is None else f"{text}, at most {left:.0f} s left"

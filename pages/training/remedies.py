@@ -23,12 +23,13 @@ from core.evaluation.robustness import (
     read_cache,
 )
 from core.measures import accuracy, predict
-from core.networks import models
+from core.networks import LIBRARY, Card, Network, NetworkFileError
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, REMEDIES
 from pages.parts.address import one_of, put_in_address, start_from_address
 from pages.parts.digit_images import show_images
+from pages.parts.networks import load, network_names
 from pages.parts.subject import test_digits
 
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
@@ -77,8 +78,8 @@ class Entry:
         accuracy: on all test images, in [0, 1].
     """
 
-    network: models.Network
-    card: models.Card
+    network: Network
+    card: Card
     key: str
     accuracy: float
 
@@ -107,12 +108,8 @@ class Measurements:
 def main() -> None:
     """The page."""
     st.markdown("#### What each remedy really buys")
-    names = models.names()
+    names = network_names()
     if not names:
-        st.error(
-            "The folder models holds no network. Restore it from a fresh clone, or train one: "
-            "`python -m core train report`"
-        )
         return
     chosen, epsilon = choose(names)
     try:
@@ -177,19 +174,18 @@ def read_all(wanted: list[str], names: list[str]) -> dict[str, Entry]:
     for name in dict.fromkeys(wanted):
         if name in names:
             try:
-                path = models.path_of(name)
-                entries[name] = read(name, path.stat().st_mtime_ns if path.exists() else 0)
-            except models.ModelFileError as error:
+                entries[name] = read(name, LIBRARY.version(name))
+            except NetworkFileError as error:
                 st.error(str(error))
     return entries
 
 
 @st.cache_resource(max_entries=60, show_spinner="Reading the networks …")
 def read(name: str, version: int) -> Entry:
-    """A network, read once for all sessions as long as its file stays the same."""
-    network, card = models.load(models.path_of(name))
-    test = test_digits()
-    return Entry(network, card, digest(network), accuracy(network, test.x, test.y))
+    """Read a network and measure its accuracy, once for all sessions while its file is the same."""
+    chosen, test = load(name), test_digits()
+    found = accuracy(chosen.network, test.x, test.y)
+    return Entry(chosen.network, chosen.card, digest(chosen.network), found)
 
 
 @st.cache_resource

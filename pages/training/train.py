@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.networks import models
+from core.networks import LIBRARY, MAX_NAME
 from core.presentation.words import on_recipe
 from core.serving.trainings import QueueFullError, Status
 from pages.parts.address import put_in_address
@@ -119,7 +119,7 @@ def show_end(run_id: str, status: Status) -> None:
     kept = st.session_state.get("kept", {})
     if run_id in kept:
         name = kept[run_id]
-        if name not in models.names():
+        if name not in LIBRARY.names():
             st.info(f"It was kept as {name}, and deleted since.")
             return
         st.success(f"Kept as {name}. It can be chosen on every page.")
@@ -131,7 +131,7 @@ def show_end(run_id: str, status: Status) -> None:
         st.text_input(
             "Name",
             value=st.session_state.get("run_title", "My network"),
-            max_chars=models.MAX_NAME,
+            max_chars=MAX_NAME,
             key="keep_name",
         )
         st.button("Keep it", key="keep", on_click=keep, args=[run_id, status])
@@ -142,7 +142,7 @@ def keep(run_id: str, status: Status) -> None:
     if status.result is None:
         return
     try:
-        name = models.keep(st.session_state["keep_name"], *status.result)
+        name = LIBRARY.keep(st.session_state["keep_name"], *status.result)
     except (ValueError, OSError) as error:
         reason = f"It can't be written: {error.strerror}." if isinstance(error, OSError) else error
         st.session_state["train_problem"] = str(reason)

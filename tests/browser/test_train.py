@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.networks import models
+from core.networks import LIBRARY
 from tests.browser.draw_page import SEVEN, draw, expect_seen
 
 NAME = "Kept by a browser test"
@@ -16,9 +16,9 @@ NAME = "Kept by a browser test"
 def leave_nothing_behind() -> Iterator[None]:
     """Delete what the tests keep."""
     yield
-    for name in models.names():
+    for name in LIBRARY.names():
         if name.startswith(NAME):
-            models.delete(name)
+            LIBRARY.delete(name)
 
 
 def open_train(page: Page, app_url: str, query: str = "") -> None:

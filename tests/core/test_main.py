@@ -10,7 +10,7 @@ from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
 from core.evaluation import robustness
-from core.networks import models
+from core.networks import Library, load_file
 from core.networks.mlp import MLP
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,7 +29,7 @@ def test_training_prints_the_report_s_log_and_saves(
             line = rf"Epoch \[{epoch}/2\], {part} Loss: {number}, {part} Accuracy: {number}\n"
             assert re.search(line, said)
     assert re.search(r"Test accuracy: +9\d\.\d\d%", said)
-    network, card = models.load(out)
+    network, card = load_file(out)
     assert isinstance(network, MLP)
     assert network.sizes == (784, 16, 10)
     assert card.epochs_trained == 2
@@ -58,7 +58,7 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
     assert process.returncode == 0
     kept = re.search(r"keeping epoch (\d+), the best so far", rest)
     assert kept
-    card = models.load(out)[1]
+    card = load_file(out)[1]
     assert card.epochs_trained == int(kept[1])
     assert card.validation_accuracy > 0.95
     assert [file.name for file in tmp_path.iterdir()] == ["mine.safetensors"]
@@ -118,14 +118,12 @@ def test_what_is_measured_is_not_measured_again(capsys: pytest.CaptureFixture[st
 
 
 def test_a_changed_recipe_does_not_replace_what_is_shipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    library: Library, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(models.keep, "__kwdefaults__", {"folder": tmp_path})
-    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
     tiny = ["--set", "epochs=1", "--set", "training_images=500", "--set", "flip=true"]
     assert main(["train", "report", *tiny]) == 0
     assert main(["train", "report", *tiny, "--name", "mine"]) == 0
-    assert models.names(tmp_path) == ["mine", "report changed"]
+    assert library.names() == ["mine", "report changed"]
     assert main(["train", "report", *tiny, "--name", "a/b"]) == 1
     assert "name" in capsys.readouterr().err
 
@@ -143,6 +141,6 @@ def test_a_network_is_trained_on_folders_of_pictures(
     out = tmp_path / "mine.safetensors"
     arguments = ["train", "report", "--data", str(tmp_path / "digits"), "--out", str(out)]
     assert main(arguments) == 0
-    assert models.load(out)[1].train_accuracy > 0.9
+    assert load_file(out)[1].train_accuracy > 0.9
     assert main(["train", "report", "--data", str(tmp_path / "none"), "--out", str(out)]) == 1
     assert "none" in capsys.readouterr().err

@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.attacks import BY_TITLE, WAY
 from core.data import mnist
-from core.networks import models
+from core.networks import Library
+from tests.conftest import SHIPPED
 from tests.core.data.test_pictures import BAD, SEVENS
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
@@ -172,16 +173,14 @@ def test_undo_keeps_the_corrected_label() -> None:
 
 
 def test_a_network_that_somebody_deletes_is_said_to_be_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, library: Library
 ) -> None:
-    shutil.copy(models.path_of("report"), tmp_path)
-    shutil.copy(models.path_of("report"), tmp_path / "other.safetensors")
-    for function in (models.names, models.path_of, models.is_shipped):
-        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    shutil.copy(SHIPPED.path("report"), tmp_path)
+    shutil.copy(SHIPPED.path("report"), tmp_path / "other.safetensors")
     at = draw(opened(model="other"), SEVEN)
     (tmp_path / "other.safetensors").unlink()
     well(at.run())
-    assert explorer(at) is not None or "not there any more" in at.error[0].value
+    assert explorer(at) is not None or "no longer exists" in at.error[0].value
     well(at.selectbox(key="model").set_value("report").run())
     assert meant(at) == 7
 
@@ -366,11 +365,9 @@ def test_a_bad_picture_is_a_sentence_and_the_drawing_stays(content: bytes, said:
 
 
 def test_a_bad_or_missing_model_is_a_sentence_and_the_drawing_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, library: Library
 ) -> None:
-    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
-    shipped = models.path_of("report", models.FOLDER)
+    shipped = SHIPPED.path("report")
     shutil.copy(shipped, tmp_path)
     at = draw(opened(), SEVEN)
     drawn = explorer(at)
@@ -378,7 +375,7 @@ def test_a_bad_or_missing_model_is_a_sentence_and_the_drawing_stays(
 
     (tmp_path / "report.safetensors").write_bytes(shipped.read_bytes()[:1000])
     well(at.run())
-    assert "report.safetensors can't be used: it is no safetensors file" in at.error[0].value
+    assert "report.safetensors can't be used" in at.error[0].value
     assert explorer(at) is None
     (tmp_path / "report.safetensors").unlink()
     well(at.run())
@@ -403,10 +400,10 @@ def test_damaged_data_is_a_sentence_and_the_drawing_stays(monkeypatch: pytest.Mo
 def test_an_error_of_ours_is_a_sentence_and_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(name: str) -> None:
+    def fail(library: Library) -> None:
         raise ZeroDivisionError("a fault of ours")
 
-    monkeypatch.setattr(models, "path_of", fail)
+    monkeypatch.setattr(Library, "names", fail)
     at = AppTest.from_file(APP, default_timeout=60).run()
     assert not at.exception
     assert "Something went wrong on our side" in at.error[0].value

@@ -15,13 +15,13 @@ from core.data.mnist import Digits
 from core.evaluation import robustness
 from core.evaluation.robustness import EPSILONS, Robustness, cached
 from core.measures import accuracy
-from core.networks import models
+from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation import remedies
-from tests.conftest import random_mlp
+from tests.conftest import SHIPPED, random_mlp
 
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
-SHIPPED = [name for name in remedies.presets() if models.is_shipped(name)]
+PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +31,10 @@ def fresh_caches() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of networks with the report's in it, and nothing measured."""
-    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
     monkeypatch.setattr(robustness.read_cache, "__defaults__", (tmp_path / "robustness.json",))
-    shutil.copy(models.path_of("report", models.FOLDER), tmp_path)
+    shutil.copy(SHIPPED.path("report"), tmp_path)
     return tmp_path
 
 
@@ -69,7 +67,7 @@ def said(at: AppTest) -> str:
 
 
 def shipped_robustness(name: str) -> Robustness:
-    known = cached(models.load(models.path_of(name))[0])
+    known = cached(SHIPPED.load(name)[0])
     assert known is not None
     return known
 
@@ -77,7 +75,7 @@ def shipped_robustness(name: str) -> Robustness:
 def test_the_table_is_there_at_once_with_what_was_measured() -> None:
     at = opened()
     rows = table(at)
-    assert list(rows.index) == SHIPPED
+    assert list(rows.index) == PRESETS
     assert not at.button
     report = shipped_robustness("report")
     for name in ("report", "dropout", "adversarial-pgd"):
@@ -134,7 +132,7 @@ def test_the_address_brings_everything_back() -> None:
 )
 def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
     at = opened(**query)
-    assert list(table(at).index) == SHIPPED
+    assert list(table(at).index) == PRESETS
     assert at.query_params == {"budget": "0.1", "against": "PGD"}
 
 
@@ -160,9 +158,11 @@ def test_mirrored_digits_are_read_and_counted(report_network: MLP, test_digits: 
     assert f"{overall} mirrored" in said(at)
 
 
-def test_a_new_network_is_measured_once_for_all(folder: Path, test_digits: Digits) -> None:
+def test_a_new_network_is_measured_once_for_all(
+    folder: Path, library: Library, test_digits: Digits
+) -> None:
     network = random_mlp((784, 10), seed=0, dtype=np.float32)
-    models.keep("mine, too", network, models.load(models.path_of("report"))[1], folder=folder)
+    library.keep("mine, too", network, SHIPPED.load("report")[1])
     at = opened(networks="mine, too")
     row = table(at).loc["mine, too"]
     assert row["accuracy"] == pytest.approx(100 * accuracy(network, test_digits.x, test_digits.y))
@@ -179,7 +179,7 @@ def test_a_new_network_is_measured_once_for_all(folder: Path, test_digits: Digit
     assert not at.button
     somebody_else = opened(networks="mine, too")
     assert table(somebody_else).loc["mine, too", "pgd"] == measured["pgd"]
-    models.delete("mine, too", folder=folder)
+    library.delete("mine, too")
     well(at.run())
     assert at.multiselect(key="networks").value == []
 
@@ -187,9 +187,8 @@ def test_a_new_network_is_measured_once_for_all(folder: Path, test_digits: Digit
 def test_a_damaged_network_is_one_sentence_and_the_rest_goes_on(folder: Path) -> None:
     (folder / "dropout.safetensors").write_bytes(b"no network")
     at = opened()
-    assert [error.value for error in at.error] == [
-        "dropout.safetensors can't be used: it is no safetensors file, or was cut short."
-    ]
+    (error,) = at.error
+    assert "dropout.safetensors" in error.value
     assert list(table(at).index) == ["report"]
     assert "mirrored" in said(at)
 

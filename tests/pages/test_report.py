@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 from core.data import mnist
 from core.data.mnist import Digits
 from core.measures import accuracy
-from core.networks import models
+from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation.course_report import facts
+from tests.conftest import SHIPPED
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
@@ -80,13 +81,9 @@ def test_what_was_measured_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch
     assert not again.error
 
 
-def test_a_network_that_is_gone_or_damaged_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
-    monkeypatch.setattr(models.path_of, "__defaults__", (tmp_path,))
+def test_a_network_that_is_gone_or_damaged_is_a_sentence(tmp_path: Path, library: Library) -> None:
     assert "holds no network" in opened().error[0].value
-    shutil.copy(models.path_of("report", models.FOLDER), tmp_path)
+    shutil.copy(SHIPPED.path("report"), tmp_path)
     (tmp_path / "report.safetensors").write_bytes(b"no network")
     assert "report.safetensors" in opened().error[0].value
 

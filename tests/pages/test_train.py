@@ -8,24 +8,21 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.networks import models
+from core.networks import Library
 from core.recipe import PRESETS
 from pages.parts.recipe_form import TITLES
+from tests.conftest import SHIPPED
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 TRAIN = "pages/training/train.py"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, library: Library) -> Path:
     """A folder of networks for this test alone, and nothing that another test cached."""
     st.cache_resource.clear()
     for name in ("report", "first-digits"):
-        shutil.copy(models.path_of(name), tmp_path)
-    for function in (models.names, models.path_of, models.is_shipped):
-        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
-    for writer in (models.keep, models.delete):
-        monkeypatch.setattr(writer, "__kwdefaults__", {"folder": tmp_path})
+        shutil.copy(SHIPPED.path(name), tmp_path)
     return tmp_path
 
 
@@ -66,7 +63,7 @@ def test_the_page_opens_with_the_report_s_recipe_and_a_card() -> None:
     assert at.text_input(key="recipe_hidden").value == "128, 64"
     assert at.info[0].value.startswith("Choose a recipe")
     assert at.selectbox(key="card_of").options == ["report", "first-digits"]
-    card = models.load(models.path_of("report"))[1]
+    card = SHIPPED.load("report")[1]
     assert [metric.value for metric in at.metric][2] == f"{card.test_accuracy:.2%}"
     assert "99.55%" in at.metric[0].delta
 
@@ -82,7 +79,7 @@ def test_every_preset_has_a_title_and_fills_in_the_form() -> None:
         assert not at.warning
 
 
-def test_a_network_is_trained_kept_and_attacked() -> None:
+def test_a_network_is_trained_kept_and_attacked(library: Library) -> None:
     at = train_a_little(opened())
     assert at.query_params["run"]
     assert "keeping epoch 2" in " ".join(text.value for text in at.markdown)
@@ -90,9 +87,9 @@ def test_a_network_is_trained_kept_and_attacked() -> None:
     at.text_input(key="keep_name").set_value("Mine")
     well(at.button(key="keep").click().run())
     assert at.success[0].value == "Kept as Mine. It can be chosen on every page."
-    network, card = models.load(models.path_of("Mine"))
+    card = library.load("Mine")[1]
     assert card.recipe.training_images == 500
-    assert not models.is_shipped("Mine")
+    assert not library.is_shipped("Mine")
     well(at.button(key="attack_it").click().run())
     assert at.selectbox(key="model").value == "Mine"
 
@@ -205,9 +202,8 @@ def test_others_see_their_place_in_the_queue() -> None:
     well(first.button(key="stop").click().run())
 
 
-def test_shipped_networks_can_t_be_deleted_kept_ones_can(folder: Path) -> None:
-    network, card = models.load(models.path_of("report"))
-    models.keep("mine", network, card)
+def test_shipped_networks_can_t_be_deleted_kept_ones_can(library: Library) -> None:
+    library.keep("mine", *SHIPPED.load("report"))
     at = opened()
     assert not [button for button in at.button if button.key == "delete"]
     well(at.selectbox(key="card_of").set_value("mine").run())
@@ -231,13 +227,13 @@ def test_a_foreign_file_is_refused(content: bytes) -> None:
     assert "x.safetensors can't be used" in at.error[0].value
 
 
-def test_a_file_is_brought_along() -> None:
+def test_a_file_is_brought_along(library: Library) -> None:
     at = opened()
-    content = models.path_of("report").read_bytes()
+    content = SHIPPED.path("report").read_bytes()
     at.file_uploader(key="upload").set_value(
         ("theirs.safetensors", content, "application/octet-stream")
     )
     well(at.run())
     assert at.success[0].value == "Kept as theirs."
-    assert models.path_of("theirs").read_bytes()
+    assert library.load("theirs")[1] == SHIPPED.load("report")[1]
     assert at.selectbox(key="card_of").value == "theirs"

@@ -12,7 +12,7 @@ from core.attacks import BY_TITLE, deepfool, fgsm, noise
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.mnist import Digits
-from core.networks import models
+from core.networks import Library
 from core.networks.mlp import MLP
 
 pytestmark = pytest.mark.usefixtures("fresh_caches")
@@ -186,8 +186,7 @@ def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None
     assert len(rates(of_all(at))) == 3
 
 
-def test_no_network_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models.names, "__defaults__", (tmp_path,))
+def test_no_network_is_a_sentence(library: Library) -> None:
     at = opened()
     assert "holds no network" in at.error[0].value
     assert not at.metric

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.networks.models import LoggedEpoch
+from core.networks import LoggedEpoch
 from core.presentation.charts import COLOURS
 
 HEIGHT = 380

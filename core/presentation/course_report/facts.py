@@ -5,7 +5,7 @@ A course report on network and system security, April 2024.
 
 from dataclasses import dataclass
 
-from core.networks.models import LoggedEpoch
+from core.networks import LoggedEpoch
 
 # The data and the network
 

@@ -17,8 +17,7 @@ from core.evaluation.rates import Evaluation, evaluate, evasion_curve
 from core.evaluation.robustness import Robustness
 from core.evaluation.similarity import similarity
 from core.losses import COTANGENTS
-from core.networks import models
-from core.networks.ensemble import Ensemble
+from core.networks import LIBRARY, Card, Network, NetworkFileError
 from core.presentation.course_report import facts
 from core.presentation.remedies import REMEDIES, Remedy, first_of_each, presets
 from core.training import of_digits, split
@@ -189,7 +188,7 @@ class Findings:
         trials: what came of the recommendations.
     """
 
-    card: models.Card
+    card: Card
     layers: tuple[tuple[int, ...], ...]
     size: int
     split: Split
@@ -204,8 +203,8 @@ class Findings:
 
 
 def measure_report(
-    network: models.Network,
-    card: models.Card,
+    network: Network,
+    card: Card,
     train: Digits,
     test: Digits,
     *,
@@ -239,11 +238,10 @@ def measure_report(
         x_adv = attack(network, tested.x, tested.y, evasion.attacked_at)
         controls[name] = measures.evasion_rate(network, x_adv, tested.y)
         on_progress(len(tested))
-    members = network.members if isinstance(network, Ensemble) else (network,)
     return Findings(
         card=card,
-        layers=tuple(member.sizes for member in members),
-        size=models.size(network),
+        layers=tuple(member.sizes for member in network.members),
+        size=network.parameter_count,
         split=Split(
             training=_of_each(train.y),
             test=_of_each(test.y),
@@ -359,7 +357,7 @@ def _of_each(y: IntArray) -> tuple[int, ...]:
 def _measured(preset: str) -> tuple[Robustness | None, float | None]:
     """How a shipped network fares, and how long its training took, as far as that is known."""
     try:
-        network, card = models.load(models.path_of(preset))
-    except models.ModelFileError:
+        network, card = LIBRARY.load(preset)
+    except NetworkFileError:
         return None, None
     return robustness.cached(network), card.train_seconds

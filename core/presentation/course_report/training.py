@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.networks.models import LoggedEpoch
+from core.networks import LoggedEpoch
 from core.presentation import words
 from core.presentation.course_report import facts
 from core.presentation.course_report.charts import loss_over_epochs, lowest_validation_loss

@@ -107,7 +107,7 @@ def test_an_export_goes_on_where_it_was(tmp_path: Path, small_mnist: dict[str, D
     kept.write_bytes(plain(7))
     (tmp_path / whole[0]).unlink()
     (tmp_path / whole[-1]).write_bytes(b"")  # as a power cut leaves it
-    stray = (tmp_path / whole[0]).with_name(f".{Path(whole[0]).name}.part")
+    stray = (tmp_path / whole[0]).with_name(".unfinished-abc.part")
     stray.write_bytes(plain(1)[:40])
     counts: list[int] = []
     folders.export(tmp_path, on_progress=counts.append)

@@ -18,10 +18,8 @@ from core.evaluation.robustness import (
     read_cache,
     write_cache,
 )
-from core.networks import models
-from core.networks.ensemble import Ensemble
-from core.networks.mlp import MLP
-from tests.conftest import random_mlp
+from core.networks import MLP, Ensemble, Network
+from tests.conftest import SHIPPED, random_mlp
 
 
 class Stopped(Exception):
@@ -85,7 +83,7 @@ def test_a_digest_is_the_same_for_the_same_numbers_only(report_network: MLP) -> 
     assert digest(again) == digest(report_network)
     last = biases[-1].copy()
     last[3] = np.nextafter(last[3], np.float32(1))
-    others: list[models.Network] = [
+    others: list[Network] = [
         MLP(weights, (*biases[:-1], last)),
         Ensemble((report_network, report_network)),
         Ensemble((report_network, again, again)),
@@ -208,9 +206,9 @@ def test_a_place_that_can_t_be_read_or_written_is_a_sentence(tmp_path: Path, few
 
 
 def test_every_shipped_network_has_been_measured() -> None:
-    shipped = [name for name in models.names() if models.is_shipped(name)]
+    shipped = filter(SHIPPED.is_shipped, SHIPPED.names())
     known = read_cache()
-    networks = {name: models.load(models.path_of(name))[0] for name in shipped}
+    networks = {name: SHIPPED.load(name)[0] for name in shipped}
     assert [name for name, network in networks.items() if digest(network) not in known] == []
 
 

@@ -17,10 +17,7 @@ from core.attacks import noise, pgd
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation import robustness
-from core.networks import models
-from core.networks.ensemble import Ensemble
-from core.networks.mlp import MLP
-from core.networks.models import Card, LoggedEpoch
+from core.networks import LIBRARY, MLP, Card, Ensemble, LoggedEpoch, save_file
 from core.presentation.course_report import (
     PASSES,
     Chart,
@@ -54,7 +51,7 @@ def few(training_digits: Digits, test_digits: Digits) -> tuple[Digits, Digits]:
 
 @pytest.fixture(scope="module")
 def card() -> Card:
-    return models.load(models.path_of("report"))[1]
+    return LIBRARY.load("report")[1]
 
 
 @pytest.fixture(scope="module")
@@ -609,7 +606,7 @@ def test_the_command_writes_the_file(
     tmp_path: Path, report_network: MLP, card: Card, test_digits: Digits
 ) -> None:
     model = tmp_path / "threes & fours.safetensors"
-    models.save(model, report_network, of_kind(card, digits=(3, 4)))
+    save_file(model, report_network, of_kind(card, digits=(3, 4)))
     out = tmp_path / "new folder" / "report.html"
     command = [sys.executable, "-m", "core", "report", "--model", str(model), "--out", str(out)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

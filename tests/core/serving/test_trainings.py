@@ -66,7 +66,7 @@ def test_a_run_is_trained_to_its_end(queue: Queue, test_digits: Digits) -> None:
     status = wait(queue, run, ended)
     assert status.state == "done"
     assert not status.error
-    assert [report.epoch for report in status.reports] == [1, 2]
+    assert [report.logged.epoch for report in status.reports] == [1, 2]
     assert (status.images, status.all_images) == (12_000, 12_000)
     assert status.result is not None
     network, card = status.result
@@ -102,9 +102,9 @@ def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Queue) -> None:
     status = wait(queue, run, ended)
     assert status.state == "stopped"
     assert status.result is not None
-    best = max(report.validation_accuracy for report in status.reports)
+    best = max(report.logged.validation_accuracy for report in status.reports)
     assert status.result[1].validation_accuracy == pytest.approx(best)
-    assert status.reports[status.result[1].epochs_trained - 1].validation_accuracy == best
+    assert status.reports[status.result[1].epochs_trained - 1].logged.validation_accuracy == best
 
 
 def test_a_run_stopped_while_waiting_never_begins(queue: Queue) -> None:

@@ -58,17 +58,17 @@ def test_an_epoch_is_reported_as_it_was(
     seen: list[int] = []
     recipe = dataclasses.replace(REPORT, epochs=2)
     reports = list(train(recipe, training, validation, engine=engine, on_progress=seen.append))
-    assert [report.epoch for report in reports] == [1, 2]
-    assert [report.member for report in reports] == [1, 1]
+    assert [report.logged.epoch for report in reports] == [1, 2]
+    assert [report.logged.member for report in reports] == [1, 1]
     assert sum(seen) == 1400
-    assert reports[1].train_loss < reports[0].train_loss < 2.4
+    assert reports[1].logged.train_loss < reports[0].logged.train_loss < 2.4
     last = reports[-1]
     accuracy = measures.accuracy(last.network, validation.x, validation.y)
-    assert last.validation_accuracy == pytest.approx(accuracy)
+    assert last.logged.validation_accuracy == pytest.approx(accuracy)
     expected = torch.nn.functional.cross_entropy(
         torch.tensor(last.network.logits(validation.x)), torch.tensor(validation.y)
     )
-    assert last.validation_loss == pytest.approx(expected.item(), rel=1e-4)
+    assert last.logged.validation_loss == pytest.approx(expected.item(), rel=1e-4)
     assert last.kept is last.network
     assert last.kept_epoch == 2
 
@@ -165,7 +165,7 @@ def test_both_engines_train_a_recipe_alike(engine: str, few: Digits, others: Dig
     *_, chosen = train(recipe, few, others)
     *_, last = train(recipe, few, others, engine=engine)
     assert largest_difference(last.network, chosen.network) < 1e-4
-    assert last.train_loss == pytest.approx(chosen.train_loss, rel=1e-4)
+    assert last.logged.train_loss == pytest.approx(chosen.logged.train_loss, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -257,9 +257,9 @@ def test_dropout_keeps_the_expectation_and_is_off_afterwards(engine: str) -> Non
     def loss(hidden: float) -> float:
         return float(np.log(1 + 9 * np.exp(-2 * hidden)))
 
-    assert report.validation_loss == pytest.approx(loss(1), rel=1e-4)
+    assert report.logged.validation_loss == pytest.approx(loss(1), rel=1e-4)
     assert largest_difference(report.network, start) < 1e-6
-    open_share = (loss(0) - report.train_loss) / (loss(0) - loss(1 / 0.75))
+    open_share = (loss(0) - report.logged.train_loss) / (loss(0) - loss(1 / 0.75))
     assert open_share == pytest.approx(0.75, abs=0.03)
 
 
@@ -288,7 +288,7 @@ def test_training_goes_on_from_the_start(engine: str, few: Digits, others: Digit
     recipe = Recipe(hidden=(24,), epochs=1, start="another", learning_rate=1e-9)
     (report,) = train(recipe, few, others, start=start, engine=engine)
     assert largest_difference(report.network, start) < 1e-5
-    assert report.train_accuracy == measures.accuracy(start, few.x, few.y)
+    assert report.logged.train_accuracy == measures.accuracy(start, few.x, few.y)
 
 
 @pytest.mark.parametrize(
@@ -326,12 +326,12 @@ def test_early_stopping_keeps_the_epoch_of_the_lowest_validation_loss(
 ) -> None:
     recipe = Recipe(epochs=40, held_out=100, patience=patience)
     reports = list(train(recipe, few, wrongly_labelled(others)))
-    losses = [report.validation_loss for report in reports]
+    losses = [report.logged.validation_loss for report in reports]
     best = int(np.argmin(losses))
     assert 0 < best < len(losses) - 1
     assert len(reports) == best + 1 + patience < 40
     for epoch, report in enumerate(reports, start=1):
-        assert report.epoch == epoch
+        assert report.logged.epoch == epoch
         assert report.kept_epoch == 1 + int(np.argmin(losses[:epoch]))
         assert report.kept is reports[report.kept_epoch - 1].network
 
@@ -341,7 +341,7 @@ def test_without_patience_all_epochs_are_trained_and_the_last_kept(
 ) -> None:
     reports = list(train(Recipe(epochs=15, held_out=100), few, wrongly_labelled(others)))
     assert len(reports) == 15
-    losses = [report.validation_loss for report in reports]
+    losses = [report.logged.validation_loss for report in reports]
     assert np.argmin(losses) < 14
     assert all(report.kept is report.network for report in reports)
     assert [report.kept_epoch for report in reports] == list(range(1, 16))
@@ -361,7 +361,7 @@ def test_an_ensemble_is_the_mean_of_members_that_differ(
 ) -> None:
     recipe = Recipe(hidden=(20,), epochs=2, members=3)
     reports = list(train(recipe, few, others, engine=engine))
-    assert [(report.member, report.epoch) for report in reports] == [
+    assert [(report.logged.member, report.logged.epoch) for report in reports] == [
         (member, epoch) for member in (1, 2, 3) for epoch in (1, 2)
     ]
     kept = reports[-1].kept
@@ -380,8 +380,10 @@ def test_an_ensemble_is_the_mean_of_members_that_differ(
 def test_what_is_kept_of_an_ensemble_so_far(few: Digits, others: Digits) -> None:
     recipe = Recipe(epochs=30, members=2, held_out=50, patience=1)
     reports = list(train(recipe, few, wrongly_labelled(others)))
-    members = [[report for report in reports if report.member == number] for number in (1, 2)]
-    best = [min(own, key=lambda report: report.validation_loss) for own in members]
+    members = [
+        [report for report in reports if report.logged.member == number] for number in (1, 2)
+    ]
+    best = [min(own, key=lambda report: report.logged.validation_loss) for own in members]
     assert all(len(own) < 30 for own in members)
     assert members[0][-1].kept is best[0].network
     second = members[1][0].kept
@@ -390,7 +392,7 @@ def test_what_is_kept_of_an_ensemble_so_far(few: Digits, others: Digits) -> None
     last = reports[-1].kept
     assert isinstance(last, Ensemble)
     assert last.members == tuple(report.network for report in best)
-    assert reports[-1].kept_epoch == best[1].epoch
+    assert reports[-1].kept_epoch == best[1].logged.epoch
 
 
 # Which images
@@ -501,5 +503,5 @@ def test_every_preset_can_be_trained(
     training, validation = split(recipe, first(training_digits, 2000), first(test_digits, 100))
     start = initial_network(Recipe(hidden=recipe.hidden, seed=9)) if recipe.start else None
     *_, last = train(recipe, training, validation, start=start)
-    assert last.member == recipe.members
+    assert last.logged.member == recipe.members
     assert measures.accuracy(last.kept, training.x, training.y) > 0.15

@@ -1,0 +1,91 @@
+"""What is known of a trained network: its recipe, its accuracies, the log of its training."""
+
+import datetime
+from dataclasses import dataclass
+
+from core import validate
+from core.recipe import Recipe
+
+MOST_LOSS = 1e9  # of a logged epoch; only a training that diverged exceeds it
+
+
+@dataclass(frozen=True)
+class LoggedEpoch:
+    """The numbers of one epoch. Those of a training that diverged may be NaN or infinite.
+
+    Attributes:
+        member: which member of the ensemble was trained, counted from 1.
+        epoch: of that member, counted from 1.
+        train_loss: mean cross-entropy over the epoch, each image before its own step.
+        train_accuracy: likewise, in [0, 1].
+        validation_loss, validation_accuracy: of the network at the end of the epoch.
+    """
+
+    member: int
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a trained network.
+
+    Attributes:
+        recipe: how it was trained, its seed included.
+        epochs_trained: how many of the recipe's epochs the network was trained for.
+        created: the day, as YYYY-MM-DD.
+        train_accuracy, validation_accuracy, test_accuracy: measured after training, in [0, 1].
+        train_seconds: how long the training took; None where it is not known.
+        log: every epoch of the training, also those after the one that was kept. The members of an
+            ensemble follow one another. Empty where the log is not known.
+
+    Raises:
+        ValueError: a value has the wrong type or is out of its range; the message names it.
+    """
+
+    recipe: Recipe
+    epochs_trained: int
+    created: str
+    train_accuracy: float
+    validation_accuracy: float
+    test_accuracy: float
+    train_seconds: float | None = None
+    log: tuple[LoggedEpoch, ...] = ()
+
+    def __post_init__(self) -> None:
+        validate.whole_number(self.epochs_trained, name="epochs_trained", least=0)
+        try:
+            datetime.date.fromisoformat(self.created)
+        except (TypeError, ValueError):
+            raise ValueError(f"created must be YYYY-MM-DD, not {self.created!r}") from None
+        for field in ("train_accuracy", "validation_accuracy", "test_accuracy"):
+            _check_number(field, getattr(self, field), most=1)
+        if self.train_seconds is not None:
+            _check_number("train_seconds", self.train_seconds, most=1e9)
+        self._check_log()
+
+    def _check_log(self) -> None:
+        """Refuse a log that no run of the recipe can have written. This also bounds its length."""
+        if type(self.log) is not tuple or any(type(each) is not LoggedEpoch for each in self.log):
+            raise ValueError("log must be a tuple of LoggedEpoch")
+        member, epoch = 1, 0
+        for logged in self.log:
+            for field in ("member", "epoch"):
+                validate.whole_number(getattr(logged, field), name=field, least=1)
+            for part in ("train", "validation"):
+                _check_number(f"{part}_loss", getattr(logged, f"{part}_loss"), most=MOST_LOSS)
+                _check_number(f"{part}_accuracy", getattr(logged, f"{part}_accuracy"), most=1)
+            if (logged.member, logged.epoch) not in ((member, epoch + 1), (member + 1, 1)):
+                raise ValueError("log must hold one epoch after the other, member by member")
+            member, epoch = logged.member, logged.epoch
+            if epoch > self.recipe.epochs or member > self.recipe.members:
+                raise ValueError("log must not be longer than its recipe")
+
+
+def _check_number(field: str, value: object, *, most: float) -> None:
+    """Refuse anything but a number from 0 to `most`; NaN is refused too."""
+    if not isinstance(value, int | float) or not 0 <= value <= most:
+        raise ValueError(f"{field} must be a number from 0 to {most:g}, not {value!r}")

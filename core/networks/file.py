@@ -1,0 +1,176 @@
+"""A network and its card as one file: safetensors with the card in the header.
+
+Reading needs NumPy alone and runs no code from the file.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, astuple
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from core import files
+from core.classifier import FloatArray
+from core.networks.card import Card, LoggedEpoch
+from core.networks.ensemble import Ensemble, Network
+from core.networks.mlp import MLP
+from core.recipe import Recipe
+
+SUFFIX = ".safetensors"
+LAYOUTS = ("mlp", "ensemble")
+FORMAT_VERSION = 1  # raised by a change that older programs can't read
+MAX_BYTES = 64 * 2**20  # of a file
+MAX_MEMBERS = 20  # of an ensemble
+
+
+class NetworkFileError(ValueError):
+    """A file that holds no network of ours, or a network that fits in no file, with the reason."""
+
+
+def save_file(path: Path, network: Network, card: Card) -> None:
+    """Write a network and its card to a file, which is whole or not there at all.
+
+    Raises:
+        NetworkFileError: `load_file` would refuse the network.
+        OSError: the file can't be written.
+    """
+    files.write(path, to_bytes(network, card))
+
+
+def to_bytes(network: Network, card: Card) -> bytes:
+    """Return the content of a network's file.
+
+    Raises:
+        NetworkFileError: `parse` would refuse the network.
+    """
+    if fault := _fault(network):
+        raise NetworkFileError(f"This network can't be saved: {fault}.")
+    ensemble = isinstance(network, Ensemble)
+    tensors: dict[str, FloatArray] = {}
+    for number, member in enumerate(network.members):
+        prefix = f"members.{number}." if ensemble else ""
+        for part, arrays in (("weight", member.weights), ("bias", member.biases)):
+            for layer, array in enumerate(arrays):
+                tensors[f"{prefix}layers.{layer}.{part}"] = array
+    fields = {**vars(card), "recipe": asdict(card.recipe)}
+    del fields["log"]
+    header = {
+        "format": "ensemble" if ensemble else "mlp",
+        "version": str(FORMAT_VERSION),
+        "card": json.dumps(fields),
+    }
+    if card.log:  # beside the card: older programs refuse a card with a field that they don't know
+        header["log"] = json.dumps([astuple(logged) for logged in card.log])
+    content: bytes = safetensors.numpy.save(tensors, header)
+    if len(content) > MAX_BYTES:
+        raise NetworkFileError(
+            f"This network can't be saved: its file would be larger than {MAX_BYTES // 2**20} MB."
+        )
+    return content
+
+
+def load_file(path: Path) -> tuple[Network, Card]:
+    """Read a network and its card.
+
+    Raises:
+        NetworkFileError: the file is missing, damaged, of another kind, or of a later format.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise NetworkFileError(
+                f"{path.name} can't be used: it is larger than {MAX_BYTES // 2**20} MB."
+            )
+        return parse(path.read_bytes(), path.name)
+    except FileNotFoundError:
+        raise NetworkFileError(f"{path.name} can't be used: there is no such file.") from None
+    except OSError as error:
+        raise NetworkFileError(
+            f"{path.name} can't be used: it can't be read ({error.strerror})."
+        ) from None
+
+
+def parse(content: bytes, name: str) -> tuple[Network, Card]:
+    """Return the network and the card in a file's bytes.
+
+    Args:
+        content: the whole file.
+        name: what to call the file in an error.
+
+    Raises:
+        NetworkFileError: the bytes are damaged, of another kind, or of a later format.
+    """
+    try:
+        return _parse(content)
+    except ValueError as error:
+        raise NetworkFileError(f"{name} can't be used: {error}.") from None
+
+
+def _parse(content: bytes) -> tuple[Network, Card]:
+    """Do as `parse` does, but raise a ValueError with the reason alone."""
+    try:
+        tensors = safetensors.numpy.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
+        raise ValueError("it is not a safetensors file, or it was cut short") from None
+    about = header.get("__metadata__") or {}
+    if about.get("format") not in LAYOUTS or "card" not in about:
+        raise ValueError("it is a safetensors file, but this program did not save it")
+    version = str(about.get("version"))
+    if version != str(FORMAT_VERSION):
+        raise ValueError(f"its format is {version[:20]}, this program reads {FORMAT_VERSION}")
+    try:
+        card = _card(about)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ValueError("its header does not describe a network of ours") from None
+    network = _take_network(tensors, about["format"])
+    if fault := _fault(network):
+        raise ValueError(fault)
+    return network, card
+
+
+def _card(about: dict[str, str]) -> Card:
+    """Return the card in a header; many exceptions are possible where there is something else."""
+    fields = json.loads(about["card"])
+    log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
+    return Card(**{**fields, "recipe": Recipe(**fields["recipe"])}, log=log)
+
+
+def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
+    """Return the network whose layers `tensors` holds; anything else in it is refused."""
+    if layout == "mlp":
+        parts = [_take_layers(tensors, "")]
+    else:
+        numbered = (_take_layers(tensors, f"members.{number}.") for number in itertools.count())
+        parts = list(itertools.takewhile(any, numbered))
+    if tensors:
+        odd = min(tensors)[:60]
+        raise ValueError(f"it holds {odd!r}, which belongs to no layer, or the numbers have a gap")
+    members = tuple(MLP(weights, biases) for weights, biases in parts)
+    return members[0] if layout == "mlp" else Ensemble(members)
+
+
+def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[FloatArray, ...]]:
+    """Take the weights and the biases under a prefix out of `tensors`, up to the first gap."""
+
+    def take(part: str) -> Iterator[FloatArray]:
+        for layer in itertools.count():
+            if (name := f"{prefix}layers.{layer}.{part}") not in tensors:
+                return
+            yield tensors.pop(name)
+
+    return [tuple(take("weight")), tuple(take("bias"))]
+
+
+def _fault(network: Network) -> str:
+    """Return why a network can't be in a file or can't read MNIST's images; "" where it can."""
+    if len(network.members) > MAX_MEMBERS:
+        return f"it has {len(network.members)} members, and {MAX_MEMBERS} are the most"
+    sizes, dtype = network.members[0].sizes, network.members[0].dtype
+    if (sizes[0], sizes[-1]) != (784, 10) or dtype != np.float32:
+        maps = f"{sizes[0]} inputs to {sizes[-1]} outputs in {dtype}"
+        return f"it maps {maps}, not 784 to 10 in float32"
+    return ""

@@ -1,0 +1,206 @@
+"""The networks that everybody on a machine shares: the shipped ones, and those that people keep."""
+
+import itertools
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from core import files
+from core.networks.card import Card
+from core.networks.ensemble import Network
+from core.networks.file import SUFFIX, load_file, to_bytes
+
+MAX_KEPT = 100  # networks
+MAX_KEPT_BYTES = 500 * 2**20  # of all of them together
+MAX_NAME = 40  # characters
+_LETTERS_AND_DIGITS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")  # Unicode's categories
+_MARKS = ("Mn", "Mc")  # Hindi, for one, is not written without
+
+
+class NetworkNameError(ValueError):
+    """A name that no network can have; the message says why."""
+
+
+class LibraryError(ValueError):
+    """A network that can't be kept or deleted; the message says why."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A folder of networks, one file each. Threads and processes may use it at the same time.
+
+    Attributes:
+        folder: of the shipped networks. The kept ones are in its folder `kept`.
+    """
+
+    folder: Path
+
+    def names(self) -> list[str]:
+        """Return all names, each once: the shipped ones, "report" first, then the kept ones."""
+        shipped = sorted(_stems(self.folder), key=lambda name: name != "report")
+        hidden = set(map(_folded, shipped))
+        kept = [name for name in _stems(self._kept) if _folded(name) not in hidden]
+        return shipped + sorted(kept, key=_folded)
+
+    def path(self, name: str) -> Path:
+        """Return a network's file; for an unknown name, where a shipped network would be."""
+        kept = name in _stems(self._kept) and not self.is_shipped(name)
+        return _file(self._kept if kept else self.folder, name)
+
+    def is_shipped(self, name: str) -> bool:
+        """Return whether a network of that name came with the project."""
+        return name in _stems(self.folder)
+
+    def version(self, name: str) -> int:
+        """Return a number that changes when the file does: its mtime in ns, 0 without a file."""
+        try:
+            return self.path(name).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def load(self, name: str) -> tuple[Network, Card]:
+        """Read a network and its card.
+
+        Raises:
+            NetworkFileError: there is no such network, or its file can't be used.
+        """
+        return load_file(self.path(name))
+
+    def keep(self, name: str, network: Network, card: Card) -> str:
+        """Write a network under a new name; no other network is ever overwritten.
+
+        Args:
+            name: what to call it. If a network has that name already, in any case, " 2", " 3" and
+                so on is added.
+            network: to keep.
+            card: what is known of it.
+
+        Returns:
+            The name that the network was given.
+
+        Raises:
+            NetworkNameError: no network can have that name.
+            NetworkFileError: the network doesn't fit in a file.
+            LibraryError: there is no room.
+            OSError: the file can't be written.
+        """
+        name, content = check_name(name), to_bytes(network, card)
+        with files.unfinished(self._kept, content) as unfinished, self._lock():
+            files.remove_strays(self._kept)
+            self._check_room(len(content))
+            taken = set(map(_folded, _stems(self.folder) + _stems(self._kept)))
+            free = (each for each in _candidates(name) if _folded(each) not in taken)
+            return next(each for each in free if _link(unfinished, _file(self._kept, each)))
+
+    def delete(self, name: str) -> None:
+        """Delete a network that somebody kept.
+
+        Raises:
+            LibraryError: the network is shipped, or no kept network has that name.
+            OSError: the file can't be deleted.
+        """
+        if self.is_shipped(name):
+            raise LibraryError(f"{name} came with the project and can't be deleted.")
+        try:
+            if name in _stems(self._kept):
+                with self._lock():
+                    return _file(self._kept, name).unlink()
+        except FileNotFoundError:  # somebody else was quicker
+            pass
+        raise LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
+
+    @property
+    def _kept(self) -> Path:
+        return self.folder / "kept"
+
+    def _lock(self) -> FileLock:
+        """Return a lock for one thread of one process; it ends with the process."""
+        return FileLock(self._kept / ".lock", poll_interval=0.01)
+
+    def _check_room(self, more: int) -> None:
+        """Refuse another network of `more` bytes where there are too many already."""
+        sizes = [_file(self._kept, name).stat().st_size for name in _stems(self._kept)]
+        if len(sizes) >= MAX_KEPT:
+            raise LibraryError(f"There are {MAX_KEPT} kept networks already; delete one first.")
+        if sum(sizes) + more > MAX_KEPT_BYTES:
+            raise LibraryError(
+                f"The kept networks would take more than {MAX_KEPT_BYTES // 2**20} MB; "
+                "delete one first."
+            )
+
+
+LIBRARY = Library(Path(__file__).parents[2] / "models")
+
+
+def check_name(name: str) -> str:
+    """Return a name for a network to keep, in Unicode's form NFC and without space around it.
+
+    Raises:
+        NetworkNameError: the name is empty, too long, or can't be a file's name on every system.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(name) <= MAX_NAME:
+        raise NetworkNameError(f"A network's name must have 1 to {MAX_NAME} characters.")
+    kinds = [unicodedata.category(character) for character in name]
+    if kinds[0] not in _LETTERS_AND_DIGITS:
+        raise NetworkNameError("A network's name must begin with a letter or a digit.")
+    if not all(
+        kind in _LETTERS_AND_DIGITS + _MARKS or character in " -_.=,"
+        for character, kind in zip(name, kinds, strict=True)
+    ):
+        raise NetworkNameError(
+            "A network's name may have letters, digits, spaces and - _ . = , but nothing else."
+        )
+    if name.endswith("."):
+        raise NetworkNameError("A network's name must not end in a full stop.")
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name, re.ASCII | re.IGNORECASE):
+        raise NetworkNameError(f"{name} can't be a network's name: Windows reserves it.")
+    return name
+
+
+def _folded(name: str) -> str:
+    """Return the same text for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}{SUFFIX}"
+
+
+def _stems(folder: Path) -> list[str]:
+    """Return the names of the networks in a folder, sorted."""
+    try:
+        found = os.listdir(folder)  # Path.glob takes five times as long, and pages ask often
+    except FileNotFoundError:
+        return []
+    return sorted(
+        file.removesuffix(SUFFIX)
+        for file in found
+        if file.endswith(SUFFIX) and not file.startswith(".")
+    )
+
+
+def _candidates(name: str) -> Iterator[str]:
+    """Yield the name, then the name with 2, 3 and so on, each short enough."""
+    yield name
+    for number in itertools.count(2):
+        suffix = f" {number}"
+        yield name[: MAX_NAME - len(suffix)].rstrip() + suffix
+
+
+def _link(unfinished: Path, file: Path) -> bool:
+    """Give a finished file its name; return False where another file has that name."""
+    try:
+        os.link(unfinished, file)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: the lock alone keeps others away
+        if file.exists():
+            return False
+        os.replace(unfinished, file)
+    return True
