@@ -7,7 +7,6 @@ from core.data import mnist
 from core.networks.mlp import MLP
 from core.recipe import PRESETS, Recipe
 from core.training import split, train
-from core.training.compiled import CompiledEngine
 
 BASELINE = "report"
 
@@ -34,7 +33,7 @@ def main() -> None:
     for preset in PRESETS:
         # The baseline is trained again each time, so that noise hits both alike.
         baseline, own = seconds(BASELINE), seconds(preset)
-        engine = "compiled" if CompiledEngine.covers(PRESETS[preset]) else "PyTorch"
+        engine = "compiled" if PRESETS[preset].reproducible else "PyTorch"
         rows.append(
             [
                 preset,
@@ -51,7 +50,7 @@ def main() -> None:
 
 def most(recipe: Recipe) -> int:
     """How many times the report's own time a preset may take."""
-    if not CompiledEngine.covers(recipe) or recipe.members > 1:
+    if not recipe.reproducible or recipe.members > 1:
         return 6
     return 3 if recipe.augmented else 2
 

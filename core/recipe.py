@@ -7,11 +7,15 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from core import validate
+import numpy as np
+
+from core import elementary, validate
 
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCHEDULES = ("constant", "step", "cosine")
 ADVERSARIES = ("none", "fgsm", "pgd")
+# What is drawn from the seed, each from a stream of its own.
+STREAMS = ("initial weights", "order", "split", "dropout", "augmentation")
 MOST_WEIGHTS = 8_000_000  # of all members, so that a file can be kept and a small server holds it
 
 
@@ -91,6 +95,25 @@ class Recipe:
         self._check_combinations()
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of each layer, from the pixels to the logits."""
+        return (784, *self.hidden, validate.CLASSES)
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether every processor trains the same network, bit for bit, by this recipe.
+
+        The compiled engine promises it for plain SGD, one image at a time. PyTorch trains all
+        other recipes, and promises nothing of the kind.
+        """
+        return (
+            self.batch_size == 1
+            and self.optimizer == "sgd"
+            and not self.batch_norm
+            and self.adversary == "none"
+        )
+
+    @property
     def augmented(self) -> bool:
         """Whether images are changed before they are learned from."""
         return bool(self.rotation or self.shift or self.scaling or self.flip)
@@ -101,8 +124,12 @@ class Recipe:
         if self.schedule == "step":
             return self.learning_rate * (0.1 if done >= 0.5 else 1) * (0.1 if done >= 0.75 else 1)
         if self.schedule == "cosine":
-            return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
+            return self.learning_rate * (1 + elementary.cos(math.pi * done)) / 2
         return self.learning_rate
+
+    def random_stream(self, name: str) -> np.random.Generator:
+        """Return the generator of the random numbers in `STREAMS` of that name."""
+        return np.random.default_rng([self.seed, STREAMS.index(name)])
 
     def _check_ranges(self) -> None:
         if len(self.hidden) > 8:
@@ -158,7 +185,7 @@ class Recipe:
             raise ValueError("digits must be some of 0 to 9, each once and in rising order")
 
     def _check_combinations(self) -> None:
-        weights = sum(a * b for a, b in pairwise((784, *self.hidden, validate.CLASSES)))
+        weights = sum(a * b for a, b in pairwise(self.sizes))
         if weights * self.members > MOST_WEIGHTS:
             raise ValueError(
                 f"hidden and members make {weights * self.members:,} weights, "

@@ -1,8 +1,11 @@
 """Images changed a little, anew each time they are seen."""
 
-import numpy as np
-import torch
+from math import pi
 
+import numba as nb
+import numpy as np
+
+from core import elementary
 from core.classifier import FloatArray
 from core.recipe import Recipe
 
@@ -10,10 +13,11 @@ _SIDE = 28
 
 
 def augment(x: FloatArray, recipe: Recipe, rng: np.random.Generator) -> FloatArray:
-    """Each image turned, moved, scaled and mirrored at random, within the recipe's bounds.
+    """Return each image turned, moved, scaled and mirrored at random, within the recipe's bounds.
 
-    What torchvision's RandomAffine and RandomHorizontalFlip do, but with other draws for each
-    image, all at once. Pixels are interpolated bilinearly; what comes in from outside is black.
+    This is torchvision's RandomAffine and RandomHorizontalFlip with other draws for each image.
+    Pixels are interpolated bilinearly; what comes in from outside is black. Every processor
+    computes the same bits (see `core.elementary`).
 
     Args:
         x: `(N, 784)` float32 pixels in [0, 1].
@@ -23,23 +27,35 @@ def augment(x: FloatArray, recipe: Recipe, rng: np.random.Generator) -> FloatArr
     Returns:
         `(N, 784)` float32 pixels in [0, 1].
     """
-    count = len(x)
-    angle = np.radians(recipe.rotation) * rng.uniform(-1, 1, count)
-    size = 1 + recipe.scaling * rng.uniform(-1, 1, count)
-    move = recipe.shift * rng.uniform(-1, 1, (count, 2))
-    mirror = np.where(rng.random(count) < 0.5, -1, 1) if recipe.flip else np.ones(count)
-    # From a place in the new image to one in the old: back to the middle, unscaled, unturned.
-    cosine, sine = np.cos(angle) / size, np.sin(angle) / size
-    turn = np.stack(
-        [np.stack([mirror * cosine, mirror * sine], 1), np.stack([-sine, cosine], 1)], 1
-    )
-    offset = -turn @ (2 * move / _SIDE)[:, :, None]  # the image spans -1 to 1
-    places = torch.nn.functional.affine_grid(
-        torch.from_numpy(np.concatenate([turn, offset], axis=2).astype(np.float32)),
-        [count, 1, _SIDE, _SIDE],
-        align_corners=False,
-    )
-    images = torch.tensor(x).reshape(count, 1, _SIDE, _SIDE)
-    changed = torch.nn.functional.grid_sample(images, places, align_corners=False)
-    pixels: FloatArray = changed.reshape(count, -1).clamp(0, 1).numpy()
-    return pixels
+    draws = 2 * rng.random((4, len(x))) - 1
+    angle = recipe.rotation * pi / 180 * draws[0]
+    size = 1 + recipe.scaling * draws[1]
+    across, down = recipe.shift * draws[2], recipe.shift * draws[3]
+    mirror = np.where(rng.random(len(x)) < 0.5, -1, 1) if recipe.flip else np.ones(len(x))
+    # A place in the new image comes from one in the old: moved back, unscaled, turned back.
+    cos, sin = elementary.cos(angle) / size, elementary.sin(angle) / size
+    changed = np.empty_like(x)
+    _resample(x, mirror * cos, mirror * sin, -sin, cos, across, down, changed)
+    return changed
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _resample(x, xx, xy, yx, yy, across, down, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with the images of `x` as seen through one affine map each, bilinearly."""
+    middle = (_SIDE - 1) / 2
+    padded = np.zeros((_SIDE + 3, _SIDE + 3), np.float32)  # with a black rim
+    for n in range(len(x)):
+        for row in range(_SIDE):
+            for column in range(_SIDE):
+                padded[row + 1, column + 1] = x[n, row * _SIDE + column]
+        for row in range(_SIDE):
+            for column in range(_SIDE):
+                right, below = column - middle - across[n], row - middle - down[n]
+                u = right * xx[n] + below * xy[n] + (middle + 1)
+                v = right * yx[n] + below * yy[n] + (middle + 1)
+                u, v = min(max(u, 0.0), _SIDE + 1.0), min(max(v, 0.0), _SIDE + 1.0)
+                left, top = int(u), int(v)
+                du, dv = np.float32(u - left), np.float32(v - top)
+                upper = padded[top, left] * (1 - du) + padded[top, left + 1] * du
+                lower = padded[top + 1, left] * (1 - du) + padded[top + 1, left + 1] * du
+                out[n, row * _SIDE + column] = min(upper * (1 - dv) + lower * dv, np.float32(1))

@@ -1,23 +1,30 @@
-"""Stochastic gradient descent one image at a time, as a compiled loop.
+"""Stochastic gradient descent one image at a time, as a compiled loop that skips every zero.
 
-Exactly the textbook algorithm, without the multiplications by zero. A pixel that is 0 adds nothing
-to the first layer's sums, and its row of weights has no gradient; four fifths of MNIST's pixels
-are 0. The same goes for a hidden unit that ReLU has shut. With weights kept input-major these rows
-are never touched, neither read nor written. What is left is mostly waiting for the sums in `out` to
-be read and written again, so four rows are added at a time.
+This is exactly the textbook algorithm. A pixel that is 0 adds nothing to the first layer's sums,
+and the gradient of its row of weights is 0; four fifths of MNIST's pixels are 0. The same holds for
+a hidden unit that ReLU has set to 0. The weights are stored input-major, so these rows are neither
+read nor written. Most of the remaining time goes into reading and writing the sums, so four rows
+are added at a time.
+
+Every processor computes the same bits. The code fixes the order of all additions: there are no
+fast-math flags, with which the compiler would order additions by the width of the vector registers
+and fuse them with products. The exponential and the logarithm are those of `core.elementary`.
 """
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from core import elementary
 from core.classifier import FloatArray, IntArray
 from core.networks.mlp import MLP
 from core.recipe import Recipe
 
+_NO_MASK = np.zeros((0, 0), np.bool_)
+
 
 class CompiledEngine:
-    """See `core.training.Engine`. Covers plain SGD with batch size 1."""
+    """An engine for recipes that are `Recipe.reproducible` (see `core.training.loop.Engine`)."""
 
     def __init__(self, start: MLP, recipe: Recipe) -> None:
         self._weights = tuple(np.array(weight, np.float32) for weight in start.weights)
@@ -26,199 +33,250 @@ class CompiledEngine:
         self._gain = np.float32(1 / (1 - recipe.dropout))
         self._frozen = recipe.frozen
 
-    @staticmethod
-    def covers(recipe: Recipe) -> bool:
-        """Whether a recipe asks for nothing else."""
-        return (
-            recipe.batch_size == 1
-            and recipe.optimizer == "sgd"
-            and not recipe.batch_norm
-            and recipe.adversary == "none"
-        )
-
     def run(
         self,
         x: FloatArray,
         y: IntArray,
         order: IntArray,
         learning_rate: float,
-        open_units: NDArray[np.bool_] | None = None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> tuple[float, int]:
-        """Train on the images in the given order (see `Engine`); others may run meanwhile."""
-        if open_units is None:
-            open_units = np.zeros((0, 0), np.bool_)
-        values = tuple(_room(len(bias)) for bias in self._biases)
-        slopes = tuple(_room(len(bias)) for bias in self._biases)
-        active = tuple(np.zeros(len(weight), np.int64) for weight in self._weights)
+        """Train on the images in the given order; other threads may run meanwhile."""
+        gradients = tuple(np.zeros_like(bias) for bias in self._biases)
         loss, correct = _descend(
-            *(x, y, order, open_units, self._gain, self._weights, self._biases),
-            *(values, slopes, active, self._frozen),
+            *(x, y, order, _NO_MASK if mask is None else mask, self._gain),
+            *(self._weights, self._biases, *self._rooms(), gradients, self._frozen),
             *(np.float32(learning_rate), learning_rate * self._weight_decay),
         )
         return float(loss), int(correct)
 
+    def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
+        """Return the sum of the losses and the number of correct predictions, as they are now."""
+        loss, correct = _evaluate(x, y, self._weights, self._biases, *self._rooms())
+        return float(loss), int(correct)
+
     def network(self) -> MLP:
-        """A copy of the network as it is now."""
+        """Return a copy of the network as it is now."""
         return MLP(self._weights, self._biases)
 
-
-def _room(size: int) -> FloatArray:
-    """Zeros with a gap on either side.
-
-    The compiled loop checks whether two arrays overlap before it sums in vector registers, and
-    takes close neighbours for overlapping. Without the gap, where the allocator puts an array
-    would decide the order of additions, and equal recipes would not give equal networks.
-    """
-    gap = 64
-    return np.zeros(size + 2 * gap, np.float32)[gap : gap + size]
+    def _rooms(self) -> tuple[tuple[FloatArray, ...], tuple[IntArray, ...]]:
+        """Return room for each layer's outputs, and for the indices of its nonzero inputs."""
+        outputs = tuple(np.zeros_like(bias) for bias in self._biases)
+        return outputs, tuple(np.zeros(len(weight), np.int64) for weight in self._weights)
 
 
-# "reassoc" and "contract" let the compiler sum a dot product in vector registers.
-_compiled = nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+_compiled = nb.njit(nogil=True, cache=True, error_model="numpy")
+_exp, _log = _compiled(elementary.exp), _compiled(elementary.log)
 
 
 @_compiled
 def _descend(  # type: ignore[no-untyped-def]
-    x, y, order, open_units, gain, weights, biases, values, slopes, active, frozen, rate, decay
+    x,
+    y,
+    order,
+    mask,
+    gain,
+    weights,
+    biases,
+    outputs,
+    active,
+    gradients,
+    frozen,
+    rate,
+    decay,
 ):
-    """One step of gradient descent for each image in `order`.
+    """Take one step of gradient descent for each image in `order`.
 
-    Of layer l, `values[l]` is room for the outputs, `slopes[l]` for the loss's derivatives with
-    respect to its sums, `active[l]` for the places of the inputs that are not 0. `open_units`,
-    where it has rows, says for each image which hidden units dropout leaves open; their outputs
-    are multiplied by `gain`. `decay` is what each step takes off the weights, as a share. Returns
-    the sum of the losses and the number of correct predictions.
+    `gradients[l]` is room for the loss's derivatives by the sums of layer l. `mask`, where it has
+    rows, says for each image which hidden units dropout keeps; their outputs are multiplied by
+    `gain`. `decay` is the share that each step takes off the weights. Returns the sum of the losses
+    and the number of correct predictions.
 
     Decay changes every weight at every step, which would undo all savings. So the arrays hold the
     weights divided by `scale`, one number that decays for all of them (Bottou 2012, "Stochastic
     Gradient Descent Tricks", section 5.1).
     """
     last = len(weights) - 1
-    total, correct = 0.0, 0
+    losses, correct = np.zeros(2), 0
+    losses[1] = 1
+    exponentials = np.zeros((2, len(biases[last])))
     counts = np.zeros(last + 1, np.int64)
     scale = 1.0
     for seen, n in enumerate(order):
         image, label = x[n], y[n]
-
-        first_unit = 0
-        for layer in range(last + 1):
-            inputs = image if layer == 0 else values[layer - 1]
-            places, out = active[layer], values[layer]
-            counts[layer] = _find_active(inputs, places)
-            layer_scale = np.float32(scale if layer >= frozen else 1)
-            bias = biases[layer]
-            for j in range(len(out)):
-                out[j] = bias[j] / layer_scale
-            _add_rows(inputs, places, counts[layer], weights[layer], out)
-            for j in range(len(out)):
-                out[j] *= layer_scale
-            if layer < last:
-                for j in range(len(out)):
-                    out[j] = max(out[j], np.float32(0))
-                if len(open_units):
-                    for j in range(len(out)):
-                        out[j] *= gain * open_units[seen, first_unit + j]
-                    first_unit += len(out)
-
-        loss, best = _softmax_slope(values[last], label, slopes[last])
-        total += loss
-        correct += best == label
+        kept = mask[seen] if len(mask) else mask[:0].ravel()
+        _forward(image, kept, gain, weights, biases, outputs, active, counts, frozen, scale)
+        prediction = _cross_entropy(outputs[last], label, exponentials, losses)
+        correct += prediction == label
+        for j in range(len(gradients[last])):
+            gradients[last][j] = exponentials[1, j]
 
         decayed = scale * (1 - decay)
         step = np.float32(rate / decayed)
         for layer in range(last, frozen - 1, -1):
-            inputs = image if layer == 0 else values[layer - 1]
-            places, count, slope = active[layer], counts[layer], slopes[layer]
+            inputs = image if layer == 0 else outputs[layer - 1]
+            indices, gradient = active[layer][: counts[layer]], gradients[layer]
             if layer > frozen:
                 back_gain = np.float32(scale) * gain
+                below = gradients[layer - 1]
                 _step_rows_and_back(
-                    inputs, places, count, weights[layer], slope, step, slopes[layer - 1], back_gain
+                    inputs, indices, weights[layer], gradient, step, below, back_gain
                 )
             else:
-                _step_rows(inputs, places, count, weights[layer], slope, step)
+                _step_rows(inputs, indices, weights[layer], gradient, step)
             bias = biases[layer]
-            for j in range(len(slope)):
-                bias[j] -= rate * slope[j]
+            for j in range(len(gradient)):
+                bias[j] -= rate * gradient[j]
         scale = decayed
         if scale < 1e-3:
             _multiply(weights, frozen, scale)
             scale = 1.0
     if scale != 1:
         _multiply(weights, frozen, scale)
-    return total, correct
+    return losses[0] + _log(losses[1]), correct
 
 
 @_compiled
-def _multiply(weights, frozen, scale):  # type: ignore[no-untyped-def]
-    """Give the weights that are learned their own size again."""
-    for layer in range(frozen, len(weights)):
-        weight = weights[layer]
-        for i in range(weight.shape[0]):
-            for j in range(weight.shape[1]):
-                weight[i, j] *= np.float32(scale)
+def _evaluate(x, y, weights, biases, outputs, active):  # type: ignore[no-untyped-def]
+    """Return the sum of the losses of all images and the number of correct predictions."""
+    last = len(weights) - 1
+    losses, correct = np.zeros(2), 0
+    losses[1] = 1
+    exponentials = np.zeros((2, len(biases[last])))
+    counts = np.zeros(last + 1, np.int64)
+    kept = np.zeros(0, np.bool_)
+    for n in range(len(x)):
+        _forward(x[n], kept, np.float32(1), weights, biases, outputs, active, counts, 0, 1.0)
+        correct += _cross_entropy(outputs[last], y[n], exponentials, losses) == y[n]
+    return losses[0] + _log(losses[1]), correct
 
 
 @_compiled
-def _find_active(inputs, places):  # type: ignore[no-untyped-def]
-    """Fill `places` with where `inputs` is not 0; returns how many there are."""
+def _forward(  # type: ignore[no-untyped-def]
+    image, kept, gain, weights, biases, outputs, active, counts, frozen, scale
+):
+    """Fill `outputs` with what each layer puts out, `active` and `counts` with what it reads."""
+    last = len(weights) - 1
+    first_unit = 0
+    for layer in range(last + 1):
+        inputs = image if layer == 0 else outputs[layer - 1]
+        out, bias = outputs[layer], biases[layer]
+        counts[layer] = _find_active(inputs, active[layer])
+        layer_scale = np.float32(scale if layer >= frozen else 1)
+        for j in range(len(out)):
+            out[j] = bias[j] / layer_scale
+        _add_rows(inputs, active[layer][: counts[layer]], weights[layer], out)
+        if layer_scale != 1:
+            for j in range(len(out)):
+                out[j] *= layer_scale
+        if layer < last:
+            for j in range(len(out)):
+                out[j] = max(out[j], np.float32(0))
+            if len(kept):
+                for j in range(len(out)):
+                    out[j] *= gain * kept[first_unit + j]
+                first_unit += len(out)
+
+
+@_compiled
+def _find_active(inputs, indices):  # type: ignore[no-untyped-def]
+    """Fill `indices` with where `inputs` is not 0, without a branch; return how many there are."""
     count = 0
     for i in range(len(inputs)):
-        if inputs[i] != 0:
-            places[count] = i
-            count += 1
+        indices[count] = i
+        count += inputs[i] != 0
     return count
 
 
 @_compiled
-def _add_rows(inputs, places, count, weight, out):  # type: ignore[no-untyped-def]
-    """Add to `out` the rows of `weight` at the active places, each times its input."""
-    fours = count - count % 4
+def _add_rows(inputs, indices, weight, out):  # type: ignore[no-untyped-def]
+    """Add to `out` the rows of `weight` at the indices, each times its input."""
+    fours = len(indices) - len(indices) % 4
     for k in range(0, fours, 4):
-        a, b, c, d = places[k], places[k + 1], places[k + 2], places[k + 3]
+        a, b, c, d = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
         at_a, at_b, at_c, at_d = inputs[a], inputs[b], inputs[c], inputs[d]
         row_a, row_b, row_c, row_d = weight[a], weight[b], weight[c], weight[d]
         for j in range(len(out)):
             out[j] += at_a * row_a[j] + at_b * row_b[j] + at_c * row_c[j] + at_d * row_d[j]
-    for k in range(fours, count):
-        value, row = inputs[places[k]], weight[places[k]]
+    for k in range(fours, len(indices)):
+        value, row = inputs[indices[k]], weight[indices[k]]
         for j in range(len(out)):
             out[j] += value * row[j]
 
 
 @_compiled
-def _softmax_slope(logits, label, slope):  # type: ignore[no-untyped-def]
-    """Fill `slope` with p minus the one-hot label; returns the cross-entropy and the prediction."""
-    largest, best = logits[0], 0
-    for j in range(1, len(logits)):
+def _cross_entropy(logits, label, exponentials, losses):  # type: ignore[no-untyped-def]
+    """Add the loss of one image and return its prediction.
+
+    `exponentials[1]` becomes the loss's derivatives by the logits, softmax minus the one-hot label.
+    The sum of the losses is `losses[0]` + log(`losses[1]`): one logarithm serves many images.
+    """
+    size = len(logits)
+    largest, prediction = logits[0], 0
+    for j in range(1, size):
         if logits[j] > largest:
-            largest, best = logits[j], j
-    normaliser = np.float32(0)
-    for j in range(len(logits)):
-        slope[j] = np.exp(logits[j] - largest)
-        normaliser += slope[j]
-    for j in range(len(logits)):
-        slope[j] /= normaliser
-    slope[label] -= np.float32(1)
-    return np.log(normaliser) - (logits[label] - largest), best
+            largest, prediction = logits[j], j
+    shifted, derivative = exponentials
+    for j in range(size):
+        shifted[j] = np.float64(logits[j]) - largest
+    losses[0] -= shifted[label]
+    _exp(shifted, derivative)
+    normaliser = 0.0
+    for j in range(size):
+        normaliser += derivative[j]
+    for j in range(size):
+        derivative[j] /= normaliser
+    derivative[label] -= 1
+    losses[1] *= normaliser
+    if losses[1] > 1e100:
+        losses[0] += _log(losses[1])
+        losses[1] = 1
+    return prediction
 
 
 @_compiled
-def _step_rows_and_back(inputs, places, count, weight, slope, step, below, gain):  # type: ignore[no-untyped-def]
-    """Step the active rows of `weight`, reading each once, for the slope of its input too."""
+def _step_rows_and_back(inputs, indices, weight, gradient, step, below, gain):  # type: ignore[no-untyped-def]
+    """Step the rows of `weight` at the indices; fill `below` with the gradient by the inputs.
+
+    Each dot product is summed in eight parts, which the compiler may keep in vector registers.
+    """
     below[:] = 0
-    for k in range(count):
-        i = places[k]
-        row, change, back = weight[i], step * inputs[i], np.float32(0)
-        for j in range(len(slope)):
-            back += row[j] * slope[j]
-            row[j] -= change * slope[j]
+    size = len(gradient)
+    eights = size - size % 8
+    for i in indices:
+        row, change = weight[i], step * inputs[i]
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.float32(0)
+        for j in range(0, eights, 8):
+            s0 += row[j] * gradient[j]
+            s1 += row[j + 1] * gradient[j + 1]
+            s2 += row[j + 2] * gradient[j + 2]
+            s3 += row[j + 3] * gradient[j + 3]
+            s4 += row[j + 4] * gradient[j + 4]
+            s5 += row[j + 5] * gradient[j + 5]
+            s6 += row[j + 6] * gradient[j + 6]
+            s7 += row[j + 7] * gradient[j + 7]
+        back = ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
+        for j in range(eights, size):
+            back += row[j] * gradient[j]
+        for j in range(size):
+            row[j] -= change * gradient[j]
         below[i] = back * gain
 
 
 @_compiled
-def _step_rows(inputs, places, count, weight, slope, step):  # type: ignore[no-untyped-def]
-    """Step the active rows of `weight`; nothing learns from the slopes of their inputs."""
-    for k in range(count):
-        row, change = weight[places[k]], step * inputs[places[k]]
-        for j in range(len(slope)):
-            row[j] -= change * slope[j]
+def _step_rows(inputs, indices, weight, gradient, step):  # type: ignore[no-untyped-def]
+    """Step the rows of `weight` at the indices; nothing below learns."""
+    for i in indices:
+        row, change = weight[i], step * inputs[i]
+        for j in range(len(gradient)):
+            row[j] -= change * gradient[j]
+
+
+@_compiled
+def _multiply(weights, frozen, scale):  # type: ignore[no-untyped-def]
+    """Multiply the weights that are learned by `scale`, to bring them to their own size again."""
+    for layer in range(frozen, len(weights)):
+        weight = weights[layer]
+        for i in range(weight.shape[0]):
+            for j in range(weight.shape[1]):
+                weight[i, j] *= np.float32(scale)

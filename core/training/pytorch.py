@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from core import losses
 from core.classifier import FloatArray, IntArray
+from core.measures import logits
 from core.networks.mlp import MLP
 from core.recipe import Recipe
 
@@ -16,7 +18,7 @@ _PGD_STEPS = 7
 
 
 class TorchEngine:
-    """See `core.training.Engine`. Covers every recipe, with whole batches of tensors.
+    """An engine for every recipe, with whole batches of tensors (see `core.training.loop.Engine`).
 
     Attributes:
         model: the network in the making, in evaluation mode between runs.
@@ -39,14 +41,14 @@ class TorchEngine:
         y: IntArray,
         order: IntArray,
         learning_rate: float,
-        open_units: NDArray[np.bool_] | None = None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> tuple[float, int]:
         """Train on the images in the given order (see `Engine`)."""
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         images, labels = self._tensor(x[order]), self._tensor(y[order])
         gain = 1 / (1 - self._recipe.dropout)
-        gates = None if open_units is None else self._tensor(open_units.astype(np.float32)) * gain
+        gates = None if mask is None else self._tensor(mask.astype(np.float32)) * gain
         loss_sum = torch.zeros((), device=self._device)
         correct = torch.zeros((), dtype=torch.int64, device=self._device)
         size = self._recipe.batch_size
@@ -68,8 +70,14 @@ class TorchEngine:
             correct += (logits.argmax(dim=1) == wanted).sum()
         return float(loss_sum), int(correct)
 
+    def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
+        """Return the sum of the losses and the number of correct predictions, as they are now."""
+        scores = logits(self.network(), x)
+        loss = losses.cross_entropy(scores, y).sum(dtype=np.float64)
+        return float(loss), int((scores.argmax(axis=1) == y).sum())
+
     def network(self) -> MLP:
-        """A copy of the network as it is now, batch normalisation folded in."""
+        """Return a copy of the network as it is now, batch normalisation folded in."""
         return self.model.folded()
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:

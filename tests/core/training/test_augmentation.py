@@ -23,10 +23,8 @@ def augmented(x: FloatArray, recipe: Recipe, seed: int = 0) -> FloatArray:
 
 def draws(recipe: Recipe, count: int, seed: int = 0) -> tuple[FloatArray, FloatArray, FloatArray]:
     """What `augment` draws: each image's angle in degrees, its size, its move in x and y."""
-    rng = np.random.default_rng(seed)
-    angle = recipe.rotation * rng.uniform(-1, 1, count)
-    size = 1 + recipe.scaling * rng.uniform(-1, 1, count)
-    return angle, size, recipe.shift * rng.uniform(-1, 1, (count, 2))
+    angle, size, *move = 2 * np.random.default_rng(seed).random((4, count)) - 1
+    return recipe.rotation * angle, 1 + recipe.scaling * size, recipe.shift * np.stack(move, 1)
 
 
 def moved(image: FloatArray, right: int, down: int) -> FloatArray:

@@ -7,8 +7,9 @@ import pytest
 
 from core.data.mnist import Digits
 from core.recipe import Recipe
-from core.training import Engine, initial_network
+from core.training import initial_network
 from core.training.compiled import CompiledEngine
+from core.training.loop import Engine
 from core.training.pytorch import TorchEngine
 from tests.core.training.comparison import first, gradients, largest_difference
 
@@ -17,7 +18,7 @@ FROZEN = {"frozen": 1, "start": "another"}
 ALL = {"dropout": 0.3, "weight_decay": 0.05, **FROZEN}
 
 
-def open_units(recipe: Recipe, images: int) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
+def dropout_mask(recipe: Recipe, images: int) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
     """Which units stay open, the same for both engines."""
     if not recipe.dropout:
         return None
@@ -33,7 +34,7 @@ def assert_engines_agree(recipe: Recipe, digits: Digits) -> float:
     order = np.random.default_rng(0).permutation(60_000)[:STEPS]
     engines: list[Engine] = [CompiledEngine(start, recipe), TorchEngine(start, recipe)]
     (loss, correct), (torch_loss, torch_correct) = (
-        engine.run(digits.x, digits.y, order, recipe.learning_rate, open_units(recipe, STEPS))
+        engine.run(digits.x, digits.y, order, recipe.learning_rate, dropout_mask(recipe, STEPS))
         for engine in engines
     )
     compiled, torched = (engine.network() for engine in engines)
@@ -82,7 +83,11 @@ def test_one_step_is_autograd_s(
     options: dict[str, Any], frozen: int, training_digits: Digits
 ) -> None:
     recipe = Recipe(learning_rate=0.1, **options)
-    start, digits, mask = initial_network(recipe), first(training_digits, 1), open_units(recipe, 1)
+    start, digits, mask = (
+        initial_network(recipe),
+        first(training_digits, 1),
+        dropout_mask(recipe, 1),
+    )
     gates = None if mask is None else mask / (1 - recipe.dropout)
     slopes, bias_slopes = gradients([*start.weights], [*start.biases], digits, gates)
     engine = CompiledEngine(start, recipe)
@@ -131,4 +136,4 @@ def test_the_network_is_a_copy(training_digits: Digits) -> None:
     ],
 )
 def test_what_it_covers(options: dict[str, Any], covered: bool) -> None:
-    assert CompiledEngine.covers(Recipe(**options)) is covered
+    assert Recipe(**options).reproducible is covered

@@ -78,10 +78,10 @@ def test_batches_and_optimizers_are_the_textbook_s(
 def test_dropout_gates_each_image_of_a_batch(training_digits: Digits) -> None:
     recipe = Recipe(batch_size=8, dropout=0.4, hidden=(20, 15))
     start, digits = initial_network(recipe), first(training_digits, 8)
-    open_units = np.random.default_rng(0).random((8, 35)) >= 0.4
-    slopes, _ = gradients([*start.weights], [*start.biases], digits, open_units / 0.6)
+    dropout_mask = np.random.default_rng(0).random((8, 35)) >= 0.4
+    slopes, _ = gradients([*start.weights], [*start.biases], digits, dropout_mask / 0.6)
     engine = TorchEngine(start, recipe)
-    engine.run(digits.x, digits.y, np.arange(8), 0.1, open_units)
+    engine.run(digits.x, digits.y, np.arange(8), 0.1, dropout_mask)
     for layer in range(3):
         expected = start.weights[layer] - 0.1 * slopes[layer]
         np.testing.assert_allclose(engine.network().weights[layer], expected, atol=1e-6)

@@ -1,0 +1,242 @@
+"""The training loop: batches in random order, epoch by epoch, member by member.
+
+The engines do the same steps. "compiled" (`core.training.compiled`) trains on one image at a time
+and skips what is multiplied by zero; "torch" (`core.training.pytorch`) does everything else.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.classifier import FloatArray, IntArray
+from core.data.mnist import Digits
+from core.networks import MLP, Ensemble, LoggedEpoch
+from core.recipe import Recipe
+from core.training.start import check_start, initial_network
+
+ENGINES = ("compiled", "torch")
+
+_IMAGES_A_RUN = 3000  # that an engine is given at once; after each run, progress is told
+
+
+class Engine(Protocol):
+    """A network in the making."""
+
+    def run(
+        self,
+        x: FloatArray,
+        y: IntArray,
+        order: IntArray,
+        learning_rate: float,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> tuple[float, int]:
+        """Train on the images in the given order, batch by batch.
+
+        Args:
+            x: `(N, 784)` float32 pixels.
+            y: `(N,)` labels.
+            order: `(M,)` rows of `x`, each as often as it is to be seen.
+            learning_rate: of each step.
+            mask: `(M, hidden units)`, the units that dropout keeps for each image; None without
+                dropout.
+
+        Returns:
+            The sum of the images' losses and the number of correct predictions, each before the
+            step that the image takes part in, and with dropout's mask.
+        """
+        ...
+
+    def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
+        """Return the sum of the losses and the number of correct predictions, without a step."""
+        ...
+
+    def network(self) -> MLP:
+        """Return a copy of the network as it is now."""
+        ...
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch: its numbers, and the networks at its end.
+
+    Attributes:
+        logged: the epoch's place in the training, its losses and its accuracies.
+        network: the member at the end of the epoch.
+        kept_member: what to keep of this member if training ends here: `network`, or with early
+            stopping the member of the epoch with the lowest validation loss.
+        kept_epoch: the epoch of `kept_member`, counted from 1.
+        earlier: what was kept of the ensemble's members before this one.
+    """
+
+    logged: LoggedEpoch
+    network: MLP
+    kept_member: MLP
+    kept_epoch: int
+    earlier: tuple[MLP, ...] = ()
+
+    @property
+    def kept(self) -> MLP | Ensemble:
+        """The network to keep if training ends here: the ensemble so far, or the one network."""
+        return Ensemble((*self.earlier, self.kept_member)) if self.earlier else self.kept_member
+
+
+def split(recipe: Recipe, training: Digits, test: Digits) -> tuple[Digits, Digits]:
+    """Return the images that a recipe learns from, and those that it is validated on.
+
+    Args:
+        recipe: says which digits, how many images, and how many held out.
+        training: all images there are to learn from.
+        test: images to validate on if the recipe holds none out.
+
+    Raises:
+        ValueError: there are too few images.
+    """
+    rng = recipe.random_stream("split")
+    known = np.flatnonzero(np.isin(training.y, recipe.digits))
+    if recipe.training_images or recipe.held_out:
+        known = rng.permutation(known)[: recipe.training_images or None]
+    learned, held_out = np.split(known, [max(0, len(known) - recipe.held_out)])
+    if not len(learned):
+        raise ValueError(f"held_out: of {len(known)} training images none is left to learn from")
+    if recipe.held_out:
+        validation = Digits(training.x[held_out], training.y[held_out])
+    else:
+        validation = of_digits(test, recipe.digits)
+    if len(learned) < len(training):
+        training = Digits(training.x[learned], training.y[learned])
+    return training, validation
+
+
+def of_digits(images: Digits, digits: tuple[int, ...]) -> Digits:
+    """Return the images of some digits only."""
+    wanted = np.isin(images.y, digits)
+    return images if wanted.all() else Digits(images.x[wanted], images.y[wanted])
+
+
+def train(
+    recipe: Recipe,
+    training: Digits,
+    validation: Digits,
+    *,
+    start: MLP | None = None,
+    engine: str | None = None,
+    on_progress: Callable[[int], object] = lambda images: None,
+) -> Generator[EpochReport, None, None]:
+    """Train a network by a recipe; close the generator to stop.
+
+    A recipe that is `Recipe.reproducible` gives the same network, bit for bit, on every processor
+    with the compiled engine. PyTorch makes no such promise.
+
+    Args:
+        recipe: the settings, the seed among them.
+        training: images to learn from (see `split`).
+        validation: images to evaluate on after each epoch. Nothing is learned from them, except
+            when to stop if the recipe has patience.
+        start: the network that `recipe.start` names.
+        engine: "compiled" or "torch"; None for the compiled one if it covers the recipe.
+        on_progress: told how many more images have been trained on, a few times a second.
+
+    Yields:
+        One report an epoch, of one member after the other.
+
+    Raises:
+        ValueError: no such engine, or one that doesn't cover the recipe; no training or
+            validation images; a start that is missing or of other layers.
+    """
+    if not len(training) or not len(validation):
+        raise ValueError("training and validation must hold at least one image each")
+    earlier: tuple[MLP, ...] = ()
+    for member in range(1, recipe.members + 1):
+        own = replace(recipe, seed=recipe.seed + member - 1)
+        learner = _engine(own, start, engine)
+        for report in _train_one(own, member, learner, training, validation, on_progress):
+            yield replace(report, earlier=earlier)
+        earlier = *earlier, report.kept_member
+
+
+def _train_one(
+    recipe: Recipe,
+    member: int,
+    learner: Engine,
+    training: Digits,
+    validation: Digits,
+    on_progress: Callable[[int], object],
+) -> Generator[EpochReport, None, None]:
+    """Train one member."""
+    order_rng, dropout_rng, augmentation_rng = map(
+        recipe.random_stream, ("order", "dropout", "augmentation")
+    )
+    size = max(1, _IMAGES_A_RUN // recipe.batch_size) * recipe.batch_size
+    best: EpochReport | None = None
+    for epoch in range(1, recipe.epochs + 1):
+        order = order_rng.permutation(len(training))
+        loss, correct = 0.0, 0
+        for first in range(0, len(order), size):
+            rows = order[first : first + size]
+            done = len(rows)
+            x, y = training.x, training.y
+            mask = _mask(recipe, done, dropout_rng)
+            if recipe.augmented:
+                from core.training.augmentation import augment
+
+                x, y = augment(x[rows], recipe, augmentation_rng), y[rows]
+                rows = np.arange(done)
+            more_loss, more_correct = learner.run(x, y, rows, recipe.learning_rate_in(epoch), mask)
+            loss += more_loss
+            correct += more_correct
+            on_progress(done)
+        try:
+            network = learner.network()
+        except ValueError:  # a network must not hold NaN
+            raise ValueError(
+                f"training diverged in epoch {epoch}: the weights grew beyond all bounds; "
+                "a smaller learning_rate helps"
+            ) from None
+        validation_loss, validation_correct = learner.evaluate(validation.x, validation.y)
+        logged = LoggedEpoch(
+            member=member,
+            epoch=epoch,
+            train_loss=loss / len(order),
+            train_accuracy=correct / len(order),
+            validation_loss=validation_loss / len(validation),
+            validation_accuracy=validation_correct / len(validation),
+        )
+        report = EpochReport(logged, network, kept_member=network, kept_epoch=epoch)
+        if recipe.patience:
+            if best is None or logged.validation_loss < best.logged.validation_loss:
+                best = report
+            report = replace(report, kept_member=best.network, kept_epoch=best.kept_epoch)
+        yield report
+        if best is not None and epoch - best.kept_epoch >= recipe.patience:
+            return
+
+
+def _mask(recipe: Recipe, images: int, rng: np.random.Generator) -> NDArray[np.bool_] | None:
+    """Draw the hidden units that dropout keeps, `(images, hidden units)`; None without dropout."""
+    if not recipe.dropout:
+        return None
+    draws = rng.random((images, sum(recipe.hidden)), np.float32)
+    mask: NDArray[np.bool_] = draws >= recipe.dropout
+    return mask
+
+
+def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
+    """Return the engine of that name at the start of a run. Each brings a compiler: import late."""
+    if name not in (None, *ENGINES):
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {name!r}")
+    if (start is None) == bool(recipe.start):
+        raise ValueError(f"start must be the network that the recipe names: {recipe.start!r}")
+    network = start or initial_network(recipe)
+    check_start(network, recipe)
+    if name == "compiled" and not recipe.reproducible:
+        raise ValueError("engine: the compiled one is for plain SGD with batch_size 1; take torch")
+    if name == "torch" or not recipe.reproducible:
+        from core.training.pytorch import TorchEngine
+
+        return TorchEngine(network, recipe)
+    from core.training.compiled import CompiledEngine
+
+    return CompiledEngine(network, recipe)

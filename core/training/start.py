@@ -1,0 +1,49 @@
+"""What a training starts from: fresh weights, or a network that is there already."""
+
+import numpy as np
+
+from core.classifier import FloatArray
+from core.networks import LIBRARY, MLP
+from core.recipe import Recipe
+
+
+def initial_network(recipe: Recipe) -> MLP:
+    """Return the untrained network: uniform in ±1/√inputs, as torch.nn.Linear starts."""
+    rng = recipe.random_stream("initial weights")
+
+    def uniform(bound: float, shape: tuple[int, ...]) -> FloatArray:
+        # Not rng.uniform, whose product and sum a compiler may fuse.
+        return (bound * (2 * rng.random(shape) - 1)).astype(np.float32)
+
+    weights, biases = [], []
+    for inputs, outputs in zip(recipe.sizes[:-1], recipe.sizes[1:], strict=True):
+        bound = 1 / np.sqrt(inputs)
+        weights.append(uniform(bound, (inputs, outputs)))
+        biases.append(uniform(bound, (outputs,)))
+    return MLP(tuple(weights), tuple(biases))
+
+
+def load_start(recipe: Recipe) -> MLP | None:
+    """Read the network that a recipe starts from; return None for a fresh start.
+
+    Raises:
+        ValueError: there is no such network, it is an ensemble, or it has other layers.
+    """
+    if not recipe.start:
+        return None
+    network, _ = LIBRARY.load(recipe.start)
+    if not isinstance(network, MLP):
+        raise ValueError(f"start: {recipe.start} is an ensemble; start from a single network")
+    check_start(network, recipe)
+    return network
+
+
+def check_start(network: MLP, recipe: Recipe) -> None:
+    """Raise unless a network has the recipe's layers.
+
+    Raises:
+        ValueError: its layers are others; the message names both.
+    """
+    if network.sizes != recipe.sizes:
+        own, wanted = ("-".join(map(str, sizes)) for sizes in (network.sizes, recipe.sizes))
+        raise ValueError(f"start: {recipe.start} has the layers {own}, the recipe {wanted}")

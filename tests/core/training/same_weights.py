@@ -1,0 +1,80 @@
+"""Short trainings by every reproducible preset; print one SHA-256 of everything they compute.
+
+The test beside this file runs it in processes that compile for other processors.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numba as nb
+import numpy as np
+
+from core.data import mnist
+from core.data.mnist import Digits
+from core.networks import MLP
+from core.recipe import PRESETS, Recipe
+from core.training import EpochReport, split, train
+
+STEPS = 3000
+
+
+def short(recipe: Recipe) -> Recipe:
+    """The recipe for 3,000 steps in at least three epochs; an ensemble keeps two members."""
+    images = min(recipe.training_images or 1000, 1000)
+    held_out = min(recipe.held_out, 300)
+    return replace(
+        recipe,
+        training_images=images + held_out,
+        held_out=held_out,
+        epochs=STEPS // images,
+        members=min(recipe.members, 2),
+        patience=min(recipe.patience, 1),
+    )
+
+
+def reports() -> Iterator[tuple[str, EpochReport]]:
+    """Every epoch of every preset, in the presets' order."""
+    training, test = mnist.load("train"), mnist.load("test")
+    few = Digits(test.x[:500], test.y[:500])
+    trained: dict[str, MLP] = {}
+    for preset, recipe in PRESETS.items():
+        if recipe.reproducible:
+            own = short(recipe)
+            start = trained.get(own.start)
+            for report in train(own, *split(own, training, few), start=start):
+                trained[preset] = report.network
+                yield preset, report
+
+
+def digest() -> str:
+    """Of all weights, biases, losses and accuracies."""
+    sha = hashlib.sha256()
+    for preset, report in reports():
+        sha.update(preset.encode())
+        for array in report.network.weights + report.network.biases:
+            sha.update(array.astype("<f4").tobytes())
+        logged = report.logged
+        losses = (logged.train_loss, logged.validation_loss)
+        accuracies = (logged.train_accuracy, logged.validation_accuracy)
+        sha.update(np.array(losses + accuracies, "<f8").tobytes())
+    return sha.hexdigest()
+
+
+@nb.njit(fastmath=True)
+def careless_sum(x):  # type: ignore[no-untyped-def]
+    """The control: a sum that the compiler may order as it likes."""
+    total = np.float32(0)
+    for value in x:
+        total += value * value
+    return total
+
+
+def main() -> None:
+    """Print the digest and the control's sum."""
+    x = np.random.default_rng(0).random(1001, np.float32)
+    print(digest(), float(careless_sum(x)).hex())
+
+
+if __name__ == "__main__":
+    main()
