@@ -5,12 +5,13 @@ import streamlit as st
 from pages.parts.failures import failures_explained
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
-# Streamlit leaves six empty lines above a page; on a projector they are wanted below.
+# Streamlit leaves six empty lines above a page. On a projector every line counts.
 st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
 page = st.navigation(
     [
         st.Page("pages/attack/draw.py", title="Draw", default=True),
-        # Each of these needs a file of its name in pages/, for the first visit after a start.
+        # Each of these needs a file in pages/ for the first visit after a start. Streamlit ignores
+        # the number before a file's name; without it, tools would take test_set.py for a test.
         st.Page("pages/attack/whole_test_set.py", title="Test set", url_path="test_set"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),

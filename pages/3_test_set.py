@@ -1,4 +1,4 @@
-"""Streamlit looks into this folder on the first visit after a start; app.py knows the way."""
+"""Streamlit runs this file in place of app.py on the first visit after a start."""
 
 import runpy
 from pathlib import Path

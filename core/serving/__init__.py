@@ -1,1 +1,4 @@
-"""One computation for all who ask."""
+"""What serves a class: long work runs once, in the background, for all who ask.
+
+`jobs` is the mechanism. A `core.serving.server.Server` holds what the sessions of a server share.
+"""

@@ -1,4 +1,4 @@
-"""Long computations that many people may ask for: each runs once, and its result is kept."""
+"""The one mechanism for long work: each computation runs once for all who ask for it."""
 
 import logging
 import math
@@ -6,51 +6,86 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-WAITING, RUNNING, DONE, ENDED, FAILED = "waiting", "running", "done", "ended", "failed"
-_UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
+WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
+UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
+
+T = TypeVar("T")
 
 
-class _UnwatchedError(Exception):
-    """Raised inside a computation that nobody looks at any more."""
+class StoppedError(Exception):
+    """Raised inside a computation that is to end early; the message says why.
+
+    Work that has a partial result catches it and returns that result.
+    """
+
+
+class LineFullError(ValueError):
+    """Too many computations are waiting."""
+
+
+class Tell(Protocol):
+    """What a computation calls again and again while it works."""
+
+    def __call__(self, share: float, so_far: Any = None, /) -> None:
+        """Report the share that is done, in [0, 1], and what there is to show so far.
+
+        Raises:
+            StoppedError: the computation was stopped, or nobody watches it any more.
+        """
+        ...
+
+
+Work = Callable[[Tell], Any]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a computation stands.
+    """The state of a computation.
 
     Attributes:
-        state: WAITING, RUNNING, DONE, ENDED (nobody looked at it any more) or FAILED.
-        share: how much of it is done, in [0, 1].
-        result: what it returned, once it is DONE.
-        error: why it FAILED, as a sentence.
+        state: WAITING, RUNNING, DONE, STOPPED (by somebody, or because nobody watched) or FAILED.
+        share: the share that is done, in [0, 1].
+        result: what the work returned; before that, what it had to show so far.
+        error: one sentence on why it FAILED, or STOPPED before its end.
+        ahead: how many computations come before it while it is WAITING.
     """
 
     state: str
     share: float = 0.0
     result: Any = None
     error: str = ""
+    ahead: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the state is final."""
+        return self.state in (DONE, STOPPED, FAILED)
 
 
 @dataclass(eq=False)
 class _Job:
     """A computation, as `Jobs` keeps it."""
 
-    work: Callable[[Callable[[float], None]], Any]
-    looks: dict[Hashable, float]  # by who looked, when last
-    progress: Progress = Progress(WAITING)
+    work: Work
+    number: int  # its place in the order of arrival
+    progress: Progress
+    looks: dict[Hashable, float] = field(default_factory=dict)  # until when each person looks
+    stop: bool = False
+    stopped: str | None = None  # why it was told to end
     over: threading.Event = field(default_factory=threading.Event)
+    future: "Future[None] | None" = None
 
 
 class Jobs:
-    """Computations by their keys, for all sessions.
+    """Computations by key, shared by all sessions.
 
-    One that several people ask for runs once. It goes on as long as somebody looks at it; who
-    wants it no more just looks away, and takes it from nobody. The results of the last ones
-    are kept. Without its owner, a `Jobs` that nobody holds any more, it ends too.
+    A computation that several people ask for runs once, for as long as at least one of them looks.
+    Anybody who knows its key can stop it. The most recent results are kept. When the `Jobs` itself
+    is garbage, its computations end.
     """
 
     def __init__(
@@ -58,134 +93,240 @@ class Jobs:
         *,
         most_kept: int,
         workers: ThreadPoolExecutor | None = None,
-        unwatched_seconds: float = _UNWATCHED_SECONDS,
+        most_waiting: float = math.inf,
+        unwatched_seconds: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start without any.
+        """Start empty.
 
         Args:
-            most_kept: how many results are kept; the one that was looked at least recently goes.
-            workers: the threads that the computations run in, one after the other in each; several
-                `Jobs` may share them. None for two of its own.
-            unwatched_seconds: after so long without a look, a computation ends.
-            clock: the seconds that pass.
+            most_kept: how many results to keep; the least recently looked at go first.
+            workers: the threads to run in, first come, first served. Several `Jobs` may share
+                them. None for two threads of its own.
+            most_waiting: how many computations may wait.
+            unwatched_seconds: a computation ends when nobody has looked for so long; None for
+                `UNWATCHED_SECONDS`.
+            clock: returns seconds, as `time.monotonic`.
         """
         self._most_kept = most_kept
+        self._most_waiting = most_waiting
+        if unwatched_seconds is None:
+            unwatched_seconds = UNWATCHED_SECONDS
         self._unwatched_seconds = unwatched_seconds
         self._clock = clock
-        self._jobs: dict[Hashable, _Job] = {}
+        self._jobs: dict[Hashable, _Job] = {}  # the most recently looked at is the last
+        self._count = 0
         self._lock = threading.Lock()
         self._workers = workers or ThreadPoolExecutor(2, thread_name_prefix="jobs")
 
     def ask(
         self,
         key: Hashable,
-        work: Callable[[Callable[[float], None]], Any],
+        work: Work,
         *,
         wait: float = 0.0,
         who: Hashable = None,
+        so_far: Any = None,
     ) -> Progress:
-        """Look at a computation, which begins where nobody has asked for it yet.
+        """Look at a computation, and begin it if it is not there.
 
         Args:
-            key: what stands for the computation and everything it depends on.
-            work: is given a function to tell the share that is done, in [0, 1], again and again;
-                that function raises what ends the work once nobody looks any more.
-            wait: seconds to wait for the result, if need be.
-            who: looks, for `leave` to know.
+            key: stands for the computation and everything that it depends on.
+            work: the computation; it must call the `Tell` that it is given again and again.
+            wait: seconds to wait for the result; one who waits is looking.
+            who: the person who looks, for `leave`.
+            so_far: what there is to show before the work begins.
+
+        Raises:
+            LineFullError: too many computations are waiting.
         """
         with self._lock:
-            job = self._jobs.pop(key, None)
-            if job is None or self._to_begin_again(job):
-                job = _Job(work, {who: self._clock()})
-                self._workers.submit(_run, job, weakref.ref(self))
-            job.looks = {**job.looks, who: self._clock()}
-            self._jobs[key] = job  # the last one in the dictionary is the last one looked at
-            self._forget_old()
+            job = self._jobs.get(key)
+            if job is None or self._came_to_nothing(job):
+                job = self._begin(key, work, so_far, who)
+            self._look(key, job, who, wait)
         if wait:
             job.over.wait(wait)
-        return job.progress
+            with self._lock:
+                if who in job.looks:
+                    job.looks = {**job.looks, who: self._clock()}
+        return self._progress_of(job)
 
-    def leave(self, key: Hashable, *, who: Hashable = None) -> None:
-        """Say that one looks no more: unless others do, the computation ends at once."""
+    def look(self, key: Hashable, *, who: Hashable = None) -> Progress | None:
+        """Look at a computation that was begun before; None for an unknown key."""
         with self._lock:
             job = self._jobs.get(key)
-            if job is not None:
-                job.looks = {each: when for each, when in job.looks.items() if each != who}
+            if job is None:
+                return None
+            self._look(key, job, who)
+        return self._progress_of(job)
 
-    def _to_begin_again(self, job: _Job) -> bool:
-        """Whether a job came to nothing; who stays with a failed one is told why it failed."""
-        state = job.progress.state
-        return state == ENDED or (state == FAILED and self.unwatched(job))
+    def leave(self, key: Hashable, *, who: Hashable = None) -> None:
+        """Stop looking; the computation ends at once unless others look."""
+        with self._lock:
+            if job := self._jobs.get(key):
+                job.looks = {other: when for other, when in job.looks.items() if other != who}
 
-    def unwatched(self, job: _Job) -> bool:
-        """Whether nobody has looked at a job for too long."""
+    def stop(self, key: Hashable) -> None:
+        """End a computation, whoever looks; nothing happens to one that is unknown or has ended."""
+        with self._lock:
+            if job := self._jobs.get(key):
+                job.stop = True
+                if job.future is not None and job.future.cancel():
+                    _end(job, STOPPED, error="It was stopped before it began.")
+
+    def reason_to_stop(self, job: _Job) -> str | None:
+        """Why a job should end early, as a sentence; None if it should go on."""
+        if job.stop:
+            return "It was stopped."
         last = max(job.looks.values(), default=-math.inf)
-        return self._clock() - last > self._unwatched_seconds
+        if self._clock() - last > self._unwatched_seconds:
+            return "It ended because nobody was looking at it any more."
+        return None
 
-    def _forget_old(self) -> None:
-        """Let go of the results beyond the number that is kept, and of what came to nothing."""
-        over = [key for key, job in self._jobs.items() if job.over.is_set()]
-        for key in over[: max(0, len(over) - self._most_kept)]:
-            del self._jobs[key]
+    def _begin(self, key: Hashable, work: Work, so_far: Any, who: Hashable) -> _Job:
+        """Put a new job at the end of the line."""
+        waiting = sum(job.progress.state == WAITING for job in self._jobs.values())
+        if waiting >= self._most_waiting:
+            raise LineFullError(f"{waiting} others are waiting already; try again later.")
+        self._count += 1
+        job = _Job(work, self._count, Progress(WAITING, result=so_far), {who: self._clock()})
+        self._jobs[key] = job
+        ended = [key for key, job in self._jobs.items() if job.over.is_set()]
+        for old in ended[: max(0, len(ended) - self._most_kept)]:
+            del self._jobs[old]
+        job.future = self._workers.submit(_run, job, weakref.ref(self))
+        return job
+
+    def _look(self, key: Hashable, job: _Job, who: Hashable, wait: float = 0.0) -> None:
+        """Write down that somebody looks, and for how long."""
+        job.looks = {**job.looks, who: self._clock() + wait}
+        self._jobs[key] = self._jobs.pop(key)
+
+    def _came_to_nothing(self, job: _Job) -> bool:
+        """Whether to begin a job again. Whoever stays with a failed one is told why it failed."""
+        state = job.progress.state
+        return state == STOPPED or (state == FAILED and self.reason_to_stop(job) is not None)
+
+    def _progress_of(self, job: _Job) -> Progress:
+        """The job's progress with its place in the line."""
+        progress = job.progress
+        if progress.state != WAITING:
+            return progress
+        with self._lock:
+            jobs = list(self._jobs.values())
+        ahead = sum(not other.over.is_set() and other.number < job.number for other in jobs)
+        return replace(progress, ahead=ahead)
 
 
 @dataclass(frozen=True, eq=False)
 class Computation:
-    """What to ask a `Jobs` for; nothing begins before somebody looks.
+    """What to ask a `Jobs` for. It begins with the first look.
 
     Attributes:
         jobs: runs it.
         key, work, who: as in `Jobs.ask`.
-        finish: from what the work returned to the result; quick enough for every look.
+        finish: turns what the work returned into the result; called at every look.
     """
 
     jobs: Jobs
     key: Hashable
-    work: Callable[[Callable[[float], None]], Any]
+    work: Work
     who: Hashable = None
     finish: Callable[[Any], Any] = lambda result: result
 
     def look(self, *, wait: float = 0.0) -> Progress:
-        """Where it stands, after `wait` seconds if need be."""
+        """Return the progress, after waiting up to `wait` seconds for the result."""
         progress = self.jobs.ask(self.key, self.work, wait=wait, who=self.who)
         if progress.state == DONE:
             return replace(progress, result=self.finish(progress.result))
         return progress
 
     def leave(self) -> None:
-        """As in `Jobs.leave`."""
+        """Stop looking, as in `Jobs.leave`."""
         self.jobs.leave(self.key, who=self.who)
 
 
-def _run(job: _Job, owner: "weakref.ref[Jobs]") -> None:
-    """A worker's turn with a job, to its end."""
+class Cache:
+    """Values by key, each made once, in the thread of whoever asks first; the others wait."""
 
-    def tell(share: float) -> None:
+    def __init__(self, most_kept: int) -> None:
+        """Start empty; keep the `most_kept` most recently used values."""
+        self._most_kept = most_kept
+        self._values: dict[Hashable, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return a key's value; what `make` raises is raised here and not kept."""
+        with self._lock:
+            new = key not in self._values
+            future: Future[T] = Future() if new else self._values.pop(key)
+            self._values[key] = future
+            if len(self._values) > self._most_kept:
+                del self._values[next(iter(self._values))]
+        if new:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    self._values.pop(key, None)
+                future.set_exception(error)
+        return future.result()
+
+
+def in_shares(tell: Tell, total: int) -> Callable[[int], None]:
+    """Return a function that takes how many more of `total` are done, and tells the share."""
+    done = 0
+
+    def more(count: int) -> None:
+        nonlocal done
+        done += count
+        tell(min(done / total, 1.0))
+
+    return more
+
+
+def _run(job: _Job, owner: "weakref.ref[Jobs]") -> None:
+    """Run a job in a worker's thread."""
+
+    def tell(share: float, so_far: Any = None, /) -> None:
         jobs = owner()
-        if jobs is None or jobs.unwatched(job) or _interpreter_ends():
-            raise _UnwatchedError
-        job.progress = Progress(RUNNING, share)
+        if jobs is None or _interpreter_ends():
+            job.stopped = "The server was shut down."
+        else:
+            job.stopped = jobs.reason_to_stop(job)
+        if job.stopped is not None:
+            raise StoppedError(job.stopped)
+        result = job.progress.result if so_far is None else so_far
+        job.progress = Progress(RUNNING, share, result)
 
     try:
         tell(0.0)
-        job.progress = Progress(DONE, 1.0, job.work(tell))
-    except _UnwatchedError:
-        job.progress = Progress(ENDED)
+        result = job.work(tell)
+    except StoppedError as error:
+        _end(job, STOPPED, error=str(error))
     except ValueError as error:
-        job.progress = Progress(FAILED, error=str(error))
+        _end(job, FAILED, error=str(error))
     except Exception:
         if _interpreter_ends():
             return  # the threads that the computation needs are gone
         logging.getLogger(__name__).exception("A computation failed")
-        job.progress = Progress(
-            FAILED, error="The computation failed on our side; the server's log says why."
-        )
+        _end(job, FAILED, error="The computation failed on our side; the server's log says why.")
+    else:
+        if job.stopped is None:
+            _end(job, DONE, share=1.0, result=result)
+        else:
+            _end(job, STOPPED, result=result, error="" if job.stop else job.stopped)
+
+
+def _end(job: _Job, state: str, **changes: Any) -> None:
+    """Set a job's final progress."""
+    job.progress = replace(job.progress, state=state, **changes)
     job.over.set()
 
 
 def _interpreter_ends() -> bool:
-    """Whether the server is going down, which waits for computations: no thread can be begun."""
+    """Whether the server is shutting down: then no thread can be started."""
     try:
         with ThreadPoolExecutor(1) as probe:
             probe.submit(int)

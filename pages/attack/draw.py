@@ -1,19 +1,20 @@
 """Draw: a digit, an attack, and a live ε under which the prediction flips."""
 
-import numpy as np
 import streamlit as st
 
-from core.attacks import BY_TITLE, METHODS, Method
+from core.attacks import BY_TITLE, Method
 from core.evaluation.path import AttackPath
 from core.losses import softmax
 from core.measures import logits
 from core.presentation import words
 from core.presentation.charts import probabilities_along
-from pages.parts.address import one_of, put_in_address, start_from_address
-from pages.parts.digit_path import follow
+from core.serving.networks import ServedNetwork
+from pages.parts.address import nearest_of, one_of, put_in_address
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
-from pages.parts.networks import ChosenNetwork, chosen_network, show_network_choice
+from pages.parts.networks import chosen_network, show_network_choice
+from pages.parts.server import server
+from pages.parts.state import ATTACK, EPSILON, MODEL, SOURCE, TARGET
 from pages.parts.subject import (
     DRAW,
     Subject,
@@ -31,24 +32,24 @@ ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
-grey levels. Of an attack in the **L2 norm** ε bounds the root of the sum of all pixels' squared
-changes, so that one pixel may change much where others stay. Other attacks have no ε but look for
-the smallest change that flips the prediction; there the slider runs the **way** from the digit to
-what they have found.
+grey levels. For an attack in the **L2 norm**, ε limits the square root of the sum of all pixels'
+squared changes, so one pixel may change a lot if others stay the same. Some attacks have no ε. They
+look for the smallest change that flips the prediction, and the slider moves along the straight
+**way** from the digit to the image that they have found.
 
 {}
 
-So it is not the size of a change that fools a network, but its direction. *Towards* has the
-attack aim for one digit rather than for whichever is nearest. The network called *report* is a
-small one: 784 pixels, two layers of 128 and 64 units, ten digits, trained on MNIST.
-""".format("\n".join(f"- **{method.title}**: {method.summary}" for method in METHODS.values()))
+A network is fooled by the direction of a change, not by its size. With *Towards*, the attack aims
+for one digit instead of the nearest one. The network called *report* is small: 784 pixels, two
+layers of 128 and 64 units, ten digits, trained on MNIST.
+""".format("\n".join(f"- **{method.title}**: {method.summary}" for method in BY_TITLE.values()))
 
 
 def main() -> None:
-    """The page: its choices, and the digit under attack."""
-    start_from_address("attack", parse=one_of(list(BY_TITLE)), default="FGSM")
-    start_from_address("epsilon", parse=budget_in, default=0.0)
-    start_from_address("target", parse=one_of(TARGETS), default=ANY_OTHER)
+    """Show the page: its choices, and the digit under attack."""
+    ATTACK.start(parse=one_of(list(BY_TITLE)), default="FGSM")
+    EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0)
+    TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
     with left:
@@ -61,9 +62,9 @@ def main() -> None:
 
 @st.fragment
 def show_digit_under_attack() -> None:
-    """The digit and what becomes of it, all that a stroke has run again.
+    """Show the digit and the attack on it: everything that a new stroke changes.
 
-    What is sent early is seen early: the prediction before the attack, that before the rest.
+    What is sent first is seen first: the prediction, then the attack, then the rest.
     """
     with failures_explained("Draw"):
         left, right = st.columns(COLUMNS, gap="large")
@@ -88,21 +89,21 @@ def show_digit_under_attack() -> None:
                 show_explanation()
         put_in_address(
             {
-                "model": chosen.name if chosen else None,
-                "attack": st.session_state["attack"],
-                "target": None if target_wanted() is None else str(target_wanted()),
-                "epsilon": f"{st.session_state['epsilon']:.3f}",
+                MODEL: chosen.name if chosen else None,
+                ATTACK: ATTACK.get(),
+                TARGET: None if target_wanted() is None else str(target_wanted()),
+                EPSILON: f"{EPSILON.get():.3f}",
             }
         )
 
 
-def show_prediction(subject: Subject | None, chosen: ChosenNetwork | None) -> int | None:
-    """What the network sees in the digit, at a glance while one draws; returns the digit it sees.
+def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> int | None:
+    """Show what the network sees while one draws; return the digit it sees.
 
-    It is one line, as is what stands in its place before, so that what is below stays where it is.
+    It is always one line, also before there is a digit: what is below keeps its place.
     """
     if subject is None:
-        if st.session_state["source"] == DRAW:
+        if SOURCE.get() == DRAW:
             st.text("Nothing drawn yet.")
         return None
     if chosen is None:
@@ -113,55 +114,54 @@ def show_prediction(subject: Subject | None, chosen: ChosenNetwork | None) -> in
 
 
 def show_how_to_begin() -> None:
-    """What there is to do while there is no digit."""
+    """Say what to do while there is no digit."""
     st.info(
-        "Draw a digit, take one of MNIST's test digits, or upload a picture of one. "
-        "What the network sees in it, and how to make it see another, appears here."
+        "Draw a digit, take one of MNIST's test digits, or upload a picture of one. What the "
+        "network sees in it, and how an attack changes that, appears here."
     )
     st.markdown(EXPLANATION)
 
 
-def explore(subject: Subject, chosen: ChosenNetwork, label: int) -> AttackPath:
-    """The live ε on a digit's path under the chosen attack; returns the path."""
+def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
+    """Show the live ε along a digit's path under the chosen attack; return the path."""
     method, target = method_chosen(), target_wanted()
     if target == label:
         st.write(
             f"It is meant to be {words.with_article(label)} already, "
-            "so the attack is towards any other digit."
+            "so the attack aims for any other digit."
         )
         target = None
-    path = follow(
-        chosen.network, chosen.name, chosen.version, method.name, subject.x.tobytes(), label, target
-    )
-    st.session_state["epsilon"] = epsilon_explorer(
+    path = server().evaluations.path(chosen, method, subject.x, label, target)
+    epsilon = epsilon_explorer(
         path,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
         sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),
-        start=st.session_state["epsilon"],
+        start=EPSILON.get(),
         key="explorer",
     )
+    EPSILON.set(epsilon)
     return path
 
 
 def method_chosen() -> Method:
-    """The attack that is chosen."""
-    return BY_TITLE[st.session_state["attack"]]
+    """Return the chosen attack."""
+    return BY_TITLE[ATTACK.get()]
 
 
 def target_wanted() -> int | None:
-    """The digit to attack towards; None for any other, which is all that some attacks know."""
-    target = st.session_state["target"]
+    """Return the digit to aim for; None for any other, and for attacks that can't aim."""
+    target = TARGET.get()
     return int(target) if target != ANY_OTHER and method_chosen().targeted else None
 
 
 def show_attack_choice() -> None:
-    """The widgets that decide the attack and its target."""
+    """Show the widgets for the attack and its target."""
     method = method_chosen()
     st.selectbox(
         "Attack",
         list(BY_TITLE),
-        key="attack",
+        key=ATTACK.key,
         persist_state="session",
         help=method.summary,
         width=220,
@@ -169,7 +169,7 @@ def show_attack_choice() -> None:
     st.selectbox(
         "Towards",
         TARGETS,
-        key="target",
+        key=TARGET.key,
         persist_state="session",
         help="The digit that the image is to become"
         + ("." if method.targeted else f"; {method.title} can't aim for one."),
@@ -179,30 +179,22 @@ def show_attack_choice() -> None:
 
 
 def show_chart(path: AttackPath) -> None:
-    """The probabilities over ε, sent to whoever opens them."""
+    """Show the probabilities over ε to those who open the chart."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
     if chart.open:
         figure = probabilities_along(
             path,
-            epsilon=st.session_state["epsilon"],
+            epsilon=EPSILON.get(),
             axis=AXES[method_chosen().scale.name]["name"],
         )
         chart.plotly_chart(figure, config={"displayModeBar": False})
 
 
 def show_explanation() -> None:
-    """What ε and the attacks are, sent to whoever opens it."""
+    """Explain ε and the attacks to those who open the explanation."""
     explanation = st.expander("What is happening here?", key="explanation", on_change="rerun")
     if explanation.open:
         explanation.markdown(EXPLANATION)
-
-
-def budget_in(text: str) -> float:
-    """The nearest of the budgets of the attack's slider."""
-    budget = float(text)
-    if not np.isfinite(budget):
-        raise ValueError(text)
-    return method_chosen().scale.nearest(budget)
 
 
 main()

@@ -1,11 +1,9 @@
-"""Report: the course report, line by line, beside what is measured on a network."""
+"""Report: the course report, line by line, beside measurements of a network."""
 
 import re
-from collections.abc import Callable
 
 import streamlit as st
 
-from core.data import mnist
 from core.presentation.course_report import (
     Block,
     Chart,
@@ -16,57 +14,52 @@ from core.presentation.course_report import (
     sections,
     to_html,
 )
-from core.serving.jobs import DONE, FAILED, Progress
+from core.serving.jobs import DONE, FAILED, Computation
 from pages.parts import downloads
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_columns
 from pages.parts.failures import failures_explained
 from pages.parts.networks import chosen_network, show_network_choice
-from pages.parts.reports import look, training_digits
-from pages.parts.subject import test_digits
+from pages.parts.server import server, who
+from pages.parts.state import MODEL
 from pages.parts.tables import show_table
-
-AT_ONCE = 0.5  # seconds that the page waits before it shows how far the measurement is
+from pages.parts.trainings import show_accuracies
 
 
 def main() -> None:
-    """The page."""
+    """Show the page."""
     st.markdown("#### The course report, line by line")
     show_network_choice()
     chosen = chosen_network()
     if chosen is None:
         return
-    put_in_address({"model": chosen.name})
-    try:
-        train, test = training_digits(), test_digits()
-    except mnist.DataFileError as error:
-        st.error(str(error))
-        return
+    put_in_address({MODEL: chosen.name})
     st.caption(
-        "The course report is a student's, on network and system security, of April 2024. Its "
-        "figures stand beside those that this program measures on the network that is chosen."
+        "A student wrote the course report in April 2024, for a course on network and system "
+        "security. Its figures stand beside those measured here on the chosen network."
     )
-    progress = look(chosen, train, test, wait=AT_ONCE)
+    progress, computation = server().measurements.report_to_show(chosen, who=who())
     if progress.state == DONE:
         show(progress.result, chosen.name)
     elif progress.state == FAILED:
         st.error(progress.error)
     else:
-        show_waiting(lambda: look(chosen, train, test))
+        show_waiting(computation)
+        show_accuracies(chosen.card)
 
 
 @st.fragment(run_every=1.0)
-def show_waiting(ask: Callable[[], Progress]) -> None:
-    """How far the measurement is; the page runs again when it is done."""
+def show_waiting(computation: Computation) -> None:
+    """Show the progress of the measurement; rerun the page when it is done."""
     with failures_explained("Report"):
-        progress = ask()
+        progress = computation.look()
         if progress.state in (DONE, FAILED):
             st.rerun()
-        st.progress(progress.share, "All test images are being attacked; this takes some seconds …")
+        st.progress(progress.share, "Attacking all test images. This takes some seconds …")
 
 
 def show(findings: Findings, name: str) -> None:
-    """The report's sections, and the file that holds them all."""
+    """Show the report's sections, and a button for the file that holds them all."""
     downloads.html(
         "The whole page as one HTML file",
         lambda: to_html(findings, name=name),
@@ -80,7 +73,7 @@ def show(findings: Findings, name: str) -> None:
 
 
 def show_block(block: Block, *, key: str) -> None:
-    """A paragraph, a table, a chart, or a row of pictures."""
+    """Show a paragraph, a table, a chart, or a row of pictures."""
     if isinstance(block, Text):
         st.markdown(block.text)
     elif isinstance(block, Table):
@@ -96,7 +89,7 @@ def show_block(block: Block, *, key: str) -> None:
     elif isinstance(block, Gallery):
         show_columns(
             [
-                # In a narrow column a caption must be free to break anywhere.
+                # In a narrow column a caption must be able to break anywhere.
                 (
                     [(picture.pixels, picture.alt) for picture in pictures],
                     caption.replace("\N{NO-BREAK SPACE}", " "),
@@ -108,13 +101,13 @@ def show_block(block: Block, *, key: str) -> None:
 
 
 def file_name(caption: str) -> str:
-    """The first words of a caption, as they may stand in the name of a file."""
+    """Return a file name made of a caption's first words."""
     words = re.findall(r"[a-z0-9]+", re.split("[,;(]", caption.lower())[0])
     return "-".join(words)
 
 
 def plain(cell: str) -> str:
-    """A cell without the signs that are only for the eye, for those who compute with it."""
+    """Return a cell with plain spaces and minus signs, for other programs to read."""
     return cell.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
 
 

@@ -1,32 +1,17 @@
-"""The page's address: it holds what is chosen, so that a page can be shared by its link."""
+"""The page's address holds the settings: a link brings them back."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import ArrayLike
 
-T = TypeVar("T")
-
-
-def start_from_address(key: str, *, parse: Callable[[str], T], default: T) -> None:
-    """Give a widget its first value in a session: what the address says of it, else the default.
-
-    Args:
-        key: the widget's key, and the parameter's name.
-        parse: from the parameter's text to a value; raises ValueError for one that makes no sense,
-            which then counts as absent.
-        default: the value without a parameter.
-    """
-    if key in st.session_state:
-        return
-    try:
-        st.session_state[key] = parse(st.query_params[key])
-    except (KeyError, ValueError):
-        st.session_state[key] = default
+from pages.parts.state import Setting
 
 
-def one_of(options: list[str]) -> Callable[[str], str]:
-    """A parser that takes one of the options only."""
+def one_of(options: Sequence[str]) -> Callable[[str], str]:
+    """Return a parser that accepts the options alone."""
 
     def parse(text: str) -> str:
         if text not in options:
@@ -36,13 +21,26 @@ def one_of(options: list[str]) -> Callable[[str], str]:
     return parse
 
 
-def put_in_address(settings: Mapping[str, str | None]) -> None:
-    """Have the address hold the settings that are not None, and no others of these names.
+def nearest_of(budgets: ArrayLike) -> Callable[[str], float]:
+    """Return a parser of a number that takes the nearest of the budgets."""
 
-    All at once: each change of the address is one more step for the browser's Back.
+    def parse(text: str) -> float:
+        budget = float(text)
+        if not np.isfinite(budget):
+            raise ValueError(text)
+        return float(min(np.asarray(budgets), key=lambda each: abs(each - budget)))
+
+    return parse
+
+
+def put_in_address(settings: Mapping[Setting[Any], str | None]) -> None:
+    """Write the settings into the address, and remove those that are None.
+
+    All of them at once: each change of the address is a step for the browser's Back.
     """
     before = st.query_params.to_dict()
-    after = {name: value for name, value in before.items() if name not in settings}
-    after |= {name: value for name, value in settings.items() if value is not None}
+    keyed = {setting.key: value for setting, value in settings.items()}
+    after = {name: value for name, value in before.items() if name not in keyed}
+    after |= {name: value for name, value in keyed.items() if value is not None}
     if after != before:
         st.query_params.from_dict(after)

@@ -1,4 +1,4 @@
-"""A canvas whose drawing outlives reruns, page switches, and second thoughts."""
+"""A canvas with undo; its drawing outlives reruns and page switches."""
 
 import io
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ class Sketch:
     """A session's drawing.
 
     Attributes:
-        history: after each stroke, the canvas's own description and its PNG (None when empty).
-        number: of the drawing; counted up when a new one is begun.
-        version: counted up to have the browser put up a new canvas.
-        shown: what the canvas that is up was put up with. A canvas that is given anything else
-            starts again from that, so it must not change while it is up.
+        history: the canvas's description and its PNG after each stroke, both None when empty.
+        number: counts the drawings.
+        version: counts the canvases; a new one is shown when it changes.
+        shown: the drawing that the current canvas began with. It must not change while the canvas
+            is shown, or the canvas starts again from it.
     """
 
     history: list[tuple[dict[str, Any] | None, bytes | None]] = field(
@@ -39,7 +39,7 @@ class Sketch:
         del self.history[:-_REMEMBERED]
 
     def undo(self) -> None:
-        """Take the last stroke, or the last clearing, back."""
+        """Take back the last stroke or the last clearing."""
         if len(self.history) > 1:
             self.history.pop()
             self.version += 1
@@ -52,19 +52,19 @@ class Sketch:
 
 
 def drawing() -> tuple[NDArray[np.uint8] | None, int]:
-    """The drawing as it is, whether or not the canvas has been put up yet in this run.
+    """Return the current drawing, before or after the canvas is shown in this run.
 
     Returns:
-        The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None while there is none; and
-        its number, another one when a new drawing is begun.
+        The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None if there is none; and its
+        number, which changes with each new drawing.
     """
-    # Importing it registers a component, which needs a running app.
+    # The import registers a component, which needs a running app.
     from streamlit_drawable_canvas import CanvasResult
 
     sketch = _sketch()
     sent = st.session_state.get(_key(sketch), {}).get("drawing", {})
     result = CanvasResult(sent.get("raw"), sent.get("data"), return_image_data=True)
-    # A canvas just put up gives no pixels until the next stroke; those of the last one are kept.
+    # A new canvas sends no pixels before the next stroke, so the last ones are kept.
     png = result.image_bytes
     if png is not None and png != sketch.history[-1][1]:
         sketch.add(result.json_data, png)
@@ -75,11 +75,11 @@ def drawing() -> tuple[NDArray[np.uint8] | None, int]:
 
 
 def show_canvas() -> None:
-    """Put the canvas up, with the last drawing where it is a new one."""
+    """Show the canvas; a new one begins with the last drawing."""
     from streamlit_drawable_canvas import st_canvas
 
     sketch = _sketch()
-    # The canvas's own tools appear over this line, and hide nothing else.
+    # The component's own tools appear over this line and hide nothing else.
     st.text("Draw a large digit, 0 to 9, anywhere.")
     key = _key(sketch)
     if key not in st.session_state:
@@ -97,7 +97,7 @@ def show_canvas() -> None:
 
 
 def show_tools() -> None:
-    """Undo, clear, and the width of the brush."""
+    """Show undo, clear, and the width of the brush."""
     sketch = _sketch()
     empty, undoable = sketch.history[-1][1] is None, len(sketch.history) > 1
     with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):

@@ -9,18 +9,18 @@ import streamlit as st
 
 @contextmanager
 def failures_explained(page: str) -> Iterator[None]:
-    """A sentence on the page where anything inside fails, and the traceback in the server's log.
+    """Show one sentence when anything inside fails, and log the traceback.
 
-    A fragment needs one of its own: it runs again without what is around it.
+    A fragment needs a block of its own, because it reruns without the code around it.
 
     Args:
-        page: its title, for the log.
+        page: the page's title, for the log.
     """
     try:
         yield
     except Exception:
         logging.getLogger(__name__).exception("The page %s failed", page)
         st.error(
-            "Something went wrong on our side; the server's log says what. Your drawing and "
-            "settings are kept: try another attack or another digit."
+            "Something went wrong on our side. Your drawing and settings are kept: try another "
+            "attack or another digit. The server's log has the details."
         )

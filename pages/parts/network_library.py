@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse
 from core.presentation import words
-from pages.parts.networks import load
+from pages.parts.server import server
 from pages.parts.trainings import show_accuracies
 
 
@@ -36,7 +36,7 @@ def show_library() -> None:
 def _show_card(name: str) -> None:
     """What is known of a network, its file, and the way to delete it."""
     try:
-        chosen, content = load(name), LIBRARY.path(name).read_bytes()
+        chosen, content = server().network(name), LIBRARY.path(name).read_bytes()
     except (NetworkFileError, OSError) as error:
         st.error(str(error))
         content = b""

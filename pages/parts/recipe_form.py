@@ -10,7 +10,8 @@ import streamlit as st
 from core.networks import LIBRARY
 from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
-from pages.parts.address import one_of, start_from_address
+from pages.parts.address import one_of
+from pages.parts.state import RECIPE
 
 TITLES: Mapping[str, str] = MappingProxyType(
     {
@@ -54,14 +55,14 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
         train: called on a click.
         busy: whether a training has to end before another can be asked for.
     """
-    start_from_address("recipe", parse=one_of(list(PRESETS)), default="report")
+    RECIPE.start(parse=one_of(list(PRESETS)), default="report")
     if _key("epochs") not in st.session_state:
         _fill_in()
     st.selectbox(
         "Recipe",
         list(PRESETS),
         format_func=lambda preset: TITLES[preset],
-        key="recipe",
+        key=RECIPE.key,
         persist_state="session",
         on_change=_fill_in,
     )
@@ -81,7 +82,7 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
 
 
 def fold_settings() -> None:
-    """Fold the settings away: on a phone all that they are followed by is out of sight."""
+    """Close the settings: on a phone they push the rest of the page out of sight."""
     st.session_state[SETTINGS] = False
 
 
@@ -104,7 +105,7 @@ def _key(field: str) -> str:
 
 def _fill_in() -> None:
     """Give every widget the preset's value."""
-    recipe = PRESETS[st.session_state["recipe"]]
+    recipe = PRESETS[RECIPE.get()]
     for field in fields(Recipe):
         value = getattr(recipe, field.name)
         if field.name == "hidden":

@@ -10,8 +10,10 @@ from core.classifier import FloatArray
 from core.data import drawing, mnist, pictures
 from core.presentation.words import with_article
 from pages.parts import canvas
-from pages.parts.address import put_in_address, start_from_address
+from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_images
+from pages.parts.server import server
+from pages.parts.state import DIGIT, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
 
@@ -21,10 +23,10 @@ class Subject:
     """The digit under attack.
 
     Attributes:
-        id: differs from one digit to the next, but not from stroke to stroke.
-        x: `(1, 784)`, what the network sees.
-        stages: how a drawing or a picture became that; None for a digit of MNIST's own.
-        label: the digit it is, where that is known.
+        id: differs between digits, and stays the same from stroke to stroke.
+        x: `(1, 784)` pixels in [0, 1], what the network sees.
+        stages: the steps from the drawing or picture to `x`; None for one of MNIST's digits.
+        label: the true digit, if it is known.
     """
 
     id: str
@@ -33,28 +35,25 @@ class Subject:
     label: int | None = None
 
 
-@st.cache_resource(show_spinner="Reading MNIST's test digits …")
-def test_digits() -> mnist.Digits:
-    """MNIST's test set, once for all sessions."""
-    return mnist.load("test")
-
-
 def choose_source() -> None:
-    """Where the digit comes from."""
-    st.session_state.setdefault("source", TEST_DIGIT if "digit" in st.query_params else DRAW)
+    """Show the choice of where the digit comes from."""
+    st.session_state.setdefault(SOURCE.key, TEST_DIGIT if DIGIT.key in st.query_params else DRAW)
     st.segmented_control(
         "A digit to attack",
         [DRAW, TEST_DIGIT, PICTURE],
         required=True,
-        key="source",
+        key=SOURCE.key,
         persist_state="session",
         label_visibility="collapsed",
     )
 
 
 def chosen_subject() -> Subject | None:
-    """The digit to attack, before its source is shown; None, perhaps with a reason, without one."""
-    source = st.session_state["source"]
+    """Return the digit to attack; None if there is none yet, or it can't be used.
+
+    It is called before the widgets of its source are shown.
+    """
+    source = SOURCE.get()
     try:
         if source == TEST_DIGIT:
             return _test_digit()
@@ -66,13 +65,13 @@ def chosen_subject() -> Subject | None:
     except (mnist.DataFileError, pictures.PictureError) as error:
         st.error(str(error))
     except drawing.EmptyDrawingError:
-        pass  # the page says what to do where the digit would be attacked
+        pass  # in its place the page says what to do
     return None
 
 
 def show_source(subject: Subject | None) -> None:
-    """The widgets by which one comes to a digit."""
-    source = st.session_state["source"]
+    """Show the widgets of the source: the canvas, the file, or the index."""
+    source = SOURCE.get()
     if source == DRAW:
         canvas.show_canvas()
     elif source == PICTURE:
@@ -80,17 +79,17 @@ def show_source(subject: Subject | None) -> None:
     elif subject is not None:
         _show_test_digit(subject)
     if source != TEST_DIGIT:
-        put_in_address({"digit": None})
+        put_in_address({DIGIT: None})
 
 
 def show_tools() -> None:
-    """What else one can do with the source of the digit."""
-    if st.session_state["source"] == DRAW:
+    """Show the canvas's tools, if it is there."""
+    if SOURCE.get() == DRAW:
         canvas.show_tools()
 
 
 def label_of(subject: Subject, prediction: int) -> int:
-    """The digit it is meant to be: known, else the prediction until somebody says otherwise."""
+    """Return the digit it is meant to be: corrected, else known, else the prediction."""
     corrected_id, corrected = st.session_state.get("correction", (None, 0))
     if corrected_id == subject.id:
         return int(corrected)
@@ -98,14 +97,14 @@ def label_of(subject: Subject, prediction: int) -> int:
 
 
 def correct_label(subject: Subject, label: int) -> None:
-    """Somebody says which digit it is meant to be."""
+    """Remember which digit it is meant to be."""
     st.session_state["correction"] = (subject.id, label)
 
 
 def show_what_the_network_sees(subject: Subject) -> None:
-    """The stages from the drawing to 28 × 28 pixels, and the switch of the centring."""
+    """Show the stages from the drawing to 28 × 28 pixels, and a switch for the centring."""
     if subject.stages is None:
-        st.write("MNIST's own digits are centred already; the network sees them as they are.")
+        st.write("MNIST's digits are already centred. The network sees them as they are.")
         return
     stages = subject.stages
     seen = (stages.image, "What the network sees, 28 × 28")
@@ -122,37 +121,37 @@ def show_what_the_network_sees(subject: Subject) -> None:
     )
     if not centred:
         st.caption(
-            "Off, the whole drawing is merely shrunk to 28 × 28. Draw small or in a corner, and "
-            "see what becomes of the prediction: the network has only ever seen centred digits."
+            "Now the whole drawing is only shrunk to 28 × 28. Draw small or in a corner and watch "
+            "the prediction: the network was trained on centred digits alone."
         )
 
 
 def _test_digit() -> Subject:
-    """The one of MNIST's 10,000 test digits whose index is chosen."""
-    test = test_digits()
+    """Return the chosen one of MNIST's 10,000 test images."""
+    test = server().digits("test")
 
     def index_in(text: str) -> int:
         if not 0 <= int(text) < len(test):
             raise ValueError(text)
         return int(text)
 
-    start_from_address("digit", parse=index_in, default=0)
-    index = st.session_state["digit"]
-    put_in_address({"digit": str(index)})
+    DIGIT.start(parse=index_in, default=0)
+    index = DIGIT.get()
+    put_in_address({DIGIT: str(index)})
     x = test.x[index : index + 1]
     return Subject(id=f"{TEST_DIGIT} {index}", x=x, label=int(test.y[index]))
 
 
 def _show_test_digit(subject: Subject) -> None:
-    """The choice of a test digit, by its index or at random, and the digit."""
-    last = len(test_digits()) - 1
+    """Show the choice of a test digit, by its index or at random, and the digit."""
+    last = len(server().digits("test")) - 1
 
     def another() -> None:
-        st.session_state["digit"] = int(np.random.default_rng().integers(last + 1))
+        DIGIT.set(int(np.random.default_rng().integers(last + 1)))
 
     with st.container(horizontal=True, vertical_alignment="bottom", width=canvas.SIDE):
         index = st.number_input(
-            "Test digit", 0, last, key="digit", persist_state="session", width=150
+            "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=150
         )
         st.button("At random", on_click=another)
     caption = f"MNIST's test digit {index}, {with_article(subject.label or 0)}"
@@ -161,7 +160,7 @@ def _show_test_digit(subject: Subject) -> None:
 
 
 def _picture() -> tuple[NDArray[np.uint8] | None, str]:
-    """The picture file that was uploaded, kept for the session: its pixels, and a name for it."""
+    """Return the uploaded picture, which the session keeps: its pixels, and a name for it."""
     file = st.session_state.get("picture")
     if file is not None and "picture_read" not in st.session_state:
         st.session_state["picture_read"] = (pictures.read(file.getvalue()), file.file_id)
@@ -170,7 +169,7 @@ def _picture() -> tuple[NDArray[np.uint8] | None, str]:
 
 
 def _show_picture() -> None:
-    """The choice of a picture file, and the picture."""
+    """Show the choice of a picture file, and the picture."""
 
     def forget() -> None:
         st.session_state.pop("picture_read", None)

@@ -1,15 +1,18 @@
-"""The server's one queue of trainings, and how a run shows itself."""
+"""How a training run shows itself."""
 
 import streamlit as st
 
 from core.networks import Card
 from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
-from core.serving.trainings import Queue, Status
+from core.serving.jobs import RUNNING, WAITING
+from core.serving.trainings import Status
 from core.training.outcome import log_lines
 from core.validate import CLASSES
+from pages.parts.server import server
 
-# The course report's, on its 60,000 training and 10,000 test images, which also validated.
+# The course report's, on its 60,000 training images and its 10,000 test images, which it also
+# validated on.
 REPORT_ACCURACIES = {
     "Training": facts.TRAIN_ACCURACY,
     "Validation": facts.VALIDATION_ACCURACY,
@@ -17,32 +20,26 @@ REPORT_ACCURACIES = {
 }
 
 
-@st.cache_resource(show_spinner=False)
-def training_queue() -> Queue:
-    """One for all sessions."""
-    return Queue()
-
-
 def show_progress(run_id: str, status: Status) -> None:
-    """Where a run stands, with a button to stop it."""
-    if status.state == "waiting":
+    """Show how far a run is, with a button to stop it."""
+    if status.state == WAITING:
         trainings = "training" if status.ahead == 1 else "trainings"
         before = f"{status.ahead} {trainings} before this one. " if status.ahead else ""
-        st.info(f"{before}It begins by itself; keep this page open, or come back to its address.")
-    elif status.state == "running":
+        st.info(f"{before}It begins by itself. Keep this page open, or come back to its address.")
+    elif status.state == RUNNING:
         share = status.images / status.all_images if status.all_images else 0.0
         st.progress(min(share, 1.0), text=_progress_text(status))
     if not status.ended:
         st.button(
             "Stop and keep the best so far" if status.reports else "Stop",
             key="stop",
-            on_click=training_queue().stop,
+            on_click=server().trainings.stop,
             args=[run_id],
         )
 
 
 def show_epochs(status: Status) -> None:
-    """The curves of the epochs so far, and their log as the report prints it."""
+    """Show the curves of the epochs so far, and their log as the report prints it."""
     if not status.reports:
         return
     log = [report.logged for report in status.reports]
@@ -53,7 +50,7 @@ def show_epochs(status: Status) -> None:
 
 
 def show_accuracies(card: Card) -> None:
-    """A network's accuracies, beside the report's where they are of all ten digits."""
+    """Show a network's accuracies, beside the report's if it has learned all ten digits."""
     learned = card.recipe.digits
     shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
     with st.container(horizontal=True):
@@ -70,11 +67,12 @@ def show_accuracies(card: Card) -> None:
 
 
 def _progress_text(status: Status) -> str:
+    """Describe how far a running training is."""
     if not status.images:
         return "Reading the images and compiling …"
     recipe, epochs = status.recipe, len(status.reports)
     if epochs == recipe.epochs * recipe.members:
-        return "Measuring what has been learned …"
+        return "Measuring the accuracies …"
     text = f"Epoch {min(epochs % recipe.epochs + 1, recipe.epochs)} of {recipe.epochs}"
     if recipe.members > 1:
         member = status.reports[-1].logged.member if status.reports else 1

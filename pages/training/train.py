@@ -1,41 +1,39 @@
-"""Train: a network by a recipe, in front of the class; then keep it and attack it."""
+"""Train: train a network by a recipe in front of the class, then keep it and attack it."""
 
 import streamlit as st
 
 from core.networks import LIBRARY, MAX_NAME
 from core.presentation.words import on_recipe
-from core.serving.trainings import QueueFullError, Status
+from core.serving.jobs import FAILED, STOPPED
+from core.serving.trainings import Status
 from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
 from pages.parts.network_library import show_library
 from pages.parts.recipe_form import TITLES, fold_settings, recipe_in_form, show_recipe_form
-from pages.parts.trainings import (
-    show_accuracies,
-    show_epochs,
-    show_progress,
-    training_queue,
-)
+from pages.parts.server import server
+from pages.parts.state import MODEL, RECIPE, RUN
+from pages.parts.trainings import show_accuracies, show_epochs, show_progress
 
 DRAW_PAGE = "pages/attack/draw.py"
 SECONDS_BETWEEN_LOOKS = 0.7
 EXPLANATION = """
-Training shows the network one image after the other (or a batch of them) and moves every weight a
-little against the slope of the **loss**, which is large where the network gave the right digit a
-small probability. An **epoch** is once through all images. Training loss mostly falls and falls;
-what counts is the **validation** loss, on images that nothing is learned from. Where it rises
-again while the training loss still falls, the network begins to learn its images by heart.
+Training shows the network one image at a time, or a batch of them, and moves every weight a little
+against the gradient of the **loss**. The loss is large when the network gives the right digit a
+small probability. An **epoch** is one pass over all images. The training loss usually keeps
+falling. What counts is the **validation** loss, on images that the network does not learn from.
+When it rises while the training loss still falls, the network begins to memorise its images.
 
-As in the course report, the validation images are the test images, unless some training images
-are held out for it. Whoever picks an epoch by them has, in a small way, learned from them.
+As in the course report, the validation images are the test images, unless some training images are
+held out. Choosing an epoch by the test images means learning from them a little.
 
 *The report* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
-0.01, 20 epochs. Every other recipe changes that in one of the ways that the report recommends for
-more robustness; *Remedies* shows what each of them really buys.
+0.01, 20 epochs. Most other recipes make one change that the report recommends for more robustness.
+*Remedies* shows what each of them really buys.
 """
 
 
 def main() -> None:
-    """The page."""
+    """Show the page."""
     st.markdown("#### Train a network")
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -47,44 +45,44 @@ def main() -> None:
         st.expander("What is happening here?").markdown(EXPLANATION)
     st.divider()
     show_library()
-    put_in_address({"recipe": st.session_state["recipe"], "run": st.session_state.get("run")})
+    put_in_address({RECIPE: RECIPE.get(), RUN: st.session_state.get(RUN.key)})
 
 
 def begin() -> None:
-    """Put a training into the queue, and look at it from now on.
+    """Put a training into the queue and watch it from now on.
 
-    The recipe is read here: somebody may have changed a setting and pressed Train at once.
+    The recipe is read here, because a setting may have changed just before the click.
     """
-    if is_busy():  # a second click, before the first one's answer
+    if is_busy():  # a second click before the page has answered the first
         return
     try:
-        st.session_state["run"] = training_queue().submit(recipe_in_form())
-        st.session_state["run_title"] = TITLES[st.session_state["recipe"]]
+        RUN.set(server().trainings.submit(recipe_in_form()))
+        st.session_state["run_title"] = TITLES[RECIPE.get()]
         fold_settings()
-    except (QueueFullError, ValueError) as error:
+    except ValueError as error:
         st.session_state["train_problem"] = str(error)
 
 
 def is_busy() -> bool:
-    """Whether a run of this session waits or trains; it could not be found again after another."""
-    status = training_queue().status(st.session_state.get("run", ""))
+    """Whether this session's run is still going; with a second one it would be lost."""
+    status = server().trainings.status(st.session_state.get(RUN.key, ""))
     return status is not None and not status.ended
 
 
 def show_run() -> None:
-    """The session's run, or the one that the address names."""
-    if "run" not in st.session_state and "run" in st.query_params:
-        st.session_state["run"] = st.query_params["run"]
-    run_id = st.session_state.get("run")
+    """Show the session's run, or the one that the address names."""
+    if RUN.key not in st.session_state and RUN.key in st.query_params:
+        RUN.set(st.query_params[RUN.key])
+    run_id = st.session_state.get(RUN.key)
     if run_id is None:
-        st.info("Choose a recipe and press Train. The report's takes a few seconds.")
+        st.info("Choose a recipe and press Train. The report's recipe takes a few seconds.")
         return
-    status = training_queue().status(run_id)
+    status = server().trainings.status(run_id)
     if status is None:
-        del st.session_state["run"]
+        del st.session_state[RUN.key]
         st.warning(
             "This training is not known any more: it is long ago, or the server was restarted. "
-            "What was kept of it is in the list of networks below."
+            "If its network was kept, it is in the list of networks below."
         )
         return
     st.caption(on_recipe(status.recipe))
@@ -97,9 +95,9 @@ def show_run() -> None:
 
 
 def show_while_it_runs(run_id: str) -> None:
-    """A run's progress, looked at again and again until it has ended."""
+    """Show a run's progress; rerun the page when it has ended."""
     with failures_explained("Train"):
-        status = training_queue().status(run_id)
+        status = server().trainings.status(run_id)
         if status is None or status.ended:
             st.rerun()
         show_progress(run_id, status)
@@ -107,24 +105,24 @@ def show_while_it_runs(run_id: str) -> None:
 
 
 def show_end(run_id: str, status: Status) -> None:
-    """What came out, and a name to keep it under."""
+    """Show the result of a run, and a name to keep it under."""
     if status.error:
-        (st.error if status.state == "failed" else st.warning)(status.error)
+        (st.error if status.state == FAILED else st.warning)(status.error)
     if status.result is None:
         return
     card = status.result[1]
-    ended = "Stopped" if status.state == "stopped" else "Trained"
+    ended = "Stopped" if status.state == STOPPED else "Trained"
     st.markdown(f"**{ended} after {status.seconds:.0f} s**, keeping epoch {card.epochs_trained}.")
     show_accuracies(card)
     kept = st.session_state.get("kept", {})
     if run_id in kept:
         name = kept[run_id]
         if name not in LIBRARY.names():
-            st.info(f"It was kept as {name}, and deleted since.")
+            st.info(f"It was kept as {name} and has been deleted since.")
             return
         st.success(f"Kept as {name}. It can be chosen on every page.")
         if st.button("Attack it on the Draw page", key="attack_it"):
-            st.session_state["model"] = name
+            MODEL.set(name)
             st.switch_page(DRAW_PAGE)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -138,7 +136,7 @@ def show_end(run_id: str, status: Status) -> None:
 
 
 def keep(run_id: str, status: Status) -> None:
-    """Keep a run's network under the name in the box."""
+    """Keep a run's network under the name in the text box."""
     if status.result is None:
         return
     try:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.data import mnist
@@ -19,15 +18,11 @@ from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation import remedies
 from tests.conftest import SHIPPED, random_mlp
+from tests.pages.conftest import opened as open_page
+from tests.pages.conftest import until, well
 
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
 PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
-
-
-@pytest.fixture(autouse=True)
-def fresh_caches() -> None:
-    """Nothing that another test cached."""
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -40,16 +35,7 @@ def folder(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) ->
 
 def opened(**query: str) -> AppTest:
     """The page as somebody opens it by a link."""
-    at = AppTest.from_file(PAGE, default_timeout=120)
-    for name, value in query.items():
-        at.query_params[name] = value
-    return well(at.run())
-
-
-def well(at: AppTest) -> AppTest:
-    """`at`, having made sure that nothing was raised."""
-    assert not at.exception
-    return at
+    return open_page(PAGE, **query)
 
 
 def table(at: AppTest) -> Any:
@@ -139,7 +125,7 @@ def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None
 def test_nothing_chosen_is_an_invitation() -> None:
     at = opened()
     well(at.multiselect(key="networks").set_value([]).run())
-    assert at.info[0].value.startswith("Choose a network")
+    assert at.info
     assert not at.dataframe
     assert "What transfer saves" in said(at)
 
@@ -159,18 +145,21 @@ def test_mirrored_digits_are_read_and_counted(report_network: MLP, test_digits: 
 
 
 def test_a_new_network_is_measured_once_for_all(
-    folder: Path, library: Library, test_digits: Digits
+    folder: Path, library: Library, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    some = Digits(test_digits.x[:100], test_digits.y[:100])
+    monkeypatch.setattr(mnist, "load", lambda split: some)
     network = random_mlp((784, 10), seed=0, dtype=np.float32)
     library.keep("mine, too", network, SHIPPED.load("report")[1])
     at = opened(networks="mine, too")
     row = table(at).loc["mine, too"]
-    assert row["accuracy"] == pytest.approx(100 * accuracy(network, test_digits.x, test_digits.y))
+    assert row["accuracy"] == pytest.approx(100 * accuracy(network, some.x, some.y))
     assert table(at)["pgd"].isna().all()
     assert row["found"] == "Not measured yet."
     assert row["draw"] == "/?model=mine%2C%20too"
     assert "has been measured yet" in said(at)
     well(at.button(key="measure").click().run())
+    until(at, lambda at: not at.button)
     measured = table(at).loc["mine, too"]
     lines = chart(at)["data"]
     assert [line["name"] for line in lines] == ["mine, too"]

@@ -1,7 +1,6 @@
 """The Report page, run by Streamlit's AppTest."""
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -14,36 +13,20 @@ from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation.course_report import facts
 from tests.conftest import SHIPPED
+from tests.pages.conftest import opened, until
 
-pytestmark = pytest.mark.usefixtures("fresh_caches")
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
 
 
-def opened(**query: str) -> AppTest:
-    """The page as somebody opens it by a link."""
-    at = AppTest.from_file(PAGE, default_timeout=120)
-    for name, value in query.items():
-        at.query_params[name] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def measured(at: AppTest) -> AppTest:
-    """`at` once everything has been measured."""
-    end = time.monotonic() + 180
-    while not at.table and not at.error:
-        assert time.monotonic() < end
-        time.sleep(0.5)
-        at.run()
-        assert not at.exception
-    return at
+def measured(**query: str) -> AppTest:
+    """The page as somebody opens it by a link, once everything has been measured."""
+    return until(opened(PAGE, **query), lambda at: at.table or at.error)
 
 
 def test_each_section_has_the_report_s_figures_beside_ours(
     report_network: MLP, test_digits: Digits
 ) -> None:
-    at = measured(opened())
+    at = measured()
     titles = [text.value.removeprefix("##### ") for text in at.markdown if "#####" in text.value]
     assert titles == [
         "The data",
@@ -70,22 +53,22 @@ def test_each_section_has_the_report_s_figures_beside_ours(
 
 
 def test_what_was_measured_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured(opened())
+    measured()
 
     def fail(*arguments: object, **options: object) -> None:
         raise AssertionError("measured twice")
 
-    monkeypatch.setattr("core.presentation.course_report.measure_report", fail)
-    again = opened()
+    monkeypatch.setattr("core.serving.measurements.measure_report", fail)
+    again = opened(PAGE)
     assert again.table
     assert not again.error
 
 
 def test_a_network_that_is_gone_or_damaged_is_a_sentence(tmp_path: Path, library: Library) -> None:
-    assert "holds no network" in opened().error[0].value
+    assert "holds no network" in measured().error[0].value
     shutil.copy(SHIPPED.path("report"), tmp_path)
     (tmp_path / "report.safetensors").write_bytes(b"no network")
-    assert "report.safetensors" in opened().error[0].value
+    assert "report.safetensors" in measured().error[0].value
 
 
 def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,4 +76,4 @@ def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         raise mnist.DataFileError("MNIST's files are damaged.")
 
     monkeypatch.setattr(mnist, "load", fail)
-    assert [error.value for error in opened().error] == ["MNIST's files are damaged."]
+    assert [error.value for error in measured().error] == ["MNIST's files are damaged."]

@@ -1,17 +1,17 @@
 """The Train page, run by Streamlit's AppTest; its trainings are real ones."""
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.networks import Library
 from core.recipe import PRESETS
 from pages.parts.recipe_form import TITLES
 from tests.conftest import SHIPPED
+from tests.pages.conftest import opened as open_page
+from tests.pages.conftest import until, well
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 TRAIN = "pages/training/train.py"
@@ -19,25 +19,14 @@ TRAIN = "pages/training/train.py"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, library: Library) -> Path:
-    """A folder of networks for this test alone, and nothing that another test cached."""
-    st.cache_resource.clear()
+    """A folder of networks for this test alone."""
     for name in ("report", "first-digits"):
         shutil.copy(SHIPPED.path(name), tmp_path)
     return tmp_path
 
 
 def opened(**query: str) -> AppTest:
-    at = AppTest.from_file(APP, default_timeout=60)
-    at.switch_page(TRAIN)
-    for name, value in query.items():
-        at.query_params[name] = value
-    return well(at.run())
-
-
-def well(at: AppTest) -> AppTest:
-    assert not at.exception
-    assert not [error.value for error in at.error if "went wrong" in error.value]
-    return at
+    return open_page(APP, TRAIN, **query)
 
 
 def train_a_little(at: AppTest, *, epochs: int = 2) -> AppTest:
@@ -48,12 +37,7 @@ def train_a_little(at: AppTest, *, epochs: int = 2) -> AppTest:
 
 
 def until_ended(at: AppTest) -> AppTest:
-    end = time.monotonic() + 60
-    while not any("keeping epoch" in text.value for text in at.markdown):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-        well(at.run())
-    return at
+    return until(at, lambda at: any("keeping epoch" in text.value for text in at.markdown))
 
 
 def test_the_page_opens_with_the_report_s_recipe_and_a_card() -> None:
@@ -169,11 +153,7 @@ def test_a_run_can_be_stopped() -> None:
     at.number_input(key="recipe_epochs").set_value(1000)
     well(at.button(key="train").click().run())
     assert well(at.run()).button(key="train").disabled  # or this run could not be found again
-    end = time.monotonic() + 60
-    while not at.get("plotly_chart"):
-        assert time.monotonic() < end
-        time.sleep(0.1)
-        well(at.run())
+    until(at, lambda at: at.get("plotly_chart"))
     well(at.button(key="stop").click().run())
     until_ended(at)
     assert any(text.value.startswith("**Stopped after") for text in at.markdown)

@@ -1,52 +1,52 @@
 """The Test set page, run by Streamlit's AppTest."""
 
 import re
-import time
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import BY_TITLE, deepfool, fgsm, noise
+from core.attacks import BY_TITLE, deepfool, fgsm
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.mnist import Digits
+from core.evaluation import robustness
 from core.networks import Library
 from core.networks.mlp import MLP
+from pages.parts.server import server
+from tests.conftest import SHIPPED
+from tests.pages.conftest import opened as open_page
+from tests.pages.conftest import until, well
 
-pytestmark = pytest.mark.usefixtures("fresh_caches")
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 PAGE = "pages/attack/whole_test_set.py"
+PAGE_FILE = str(Path(APP).parent / PAGE)
 
 
 def opened(**query: str) -> AppTest:
     """The page as somebody opens it by a link."""
-    at = AppTest.from_file(PAGE_FILE, default_timeout=120)
-    for name, value in query.items():
-        at.query_params[name] = value
-    return well(at.run())
-
-
-PAGE_FILE = str(Path(APP).parent / PAGE)
-
-
-def well(at: AppTest) -> AppTest:
-    """`at`, having made sure that no error reached the page."""
-    assert not at.exception
-    assert not [error.value for error in at.error if "went wrong" in error.value]
-    return at
+    return open_page(PAGE_FILE, **query)
 
 
 def of_all(at: AppTest, images: str = "") -> AppTest:
-    """`at` once there are rates; of so many images, as a text, and no longer of a sample."""
-    end = time.monotonic() + 180
-    while not at.metric or not at.metric[0].delta.endswith(f"{images} misclassified"):
-        assert time.monotonic() < end
-        assert any(button.key == "stop_waiting" for button in at.button)
-        time.sleep(2)  # the page's own work would keep the computation waiting
-        well(at.run())
-    return at
+    """`at` once there are rates of so many images."""
+    return until(
+        at, lambda at: at.metric and at.metric[0].delta.endswith(f"{images} misclassified")
+    )
+
+
+@contextmanager
+def evaluations_held_up() -> Iterator[None]:
+    """Within, no evaluation begins."""
+    go_on = threading.Event()
+    for _ in range(2):
+        server().evaluations._evaluations._workers.submit(go_on.wait)
+    yield
+    go_on.set()
 
 
 def rates(at: AppTest) -> list[str]:
@@ -99,7 +99,7 @@ def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) ->
 
 
 def test_ten_digits_with_twins_and_another_ten() -> None:
-    at = opened()
+    at = of_all(opened())
     first = pictures(at)
     assert len(first) >= 20
     well(at.button(key="another_ten").click().run())
@@ -107,20 +107,39 @@ def test_ten_digits_with_twins_and_another_ten() -> None:
     assert len(set(first[:20]) & set(second[:20])) < 5
 
 
+def test_while_nothing_is_computed_the_page_shows_what_is_known() -> None:
+    """What the network's file and the shipped measurements say."""
+    with evaluations_held_up():
+        at = opened(attack="PGD", linf="0.1")
+        network, card = SHIPPED.load("report")
+        known = robustness.cached(network)
+        assert known is not None
+        rates_known = [f"{known.evasion_rate('pgd', 0.1):.2%}", f"{card.test_accuracy:.2%}"]
+        assert rates(at) == rates_known
+        assert at.info and at.get("plotly_chart")
+        assert any(button.key == "stop_waiting" for button in at.button)
+        at = opened(attack="DeepFool", l2="1.5")
+        assert rates(at) == rates_known[1:]
+    of_all(at, "10,000")
+
+
 def test_a_slow_attack_shows_a_sample_and_then_all_images() -> None:
-    at = opened(attack="PGD", linf="0.07")
+    at = of_all(opened(attack="PGD", linf="0.07"))
     assert at.metric[0].delta.endswith((" of 500 misclassified", " of 10,000 misclassified"))
     of_all(at, "10,000")
 
 
 def test_it_can_be_stopped_and_goes_on() -> None:
+    go_on = threading.Event()
+    server().evaluations.long_workers.submit(go_on.wait)  # so that its curve is waited for
     at = opened(attack="PGD", images="a sample of 1,000", linf="0.13")
-    assert any(button.key == "stop_waiting" for button in at.button)  # its curve, at least
     well(at.button(key="stop_waiting").click().run())
     assert any("Stopped" in text.value for text in at.markdown)
-    assert at.metric[0].delta.endswith(" of 500 misclassified")
+    of_all(at, " of 500")
     well(at.button(key="go_on").click().run())
     assert not any("Stopped" in text.value for text in at.markdown)
+    go_on.set()
+    of_all(at, "1,000")
 
 
 def test_an_attack_without_a_budget_is_held_to_one(
@@ -136,7 +155,7 @@ def test_an_attack_without_a_budget_is_held_to_one(
     assert 0.1 < (seen != y).mean() < 0.99
 
 
-@pytest.mark.parametrize("title", BY_TITLE)
+@pytest.mark.parametrize("title", list(BY_TITLE))
 def test_every_attack_has_the_page(title: str) -> None:
     at = of_all(opened(attack=title, images="a sample of 1,000"))
     assert len(rates(at)) == 3
@@ -145,10 +164,9 @@ def test_every_attack_has_the_page(title: str) -> None:
 
 
 def test_a_test_image_opens_on_the_draw_page(test_digits: Digits) -> None:
-    at = AppTest.from_file(APP, default_timeout=120)
-    at.run()
+    at = open_page(APP)
     at.query_params["linf"] = "0.2"
-    well(at.switch_page(PAGE).run())
+    of_all(well(at.switch_page(PAGE).run()))
     opener = next(button for button in at.button if (button.key or "").startswith("open_"))
     place = int((opener.key or "").removeprefix("open_"))
     assert opener.label == str(test_digits.y[place])
@@ -199,16 +217,3 @@ def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist, "load", fail)
     at = opened()
     assert [error.value for error in at.error] == ["MNIST's files are damaged."]
-
-
-def test_noise_in_the_l2_norm_is_as_large_as_the_budget(test_digits: Digits) -> None:
-    from pages.parts.evaluations import noise_of_l2_norm
-
-    grey = np.full((5, 784), 0.5, np.float32)
-    network = MLP((np.zeros((784, 10), np.float32),), (np.zeros(10, np.float32),))
-    moved = noise_of_l2_norm(network, grey, [0] * 5, [1.4, 2.8])
-    norms = np.linalg.norm(moved - grey, axis=2)
-    np.testing.assert_allclose(norms, [[1.4] * 5, [2.8] * 5], rtol=1e-5)
-    same = noise(network, grey, [0] * 5, 0.1)
-    np.testing.assert_allclose(moved[1], same, atol=1e-6)
-    assert test_digits.x.shape[1] == 784

@@ -1,4 +1,4 @@
-"""What each digit is mistaken for, as in the course report's Figure 5, and the whole matrix."""
+"""What each digit is mistaken for: the course report's Figure 5, and the confusion matrix."""
 
 from collections.abc import Mapping
 
@@ -8,17 +8,17 @@ import streamlit as st
 from core.evaluation.confusion import confusion, most_mistaken
 from core.evaluation.rates import Evaluation
 from core.presentation import charts, words
+from core.serving.evaluations import Question, indices
 from pages.attack.findings.twins import pair_of
 from pages.parts import downloads
 from pages.parts.digit_images import columns_of, columns_png, show_columns
-from pages.parts.evaluations import Question, indices
 from pages.parts.tables import show_table
 
 SHOWN_IMAGES = 20  # of a cell of the matrix
 
 
 def show_mistakes(evaluation: Evaluation, question: Question) -> None:
-    """What each digit is most often mistaken for: the report's Figure 5, and the whole matrix."""
+    """Show what each digit is most often mistaken for, and the confusion matrix."""
     st.markdown("##### What each digit is mistaken for")
     matrix = confusion(evaluation.y, evaluation.after)
     mistakes = most_mistaken(matrix)
@@ -42,32 +42,30 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         selection_mode="points",
     )
     st.caption(
-        "A row for each digit, a column for what it is taken for. Click a cell to "
-        "see its images; on a touch screen, tap twice."
+        "A row for each digit, a column for what it is taken for. Click a cell to see its images; "
+        "on a touch screen, tap it twice."
     )
     show_cell(cell_of(picked), evaluation, question)
 
 
 def cell_of(picked: Mapping[str, object]) -> tuple[int, int] | None:
-    """The digit and the label of the cell that was clicked."""
+    """Return the digit and the label of the cell that was clicked."""
     points = picked["selection"]["points"]  # type: ignore[index]
     return (int(points[0]["y"]), int(points[0]["x"])) if points else None
 
 
 def show_cell(cell: tuple[int, int] | None, evaluation: Evaluation, question: Question) -> None:
-    """The images of a cell of the matrix."""
+    """Show the images of a cell of the matrix."""
     if cell is None:
         return
     digit, label = cell
     rows = np.flatnonzero((evaluation.y == digit) & (evaluation.after == label))
-    count = "no image is" if not rows.size else f"{rows.size:,} of them are"
+    images = "image of the digit {} is" if rows.size == 1 else "images of the digit {} are"
     shown = f" The first {SHOWN_IMAGES}:" if rows.size > SHOWN_IMAGES else ""
-    st.write(f"Of the digit {digit}, {count} taken for {words.with_article(label)}.{shown}")
+    st.write(f"{rows.size:,} {images.format(digit)} taken for {words.with_article(label)}.{shown}")
+    places = indices(question.images)
     columns = columns_of(
-        [
-            pair_of(evaluation, row, f"No. {indices(question.images)[row]}")
-            for row in rows[:SHOWN_IMAGES]
-        ]
+        [pair_of(evaluation, row, f"No. {places[row]}") for row in rows[:SHOWN_IMAGES]]
     )
     for start in range(0, len(columns), 10):
         show_columns(columns[start : start + 10])

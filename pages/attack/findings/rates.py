@@ -1,6 +1,6 @@
-"""How many images are misclassified, over ε too, and how large the perturbations are."""
+"""How many images are misclassified, at one ε and over ε, and how large the perturbations are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,60 +10,85 @@ from core.attacks import BY_TITLE, METHODS, MinimalMethod
 from core.evaluation.rates import Evaluation
 from core.presentation import charts
 from core.presentation.course_report import facts
+from core.serving.evaluations import ALL, BUDGETS, Curve, Question, shipped_curve
 from core.serving.jobs import FAILED, Computation
 from pages.parts import downloads
-from pages.parts.evaluations import ALL, BUDGETS, Curve, Question, curve_to_show, evaluation_of
+from pages.parts.server import server
 
+ALL_RATE, CLEAN = "Evasion rate, of all images", "Accuracy without an attack"
 COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
 
 
 def show_rates(evaluation: Evaluation, question: Question, budget: float) -> None:
-    """The evasion rate, by both denominators."""
+    """Show the evasion rate, by both denominators, and the clean accuracy."""
     images, right = evaluation.images, int(evaluation.correct_before.sum())
     wrong = int(evaluation.misclassified.sum())
     of_right = int((evaluation.misclassified & evaluation.correct_before).sum())
     rate = evaluation.evasion_rate_of_correct
-    with st.container(horizontal=True):
-        st.metric(
-            "Evasion rate, of all images",
-            f"{evaluation.evasion_rate:.2%}",
-            f"{wrong:,} of {images:,} misclassified",
-            delta_color="off",
-            delta_arrow="off",
-        )
-        st.metric(
-            "Evasion rate, of those right before",
-            "–" if rate is None else f"{rate:.2%}",
-            f"{of_right:,} of {right:,} misclassified",
-            delta_color="off",
-            delta_arrow="off",
-        )
-        st.metric(
-            "Accuracy without an attack",
-            f"{right / images:.2%}",
-            f"{right:,} of {images:,} right",
-            delta_color="off",
-            delta_arrow="off",
-        )
-    limit = ""
-    if isinstance(question.method, MinimalMethod):
-        limit = (
-            f" An image for which it needs an L2 norm of more than ε = {budget:g} stays as it is."
-        )
+    show_figures(
+        {
+            ALL_RATE: (f"{evaluation.evasion_rate:.2%}", f"{wrong:,} of {images:,} misclassified"),
+            "Evasion rate, of those right before": (
+                "–" if rate is None else f"{rate:.2%}",
+                f"{of_right:,} of {right:,} misclassified",
+            ),
+            CLEAN: (f"{right / images:.2%}", f"{right:,} of {images:,} right"),
+        }
+    )
     some = ""
     if images < question.images:
-        some = f"**Of a sample of {images:,} so far.** "
+        some = f"**From a sample of {images:,} images so far.** "
     elif images < ALL:
-        some = f"Of {images:,} test images, drawn at random once for all. "
+        some = f"From {images:,} random test images, always the same ones. "
+    limit = ""
+    if isinstance(question.method, MinimalMethod):
+        limit = f" An image that needs an L2 norm above ε = {budget:g} stays unchanged."
     st.caption(
-        f"{some}The first rate is as the course report defines it, misclassified adversarial "
-        f"examples / all examples. The report's own is {facts.EVASION_RATE:.2%}; it names "
-        f"neither attack nor ε. {question.method.summary}{limit}"
+        f"{some}The first rate is defined as in the course report: misclassified adversarial "
+        f"examples / all examples. The report's own rate is {facts.EVASION_RATE:.2%}, but it names "
+        f"neither the attack nor ε. {question.method.summary}{limit}"
     )
 
 
+def show_known(question: Question, budget: float) -> None:
+    """Show what is known of the network while the first figures are computed."""
+    card = question.chosen.card
+    figures = {CLEAN: (f"{card.test_accuracy:.2%}", "measured after the training")}
+    curves = {
+        title: curve
+        for title, method in BY_TITLE.items()
+        if method.norm == question.norm
+        and (curve := shipped_curve(replace(question, method=method, images=ALL))) is not None
+    }
+    own = curves.get(question.method.title)
+    if own is not None and (at := np.flatnonzero(np.isclose(own.budgets, budget))).size:
+        rate = float(own.rates[at[0]])
+        figures = {ALL_RATE: (f"{rate:.2%}", f"measured before, on {own.images:,}"), **figures}
+    show_figures(figures)
+    st.info("The first figures for your settings are being computed. They appear here.")
+    if curves:
+        show_chart(curves, question.norm, budget)
+
+
+def show_figures(figures: Mapping[str, tuple[str, str]]) -> None:
+    """Show figures in a row, each with a remark below."""
+    with st.container(horizontal=True):
+        for title, (figure, remark) in figures.items():
+            st.metric(title, figure, remark, delta_color="off", delta_arrow="off")
+
+
+def show_chart(curves: Mapping[str, Curve], norm: str, budget: float) -> None:
+    """Show evasion rates over ε."""
+    figure = charts.evasion_curves(
+        {title: (curve.budgets, curve.rates) for title, curve in curves.items()},
+        epsilon=budget,
+        x_title="ε" if norm == "linf" else "ε, in the L2 norm",
+    )
+    st.plotly_chart(figure, config=downloads.chart("evasion-rates"), key="curves")
+
+
 def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str, Computation]:
-    """The evasion rates of several attacks over ε; returns what is still being computed."""
+    """Show the evasion rates of several attacks over ε; return what is still being computed."""
     st.markdown("##### The more an attack may change, the more it evades")
     norm = question.norm
     others = [
@@ -81,27 +106,22 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     titles = [METHODS["noise"].title, *beside]
     lines, waited_for = curves_now(question, titles, stopped=stopped)
     if not lines:
-        st.write("The first curves are being computed …")
+        st.write("Computing the first curves …")
         return waited_for
-    figure = charts.evasion_curves(
-        {title: (curve.budgets, curve.rates) for title, curve in lines.items()},
-        epsilon=budget,
-        x_title="ε" if norm == "linf" else "ε, in the L2 norm",
-    )
-    st.plotly_chart(figure, config=downloads.chart("evasion-rates"), key="curves")
+    show_chart(lines, norm, budget)
     sampled = [
         f"{title} of {curve.images:,}"
         for title, curve in lines.items()
         if curve.images < question.images
     ]
     short = [title for title, curve in lines.items() if curve.budgets[-1] < BUDGETS[norm][-1]]
-    when = "is left out while this is stopped" if stopped else "is being computed"
-    note = f" Of a sample: {', '.join(sampled)} images." if sampled else ""
-    rest = f" What is missing of {' and '.join(short)} {when}." if short else ""
+    when = "is not computed while this is stopped" if stopped else "is being computed"
+    note = f" From a sample: {', '.join(sampled)} images." if sampled else ""
+    rest = f" The rest of {' and '.join(short)} {when}." if short else ""
     st.caption(
         f"Evasion rate: misclassified / all {question.images:,} images.{note}{rest} "
-        "Random noise is as large as an attack may be, and the control: what it evades, size alone "
-        "explains."
+        "Random noise is the control: it changes pixels as much as an attack may, but in no "
+        "chosen direction."
     )
     return waited_for
 
@@ -109,34 +129,33 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
 def curves_now(
     question: Question, titles: Sequence[str], *, stopped: bool
 ) -> tuple[dict[str, Curve], dict[str, Computation]]:
-    """The curves of some attacks, by their titles, as far as they are there; what is better."""
+    """Return the curves of some attacks that are there, and what is still to come, by title."""
     lines: dict[str, Curve] = {}
     waited_for: dict[str, Computation] = {}
     for title in titles:
         method = BY_TITLE[title]
         own = method.name == question.method.name
         asked = replace(question, method=method)
-        curve, better = curve_to_show(
+        curve, better = server().evaluations.curve_to_show(
             asked if own else asked.beside, question.norm, stopped=stopped
         )
         if curve is not None:
             lines[title] = curve
         if better is not None and (progress := better.look()).state == FAILED:
             st.error(progress.error)
-        elif better is not None and not (
-            own and isinstance(method, MinimalMethod)
-        ):  # that is its evaluation itself
+        elif better is not None and not (own and isinstance(method, MinimalMethod)):
+            # The curve of a minimal attack is its evaluation.
             waited_for[f"{title}'s curve"] = better
     return lines, waited_for
 
 
 def show_norms(evaluation: Evaluation, question: Question, budget: float) -> None:
-    """How large the perturbations are."""
+    """Show how large the perturbations are."""
     st.markdown("##### How large the perturbations are")
     found, within = evaluation, np.ones(evaluation.images, np.bool_)
     if isinstance(question.method, MinimalMethod):
-        # What it would need is known too where it is more than the budget; see `limited_to`.
-        found = evaluation_of(question, np.inf).look().result or evaluation
+        # What an image needs is known even if it is more than the budget; see `limited_to`.
+        found = server().evaluations.evaluation(question, np.inf).look().result or evaluation
         within = found.l2_norm <= budget
     bound = budget * np.sqrt(784) if question.norm == "linf" else budget
     st.plotly_chart(
@@ -146,13 +165,14 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
     )
     if question.norm == "linf":
         why = (
-            f"ε√784 = {bound:.2f}: each of 784 pixels may move by ε. Clipping to black and white "
-            "keeps most images below it."
+            f"ε√784 = {bound:.2f}, because each of 784 pixels may move by ε. Most images stay "
+            "below it, because no pixel can get darker than black or lighter than white."
         )
     elif not isinstance(question.method, MinimalMethod):
         why = f"ε = {bound:g}, the budget itself."
     else:
-        why = f"ε = {bound:g}, the budget; above it is what the other images would need."
+        why = f"ε = {bound:g}, the budget. The images above it would need more."
     st.caption(
-        f"L2 norms of the differences, misclassified and not misclassified apart. Bound: {why}"
+        "L2 norms of the differences, for misclassified and for correctly classified images. "
+        f"Bound: {why}"
     )

@@ -1,31 +1,32 @@
-"""Can these numbers be trusted? The checks of what evaluations of attacks get wrong."""
+"""Can these numbers be trusted? Checks for what often goes wrong in evaluations of attacks."""
 
 import streamlit as st
 
 from core.presentation.sanity import verdicts
+from core.serving.evaluations import CHECKED
 from core.serving.jobs import DONE, FAILED, Computation
-from pages.parts.evaluations import PATIENCE, TRUSTED, checks_of
-from pages.parts.networks import ChosenNetwork
+from core.serving.networks import ServedNetwork
+from pages.parts.server import server, who
 
 
-def show_trust(chosen: ChosenNetwork, epsilon: float, *, stopped: bool) -> dict[str, Computation]:
-    """The checks of what evaluations of attacks get wrong; returns what is still computed."""
+def show_trust(chosen: ServedNetwork, epsilon: float, *, stopped: bool) -> dict[str, Computation]:
+    """Show the checks; return what is still being computed."""
     st.markdown("##### Can these numbers be trusted?")
     st.write(
-        "What should hold of any evaluation, checked on this network with the attacks that only "
-        "measure: noise, FGSM and PGD. It says how far the rates above can be relied upon, "
-        "whichever attack they are of."
+        "These checks should hold for any evaluation. They attack this network with noise, FGSM "
+        "and PGD, and say how far the rates above can be trusted, whichever attack you chose."
     )
     if not epsilon:
-        st.write("At ε = 0 nothing is attacked, and there is nothing to check.")
+        st.write("At ε = 0 there is no attack and nothing to check.")
         return {}
-    computation = checks_of(chosen, epsilon)
-    progress = computation.look(wait=PATIENCE[stopped])
+    progress, computation = server().evaluations.checks_to_show(
+        chosen, epsilon, who=who(), stopped=stopped
+    )
     if progress.state == FAILED:
         st.error(progress.error)
         return {}
     if progress.state != DONE:
-        st.write("The checks are being computed …")
+        st.write("Running the checks …")
         return {"the checks": computation}
     for check in verdicts(progress.result):
         said = (
@@ -33,5 +34,5 @@ def show_trust(chosen: ChosenNetwork, epsilon: float, *, stopped: bool) -> dict[
         )
         st.markdown(f"{said}: **{check.title}.** {check.finding}")
         st.caption(check.meaning)
-    st.caption(f"At ε = {epsilon:g} a pixel, on a sample of {TRUSTED:,} test images.")
+    st.caption(f"At ε = {epsilon:g} a pixel, on a sample of {CHECKED:,} test images.")
     return {}

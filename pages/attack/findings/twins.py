@@ -5,18 +5,19 @@ import streamlit as st
 
 from core.attacks import WAY
 from core.evaluation.rates import Evaluation
+from core.serving.evaluations import ORDER, Question, indices
 from pages.parts import downloads
 from pages.parts.digit_images import Pair, columns_of, columns_png, show_columns
-from pages.parts.evaluations import ORDER, Question, indices
+from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, SOURCE
 from pages.parts.subject import TEST_DIGIT
 
 
 def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
-    """Ten digits with their adversarial twins: the report's Figure 4."""
+    """Show ten digits with their adversarial twins: the report's Figure 4."""
     st.markdown("##### Ten digits and their adversarial twins")
     ten = st.session_state.setdefault("ten", 0)
     places = indices(question.images)
-    turn = np.argsort(ORDER)[places]  # so that a larger sample shows the same ten
+    turn = np.argsort(ORDER)[places]  # a larger sample shows the same ten
     rows = []
     for digit in range(10):
         of_digit = np.flatnonzero((evaluation.y == digit) & evaluation.correct_before)
@@ -28,8 +29,8 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     )
     show_columns(columns)
     st.caption(
-        "First row: test images that are classified correctly. Second row: what the attack makes "
-        "of them, and what they are taken for. Last row: the L2 norm of the difference."
+        "First row: test images that are classified correctly. Second row: the same images after "
+        "the attack, and what the network takes them for. Last row: the L2 norm of the difference."
     )
 
     def another() -> None:
@@ -39,50 +40,45 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
         st.button("Another ten", on_click=another, key="another_ten")
         downloads.png(lambda: columns_png(columns), "ten-digits.png", key="ten_png")
     with st.container(horizontal=True, vertical_alignment="center"):
-        show_openers(evaluation, rows, question, budget)
+        st.write("Open on the Draw page:")
+        for row in rows:
+            place = int(places[row])
+            st.button(
+                str(evaluation.y[row]),
+                key=f"open_{place}",
+                help=f"Test digit {place}",
+                on_click=choose_for_draw,
+                args=(place, question, budget),
+            )
 
 
 def pair_of(evaluation: Evaluation, row: int, caption: str) -> Pair:
-    """One of the images and its adversarial twin."""
+    """Return one of the images and its adversarial twin."""
     return Pair(evaluation.x[row], evaluation.x_adv[row], caption, float(evaluation.l2_norm[row]))
 
 
-def show_openers(
-    evaluation: Evaluation, rows: list[int], question: Question, budget: float
-) -> None:
-    """A button for each image that opens it on the Draw page."""
-    st.write("Open on the Draw page:")
-    for row in rows:
-        place = int(indices(question.images)[row])
-        st.button(
-            str(evaluation.y[row]),
-            key=f"open_{place}",
-            help=f"Test digit {place}",
-            on_click=choose_for_draw,
-            args=(place, question, budget),
-        )
-
-
 def choose_for_draw(place: int, question: Question, budget: float) -> None:
-    """Have `open_chosen` open a test digit under a question's attack on its network.
+    """Have `open_chosen` open a test digit under the question's attack on its network.
 
-    A callback: it is heard even where the page's next run has no such button any more.
+    It is a callback: it is called even if the page's next run doesn't show the button any more.
     """
     scale = question.method.scale
     epsilon = 1.0 if scale is WAY else scale.nearest(budget)
-    st.session_state.update({"source": TEST_DIGIT, "digit": place, "epsilon": epsilon})
+    SOURCE.set(TEST_DIGIT)
+    DIGIT.set(place)
+    EPSILON.set(epsilon)
     st.session_state["to_draw"] = {
-        "model": question.chosen.name,
-        "attack": question.method.title,
-        "digit": str(place),
-        "epsilon": f"{epsilon:.3f}",
+        MODEL.key: question.chosen.name,
+        ATTACK.key: question.method.title,
+        DIGIT.key: str(place),
+        EPSILON.key: f"{epsilon:.3f}",
     }
 
 
 def open_chosen() -> None:
-    """Go to the Draw page if a test digit has been chosen for it, with its whole address at once.
+    """Go to the Draw page if a test digit was chosen for it, with the whole address at once.
 
-    Each change of the address would be one more step for the browser's Back.
+    Each change of the address is a step for the browser's Back.
     """
     if address := st.session_state.pop("to_draw", None):
         st.switch_page("pages/attack/draw.py", query_params=address)

@@ -1,4 +1,4 @@
-"""Why a digit turns into a label: the course report's explanations, tested."""
+"""Why a digit turns into a label: a test of the course report's explanations."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,20 @@ from core.evaluation.rates import Evaluation
 from core.evaluation.similarity import rank
 from core.presentation import words
 from core.presentation.course_report import facts
+from core.serving.evaluations import Question
 from pages.parts import downloads
 from pages.parts.digit_images import columns_png, show_images, signed
-from pages.parts.evaluations import Question, likeness
+from pages.parts.server import server
 from pages.parts.tables import show_table
 
 
 def show_why(evaluation: Evaluation, question: Question) -> None:
-    """The report's explanations, tested."""
+    """Show whether the report's explanations hold."""
     st.markdown("##### Why that label?")
     turned = confusion(
         evaluation.y[evaluation.correct_before], evaluation.after[evaluation.correct_before]
     )
-    alike = likeness(question.images)
+    alike = server().evaluations.similarity(question.images)
     mistakes = most_mistaken(turned)
     known = question.chosen.card.recipe.digits
     show_similarity(mistakes, alike, all_digits=len(known) == 10)
@@ -35,7 +36,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     labels = [int(label) for label in np.argsort(-turned[digit], kind="stable")]
     labels = [label for label in labels if label != digit and turned[digit, label]]
     if not labels:
-        st.write(f"No {digit} that was classified correctly is misclassified now.")
+        st.write(f"Every {digit} that was classified correctly before still is.")
         return
     left, right = st.columns([1, 2], gap="large")
     label = left.selectbox(
@@ -55,8 +56,8 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         maps.append((signed(-found.contributions), f"What moved the decision to {label}"))
         show_images(maps)
         st.caption(
-            "Perturbation: orange pixels get lighter, blue ones darker. Decision: orange pixels "
-            f"moved it from {digit} to {label}, blue ones the other way."
+            "Perturbation: orange pixels get lighter, blue pixels get darker. Decision: orange "
+            f"pixels moved it from {digit} to {label}, blue pixels moved it back."
         )
         columns = [([(image, said)], said) for image, said in maps]
         downloads.png(
@@ -65,7 +66,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
 
 
 def show_similarity(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits: bool) -> None:
-    """Whether digits turn into what they are most alike to, as the report has it."""
+    """Show whether digits turn into those that look most alike, as the report says."""
 
     def place(digit: int, label: int | None) -> str:
         return "" if label is None else f"{rank(alike, digit, label)} of 9"
@@ -89,7 +90,7 @@ def show_similarity(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digi
         places = [rank(alike, digit, label) for digit, label in pairs if label is not None]
         st.write(words.on_similarities(places))
     st.caption(
-        "Likeness: where the label stands among the nine others, ordered by the cosine similarity "
-        "of their mean images to the digit's; 1 of 9 is the most alike. Counted are images that "
-        "were classified correctly before the attack."
+        "Likeness: the label's rank among the nine other digits by the cosine similarity of the "
+        "mean images; 1 of 9 is the most similar. Only images that were classified correctly "
+        "before the attack count."
     )

@@ -1,30 +1,47 @@
 import gc
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.serving.jobs import DONE, ENDED, FAILED, RUNNING, WAITING, Computation, Jobs, Progress
+from core.serving.jobs import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Cache,
+    Computation,
+    Jobs,
+    LineFullError,
+    Progress,
+    StoppedError,
+    Tell,
+    in_shares,
+)
 
-Tell = Callable[[float], None]
+LONG = 600  # seconds that no test needs, unless something is broken
 
 
 def ended(jobs: Jobs, key: object, work: Callable[[Tell], object]) -> Progress:
-    return jobs.ask(key, work, wait=10)
+    return jobs.ask(key, work, wait=LONG)
 
 
 def test_ten_people_who_ask_at_once_cost_one_computation() -> None:
     jobs, runs, together = Jobs(most_kept=3), [], threading.Barrier(10)
+    asked = threading.Event()
 
     def work(tell: Tell) -> int:
         runs.append(1)
-        time.sleep(0.05)
+        asked.wait(LONG)
         return 7
 
     def ask(person: int) -> Progress:
         together.wait()
+        jobs.ask("curve", work)
+        if together.wait() == 0:  # all have asked
+            asked.set()
         return ended(jobs, "curve", work)
 
     with ThreadPoolExecutor(10) as people:
@@ -39,11 +56,11 @@ def test_a_look_does_not_wait_and_sees_how_far_it_is() -> None:
     def work(tell: Tell) -> str:
         tell(0.5)
         half.set()
-        go_on.wait(10)
+        go_on.wait(LONG)
         return "all"
 
     jobs.ask("a", work)
-    assert half.wait(10)
+    assert half.wait(LONG)
     assert jobs.ask("a", work) == Progress(RUNNING, 0.5)
     go_on.set()
     assert ended(jobs, "a", work).result == "all"
@@ -56,7 +73,7 @@ def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
 
     def work(tell: Tell) -> str:
         for share in (0.1, 0.2, 0.3):
-            step.acquire(timeout=10)
+            step.acquire(timeout=LONG)
             try:
                 tell(share)
             finally:
@@ -65,7 +82,7 @@ def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
 
     def go_on() -> None:
         step.release()
-        assert told.acquire(timeout=10)
+        assert told.acquire(timeout=LONG)
 
     jobs.ask("a", work)
     now[0] = 9.0
@@ -75,19 +92,33 @@ def test_it_goes_on_while_somebody_looks_and_ends_when_nobody_does() -> None:
     go_on()
     now[0] = 29.0
     go_on()
-    # Who looks while it is ending sees that it ended; the next look begins it anew.
+    # A look while it ends shows that it ended; the next look begins it again.
     last = ended(jobs, "a", lambda tell: "anew")
-    assert last in (Progress(ENDED), Progress(DONE, 1.0, "anew"))
+    assert (last.state, last.result) in ((STOPPED, None), (DONE, "anew"))
     assert ended(jobs, "a", lambda tell: "anew") == Progress(DONE, 1.0, "anew")
+
+
+def test_one_who_waits_is_looking() -> None:
+    now = [0.0]
+    jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
+
+    def work(tell: Tell) -> str:
+        now[0] = 15.0
+        tell(0.5)
+        return "all"
+
+    assert jobs.ask("a", work, wait=LONG).result == "all"
 
 
 @pytest.mark.parametrize("others_look", [True, False])
 def test_what_one_leaves_ends_unless_others_look(others_look: bool) -> None:
     jobs = Jobs(most_kept=3)
-    go_on, over, finished = threading.Event(), threading.Event(), []
+    begun, go_on, over = (threading.Event() for _ in range(3))
+    finished = []
 
     def work(tell: Tell) -> str:
-        go_on.wait(10)
+        begun.set()
+        go_on.wait(LONG)
         try:
             tell(0.5)
             finished.append(True)
@@ -98,11 +129,12 @@ def test_what_one_leaves_ends_unless_others_look(others_look: bool) -> None:
     mine, other = (Computation(jobs, "a", work, who=who, finish=str.upper) for who in (1, 2))
     mine.leave()  # which nobody has asked for
     assert mine.look().state in (WAITING, RUNNING)
+    assert begun.wait(LONG)
     if others_look:
         other.look()
     mine.leave()
     go_on.set()
-    assert over.wait(10)
+    assert over.wait(LONG)
     assert bool(finished) == others_look
     if others_look:
         assert other.look(wait=10).result == "ALL"
@@ -135,8 +167,8 @@ def test_who_shares_threads_waits_for_the_others() -> None:
     thread = ThreadPoolExecutor(1)
     first, second = (Jobs(most_kept=3, workers=thread) for _ in range(2))
     go_on = threading.Event()
-    first.ask("a", lambda tell: go_on.wait(10))
-    waiting = second.ask("a", lambda tell: "here", wait=0.1)
+    first.ask("a", lambda tell: go_on.wait(LONG))
+    waiting = second.ask("a", lambda tell: "here")
     assert waiting == Progress(WAITING)
     go_on.set()
     assert ended(second, "a", lambda tell: "never").result == "here"
@@ -147,8 +179,8 @@ def test_a_bounded_number_of_results_is_kept() -> None:
     for key in range(5):
         ended(jobs, key, lambda tell: "result")
     jobs.ask(2, lambda tell: "anew")  # looked at again, so it stays longest
-    jobs.ask(5, lambda tell: "result", wait=10)
-    jobs.ask(6, lambda tell: "result", wait=10)
+    ended(jobs, 5, lambda tell: "result")
+    ended(jobs, 6, lambda tell: "result")
     asked = [ended(jobs, key, lambda tell: "anew").result for key in (2, 6, 0, 1)]
     assert asked == ["result", "result", "anew", "anew"]
 
@@ -161,15 +193,14 @@ def test_without_their_owner_jobs_end() -> None:
             while True:
                 tell(0.5)
                 begun.set()
-                time.sleep(0.01)
         finally:
             over.set()
 
     jobs.ask("a", work)
-    assert begun.wait(10)
+    assert begun.wait(LONG)
     del jobs
     gc.collect()
-    assert over.wait(10)
+    assert over.wait(LONG)
 
 
 def test_a_job_that_waits_unwatched_never_begins() -> None:
@@ -177,9 +208,97 @@ def test_a_job_that_waits_unwatched_never_begins() -> None:
     jobs = Jobs(most_kept=3, unwatched_seconds=10, clock=lambda: now[0])
     block = threading.Event()
     for worker in range(2):
-        jobs.ask(("busy", worker), lambda tell: block.wait(10))
+        jobs.ask(("busy", worker), lambda tell: block.wait(LONG))
     jobs.ask("late", lambda tell: runs.append(1))
     now[0] = 11.0
     block.set()
     assert ended(jobs, "last", lambda tell: "after it").result == "after it"
     assert not runs
+
+
+def test_whoever_knows_the_key_stops_it_and_keeps_what_there_is() -> None:
+    jobs, begun = Jobs(most_kept=3), threading.Event()
+
+    def work(tell: Tell) -> str:
+        try:
+            while True:
+                tell(0.5, "half")
+                begun.set()
+        except StoppedError:
+            return "the best so far"
+
+    jobs.ask("a", work, who="somebody")
+    assert begun.wait(LONG)
+    assert jobs.look("a") == Progress(RUNNING, 0.5, "half")
+    jobs.stop("a")
+    jobs.stop("unknown")
+    stopped = jobs._jobs["a"]
+    assert stopped.over.wait(LONG)
+    assert jobs.look("a") == Progress(STOPPED, 0.5, "the best so far")
+
+
+def test_one_that_waits_is_stopped_at_once_and_the_line_moves_up() -> None:
+    jobs, go_on = Jobs(most_kept=9, workers=ThreadPoolExecutor(1)), threading.Event()
+    begun = threading.Event()
+
+    def busy(tell: Tell) -> None:
+        begun.set()
+        go_on.wait(LONG)
+
+    jobs.ask("first", busy)
+    assert begun.wait(LONG)
+    jobs.ask("second", lambda tell: 2, so_far=0)
+    assert jobs.ask("third", lambda tell: 3) == Progress(WAITING, ahead=2)
+    jobs.stop("second")
+    second = jobs.look("second")
+    assert second is not None and (second.state, second.result) == (STOPPED, 0)
+    assert second.error
+    assert jobs.look("third") == Progress(WAITING, ahead=1)
+    go_on.set()
+    assert ended(jobs, "third", lambda tell: "never").result == 3
+    assert jobs.look("unknown") is None
+
+
+def test_the_line_is_bounded() -> None:
+    jobs = Jobs(most_kept=9, workers=ThreadPoolExecutor(1), most_waiting=2)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def busy(tell: Tell) -> None:
+        begun.set()
+        go_on.wait(LONG)
+
+    jobs.ask("first", busy)
+    assert begun.wait(LONG)
+    for key in ("second", "third"):
+        jobs.ask(key, lambda tell: 1)
+    with pytest.raises(LineFullError, match="2 others"):
+        jobs.ask("fourth", lambda tell: 1)
+    go_on.set()
+
+
+def test_shares_add_up_to_one_and_no_more() -> None:
+    told: list[float] = []
+    more = in_shares(lambda share, so_far=None, /: told.append(share), 4)
+    for count in (1, 2, 2):
+        more(count)
+    assert told == [0.25, 0.75, 1.0]
+
+
+def test_a_cache_makes_a_value_once_for_all_who_ask_and_forgets_the_oldest() -> None:
+    cache, made, together = Cache(2), [], threading.Barrier(5)
+
+    def make() -> int:
+        made.append(1)
+        return 7
+
+    def ask(person: int) -> int:
+        together.wait()
+        return cache.get("a", make)
+
+    with ThreadPoolExecutor(5) as people:
+        assert list(people.map(ask, range(5))) == [7] * 5
+    assert len(made) == 1
+    with pytest.raises(ZeroDivisionError):
+        cache.get("b", lambda: 1 // 0)
+    assert [cache.get(key, lambda: 1) for key in ("b", "a", "c")] == [1, 7, 1]
+    assert [cache.get(key, lambda: 2) for key in ("a", "b")] == [7, 2]

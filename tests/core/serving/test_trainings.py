@@ -10,7 +10,8 @@ from core import measures
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
 from core.recipe import Recipe
-from core.serving.trainings import MOST_WAITING, Queue, QueueFullError, Status
+from core.serving.jobs import LineFullError
+from core.serving.trainings import MOST_WAITING, REMEMBERED, Status, Trainings
 
 QUICK = Recipe(hidden=(16,), epochs=2)
 LONG = Recipe(hidden=(16,), epochs=1000)
@@ -38,30 +39,31 @@ def few(training_digits: Digits, test_digits: Digits) -> Callable[[str], Digits]
 
 
 @pytest.fixture
-def queue(few: Callable[[str], Digits]) -> Iterator[Queue]:
+def queue(few: Callable[[str], Digits]) -> Iterator[Trainings]:
     """A queue that ends with the test."""
-    queue = Queue(load=few)
+    queue = Trainings(load=few)
     yield queue
-    queue.stop_all()
+    for run in list(queue._jobs._jobs):
+        queue.stop(str(run))
 
 
-def wait(queue: Queue, run: str, until: Callable[[Status], bool]) -> Status:
+def wait(queue: Trainings, run: str, until: Callable[[Status], bool]) -> Status:
     """Look at a run until it is so."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while time.monotonic() < end:
         status = queue.status(run)
         assert status is not None
         if until(status):
             return status
         time.sleep(0.01)
-    raise AssertionError(f"still not so after a minute: {queue.status(run)}")
+    raise AssertionError(f"still not so after ten minutes: {queue.status(run)}")
 
 
 def ended(status: Status) -> bool:
     return status.ended
 
 
-def test_a_run_is_trained_to_its_end(queue: Queue, test_digits: Digits) -> None:
+def test_a_run_is_trained_to_its_end(queue: Trainings, test_digits: Digits) -> None:
     run = queue.submit(QUICK)
     status = wait(queue, run, ended)
     assert status.state == "done"
@@ -79,7 +81,7 @@ def test_a_run_is_trained_to_its_end(queue: Queue, test_digits: Digits) -> None:
     assert status.seconds_left == 0
 
 
-def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Queue) -> None:
+def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> None:
     runs = [queue.submit(recipe) for recipe in (LONG, QUICK, QUICK)]
     wait(queue, runs[0], lambda status: bool(status.reports))
     others = [queue.status(run) for run in runs[1:]]
@@ -95,7 +97,7 @@ def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Queue) -> None:
     assert second.state == third.state == "done"
 
 
-def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Queue) -> None:
+def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Trainings) -> None:
     run = queue.submit(LONG)
     wait(queue, run, lambda status: len(status.reports) >= 3)
     queue.stop(run)
@@ -107,7 +109,7 @@ def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Queue) -> None:
     assert status.reports[status.result[1].epochs_trained - 1].logged.validation_accuracy == best
 
 
-def test_a_run_stopped_while_waiting_never_begins(queue: Queue) -> None:
+def test_a_run_stopped_while_waiting_never_begins(queue: Trainings) -> None:
     first, second = queue.submit(LONG), queue.submit(QUICK)
     queue.stop(second)
     status = queue.status(second)
@@ -118,33 +120,30 @@ def test_a_run_stopped_while_waiting_never_begins(queue: Queue) -> None:
     status = wait(queue, second, ended)
     assert not status.reports
     assert status.result is None
-    assert status.error == "It was stopped before it began."
+    assert "before it began" in status.error
 
 
 def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
     clock = Clock()
-    queue = Queue(load=few, clock=clock, unwatched_seconds=100)
+    queue = Trainings(load=few, clock=clock, unwatched_seconds=100)
     run = queue.submit(LONG)
     wait(queue, run, lambda status: bool(status.reports))
     clock.now = 99
     wait(queue, run, lambda status: len(status.reports) > 3)
     clock.now = 198  # 99 seconds since the last look
-    time.sleep(0.2)
-    watched = queue.status(run)
-    assert watched is not None
-    assert watched.state == "running"
+    epochs = len(wait(queue, run, lambda status: True).reports)
+    assert wait(queue, run, lambda status: len(status.reports) > epochs).state == "running"
     clock.now = 300
-    time.sleep(0.5)  # without a look, which would let it go on
-    clock.now = 301
+    assert wait(queue, queue.submit(QUICK), ended).state == "done"  # after it, so it has ended
     status = wait(queue, run, ended)
     assert status.state == "stopped"
-    assert status.error == "It was ended because nobody looked at it any more."
+    assert "nobody" in status.error
     assert status.result is not None
 
 
 def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) -> None:
     clock = Clock()
-    queue = Queue(load=few, clock=clock, unwatched_seconds=100)
+    queue = Trainings(load=few, clock=clock, unwatched_seconds=100)
     first, second = queue.submit(LONG), queue.submit(QUICK)
     wait(queue, first, lambda status: bool(status.reports))
     clock.now = 90
@@ -159,7 +158,7 @@ def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) ->
     assert (passed.state, passed.result) == ("stopped", None)
 
 
-def test_what_goes_wrong_is_a_sentence(queue: Queue) -> None:
+def test_what_goes_wrong_is_a_sentence(queue: Trainings) -> None:
     diverging = dataclasses.replace(QUICK, hidden=(64,) * 4, learning_rate=10.0)
     status = wait(queue, queue.submit(diverging), ended)
     assert status.state == "failed"
@@ -172,31 +171,31 @@ def test_what_goes_wrong_is_a_sentence(queue: Queue) -> None:
     assert wait(queue, queue.submit(QUICK), ended).state == "done"
 
 
-def test_a_start_that_is_missing_is_refused_at_once(queue: Queue) -> None:
+def test_a_start_that_is_missing_is_refused_at_once(queue: Trainings) -> None:
     with pytest.raises(ValueError, match=r"nobody\.safetensors can't be used"):
         queue.submit(dataclasses.replace(QUICK, start="nobody"))
 
 
-def test_the_line_is_bounded(queue: Queue) -> None:
+def test_the_line_is_bounded(queue: Trainings) -> None:
     first = queue.submit(LONG)
     wait(queue, first, lambda status: bool(status.images))
     for _ in range(MOST_WAITING):
         queue.submit(QUICK)
-    with pytest.raises(QueueFullError, match="20 trainings are waiting"):
+    with pytest.raises(LineFullError, match=f"{MOST_WAITING} others"):
         queue.submit(QUICK)
 
 
-def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Queue) -> None:
+def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Trainings) -> None:
     tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
     runs = []
-    for _ in range(45):
+    for _ in range(REMEMBERED + 5):
         runs.append(queue.submit(tiny))
         wait(queue, runs[-1], ended)
     assert queue.status(runs[0]) is None
     assert queue.status(runs[-1]) is not None
 
 
-def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Queue) -> None:
+def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Trainings) -> None:
     assert queue.status("") is None
     queue.stop("unknown")
     first, second = queue.submit(QUICK), queue.submit(QUICK)
@@ -204,7 +203,7 @@ def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Queue) -> None:
     assert len(first) >= 8
 
 
-def test_many_may_submit_at_once(queue: Queue) -> None:
+def test_many_may_submit_at_once(queue: Trainings) -> None:
     tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
     runs: list[str] = []
     threads = [threading.Thread(target=lambda: runs.append(queue.submit(tiny))) for _ in range(15)]

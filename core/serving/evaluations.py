@@ -1,0 +1,277 @@
+"""Attacks on MNIST's test images and on one digit, each computed once for all who ask."""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from core.attacks import Method, MinimalMethod, noise
+from core.batches import sparing_a_core
+from core.classifier import Classifier, FloatArray, IntArray
+from core.data.mnist import Digits
+from core.evaluation import sanity
+from core.evaluation.path import AttackPath, follow
+from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
+from core.evaluation.robustness import RobustnessFileError
+from core.evaluation.similarity import similarity
+from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
+from core.serving.networks import ServedNetwork
+
+ALL = 10_000
+ORDER = np.random.default_rng(0).permutation(ALL)  # a sample is the first images in this order
+CHECKED = 1000  # images that the checks attack, several times each
+# The budgets of the page's slider by norm; a curve has a point at each.
+BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
+_ONE_STEP = ("fgsm", "noise")  # their curve of all images takes a second, PGD's a minute
+_SLOW = ("carlini_wagner",)  # 10 ms an image; the others take 1 ms
+_AT_ONCE = 0.4  # seconds to wait for all images before a sample is shown
+_SAMPLE = 2.0  # seconds to wait for the sample
+_SMALL = 0.3  # seconds to wait for a sample's curve, and for the checks
+_STOPPED = 6.0  # the same when nothing else is being computed
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """An attack on a network and on some test images.
+
+    Attributes:
+        chosen: the network.
+        method: the attack.
+        images: how many test images; fewer than `ALL` are always the same random sample.
+        who: the person who asks.
+    """
+
+    chosen: ServedNetwork
+    method: Method
+    images: int
+    who: Hashable = None
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """Stands for the question, whoever asks."""
+        return (self.chosen.name, self.chosen.version, self.method.name, self.images)
+
+    @property
+    def norm(self) -> str:
+        """The norm of the page's slider, "linf" or "l2"."""
+        return "linf" if self.method.norm == "linf" else "l2"
+
+    @property
+    def sample(self) -> "Question":
+        """The same question about so few images that a page can wait for the answer."""
+        return self._of_at_most(100 if isinstance(self.method, MinimalMethod) else 500)
+
+    @property
+    def beside(self) -> "Question":
+        """The same question about as many images as a curve beside other attacks' is worth."""
+        return self._of_at_most(1000) if self.method.name in _SLOW else self
+
+    @property
+    def first_curve(self) -> "Question":
+        """The same question about so few images that a page can wait for the curve."""
+        return self._of_at_most(100 if isinstance(self.method, MinimalMethod) else 200)
+
+    def _of_at_most(self, images: int) -> "Question":
+        return replace(self, images=min(self.images, images))
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Evasion rates over budgets.
+
+    Attributes:
+        budgets: `(E,)`, rising.
+        rates: `(E,)`, misclassified / all `images`.
+        images: how many test images they are measured on.
+    """
+
+    budgets: FloatArray
+    rates: FloatArray
+    images: int
+
+
+class Evaluations:
+    """What attacks do, computed in the background and shared by all sessions."""
+
+    def __init__(self, digits: Callable[[str], Digits]) -> None:
+        """Start empty.
+
+        Args:
+            digits: returns MNIST's "test" images.
+        """
+        self._digits = digits
+        # An evaluation of all images holds 31 MB of adversarial ones, so few are kept.
+        self._evaluations = Jobs(most_kept=8)
+        # One thread for samples, one-step curves and checks: there are few cores.
+        self._small = Jobs(most_kept=400, workers=ThreadPoolExecutor(1))
+        # One thread for what takes a minute. It refines what is shown, and leaves a core free.
+        self.long_workers = ThreadPoolExecutor(1)
+        self._curves = Jobs(most_kept=200, workers=self.long_workers)
+        self._slow_evaluations = Jobs(most_kept=4, workers=self.long_workers)
+        self._similarities = Cache(4)
+        self._paths = Cache(128)
+
+    def evaluation(self, question: Question, budget: float) -> Computation:
+        """Attack the images within a budget of the question's norm; results in an `Evaluation`."""
+        method, network = question.method, question.chosen.network
+        slow = method.name in _SLOW and question.images > question.sample.images
+        digits = self._digits
+
+        def attack(x: FloatArray, y: IntArray) -> FloatArray:
+            if isinstance(method, MinimalMethod):
+                return method.attack(network, x, y)
+            return method.attack(network, x, y, budget)
+
+        def work(tell: Tell) -> Evaluation:
+            x, y = _some(digits("test"), question.images)
+            with sparing_a_core() if slow else nullcontext():
+                return evaluate(network, attack, x, y, on_progress=in_shares(tell, len(x)))
+
+        jobs = self._slow_evaluations if slow else self._evaluations
+        if not isinstance(method, MinimalMethod):
+            return Computation(jobs, (*question.key, budget), work, question.who)
+        return Computation(
+            jobs, question.key, work, question.who, finish=lambda found: limited_to(found, budget)
+        )
+
+    def evaluation_to_show(
+        self, question: Question, budget: float, *, stopped: bool
+    ) -> tuple[Progress, dict[int, Computation]]:
+        """Return the evaluation if it is quick, else a sample's, and what is still to come.
+
+        Args:
+            question: what is asked.
+            budget: of the question's norm.
+            stopped: whether only the sample is wanted.
+
+        Returns:
+            What to show, and by the number of images what is still being computed.
+        """
+        whole, sample = (self.evaluation(each, budget) for each in (question, question.sample))
+        to_come = {question.sample.images: sample}
+        if stopped or question.method.name in _SLOW:  # the sample gets all cores first
+            first = sample.look(wait=_SAMPLE)
+            if not first.ended:
+                return first, to_come
+            if stopped:
+                return first, {}
+        progress = whole.look(wait=_AT_ONCE)
+        if progress.ended:
+            return progress, {}
+        first = sample.look(wait=_SAMPLE)
+        return first, {question.images: whole} | ({} if first.ended else to_come)
+
+    def curve(self, question: Question, norm: str) -> Computation:
+        """Compute the evasion rates at `BUDGETS[norm]`; results in an array `(E,)`."""
+        method, network = question.method, question.chosen.network
+        if isinstance(method, MinimalMethod):
+            whole = self.evaluation(question, np.inf)
+            return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
+        given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
+        quick = method.name in _ONE_STEP or question.images == question.first_curve.images
+        digits = self._digits
+
+        def work(tell: Tell) -> FloatArray:
+            x, y = _some(digits("test"), question.images)
+            with nullcontext() if quick else sparing_a_core():
+                return evasion_curve(
+                    network, given, x, y, BUDGETS[norm], on_progress=in_shares(tell, len(x))
+                )
+
+        jobs = self._small if quick else self._curves
+        return Computation(jobs, ("curve", norm, *question.key), work, question.who)
+
+    def curve_to_show(
+        self, question: Question, norm: str, *, stopped: bool
+    ) -> tuple[Curve | None, Computation | None]:
+        """Return the best curve that is quick, and what is still to come.
+
+        The first curve is the one shipped with the network, or else a sample's.
+        """
+        whole = None if stopped else self.curve(question, norm)
+        if whole is not None and (progress := whole.look()).state == DONE:
+            return Curve(BUDGETS[norm], progress.result, question.images), None
+        if norm == "linf" and (first := shipped_curve(question)) is not None:
+            return first, whole
+        few = question.first_curve
+        found = self.curve(few, norm).look(wait=_STOPPED if stopped else _SMALL)
+        if found.state == DONE:
+            return Curve(BUDGETS[norm], found.result, few.images), whole
+        return None, whole or self.curve(few, norm)
+
+    def checks_to_show(
+        self, chosen: ServedNetwork, epsilon: float, *, who: Hashable, stopped: bool
+    ) -> tuple[Progress, Computation]:
+        """Check what the rates are worth; results in a `core.evaluation.sanity.Sanity`."""
+        digits = self._digits
+
+        def work(tell: Tell) -> sanity.Sanity:
+            x, y = _some(digits("test"), CHECKED)
+            on_progress = in_shares(tell, sanity.RUNS * CHECKED)
+            return sanity.measure(chosen.network, x, y, epsilon, on_progress=on_progress)
+
+        key = ("checks", chosen.name, chosen.version, epsilon)
+        computation = Computation(self._small, key, work, who)
+        return computation.look(wait=_STOPPED if stopped else _SMALL), computation
+
+    def similarity(self, images: int) -> FloatArray:
+        """Compare the ten digits in a sample; see `core.evaluation.similarity`."""
+        return self._similarities.get(
+            images, lambda: similarity(*_some(self._digits("test"), images))
+        )
+
+    def path(
+        self, chosen: ServedNetwork, method: Method, x: FloatArray, label: int, target: int | None
+    ) -> AttackPath:
+        """Follow a digit along the budgets of an attack.
+
+        Args:
+            chosen: the network.
+            method: the attack.
+            x: `(1, 784)` float32 pixels in [0, 1].
+            label: the digit it is meant to be.
+            target: the digit to aim for, if any.
+        """
+        key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target)
+        return self._paths.get(key, lambda: follow(chosen.network, method, x, label, target=target))
+
+
+def shipped_curve(question: Question) -> Curve | None:
+    """Return the curve of all images that is shipped with the network, if any."""
+    try:
+        known = question.chosen.shipped
+    except RobustnessFileError:
+        return None
+    if known is None or question.images < ALL or question.method.name not in known.evasion_rates:
+        return None
+    rates = np.array(known.evasion_rates[question.method.name])
+    return Curve(np.array(known.epsilons), rates, known.images)
+
+
+def indices(images: int) -> IntArray:
+    """Return the indices of a sample of so many test images, in rising order."""
+    return np.sort(ORDER[:images])
+
+
+def noise_of_l2_norm(
+    classifier: Classifier,
+    x: ArrayLike,
+    y: ArrayLike,
+    epsilon: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+) -> FloatArray:
+    """Add random signs with an L2 norm of `epsilon`, and clip to [0, 1]."""
+    pixels = np.shape(x)[1]
+    return noise(classifier, x, y, np.asarray(epsilon) / np.sqrt(pixels), target=target)
+
+
+def _some(test: Digits, images: int) -> tuple[FloatArray, IntArray]:
+    """Return the images and labels of a sample of the test set."""
+    if images >= len(test):
+        return test.x, test.y
+    chosen = indices(images)
+    return test.x[chosen], test.y[chosen]

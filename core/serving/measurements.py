@@ -1,0 +1,117 @@
+"""What is measured on a network as a whole: its robustness, and the course report's figures."""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from core.classifier import FloatArray, IntArray
+from core.data.mnist import Digits
+from core.evaluation.robustness import EPSILONS, Robustness, RobustnessFileError, measure
+from core.measures import accuracy, predict
+from core.presentation.course_report import PASSES, Findings, measure_report
+from core.presentation.remedies import accuracy_by_digit, first_of_each, mirrored
+from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
+from core.serving.networks import ServedNetwork
+from core.training import of_digits
+
+_AT_ONCE = 0.5  # seconds to wait for a report before its progress is shown
+
+
+@dataclass(frozen=True, eq=False)
+class Mirrored:
+    """What a network makes of mirrored digits.
+
+    Attributes:
+        x: `(10, 784)`, the first test image of each digit, mirrored.
+        seen: `(10,)`, what they are taken for.
+        upright, flipped: `(10,)`, the accuracy on each digit's test images, as they are and
+            mirrored.
+    """
+
+    x: FloatArray
+    seen: IntArray
+    upright: FloatArray
+    flipped: FloatArray
+
+
+class Measurements:
+    """Measurements of networks, shared by all sessions; one of each kind at a time."""
+
+    def __init__(self, digits: Callable[[str], Digits]) -> None:
+        """Start empty.
+
+        Args:
+            digits: returns MNIST's "train" and "test" images.
+        """
+        self._digits = digits
+        self._robustness = Jobs(most_kept=200, workers=ThreadPoolExecutor(1))
+        self._reports = Jobs(most_kept=40, workers=ThreadPoolExecutor(1))
+        self._accuracies = Cache(200)
+        self._mirrored = Cache(20)
+
+    def robustness(self, served: ServedNetwork, *, who: Hashable) -> Computation:
+        """Attack all test images at every ε; results in a `Robustness`."""
+        digits = self._digits
+
+        def work(tell: Tell) -> Robustness:
+            on_progress = in_shares(tell, len(EPSILONS))
+            return measure(served.network, digits("test"), on_progress=on_progress)
+
+        return Computation(self._robustness, served.digest, work, who)
+
+    def known_robustness(self, served: ServedNetwork) -> Robustness | None:
+        """Return what was shipped or measured since the server started, if anything.
+
+        Raises:
+            RobustnessFileError: the shipped file is damaged or can't be read.
+        """
+        progress = self._robustness.look(served.digest)
+        if progress is not None and progress.state == DONE:
+            found: Robustness = progress.result
+            return found
+        return served.shipped
+
+    def accuracy(self, served: ServedNetwork) -> float:
+        """Return the accuracy on all test images, in [0, 1]."""
+        with suppress(RobustnessFileError):
+            if known := self.known_robustness(served):
+                return known.clean_accuracy
+
+        def measured() -> float:
+            test = self._digits("test")
+            return accuracy(served.network, test.x, test.y)
+
+        return self._accuracies.get(served.digest, measured)
+
+    def mirrored(self, served: ServedNetwork) -> Mirrored:
+        """Return what a network makes of mirrored digits."""
+
+        def measured() -> Mirrored:
+            test = self._digits("test")
+            x = mirrored(test.x)
+            ten = x[first_of_each(test.y)]
+            return Mirrored(
+                x=ten,
+                seen=predict(served.network, ten),
+                upright=accuracy_by_digit(served.network, test.x, test.y),
+                flipped=accuracy_by_digit(served.network, x, test.y),
+            )
+
+        return self._mirrored.get(served.digest, measured)
+
+    def report_to_show(
+        self, served: ServedNetwork, *, who: Hashable
+    ) -> tuple[Progress, Computation]:
+        """Measure everything that the course report says; results in `Findings`."""
+        digits = self._digits
+
+        def work(tell: Tell) -> Findings:
+            train, test = digits("train"), digits("test")
+            images = PASSES * len(of_digits(test, served.card.recipe.digits))
+            return measure_report(
+                served.network, served.card, train, test, on_progress=in_shares(tell, images)
+            )
+
+        computation = Computation(self._reports, (served.name, served.version), work, who)
+        return computation.look(wait=_AT_ONCE), computation

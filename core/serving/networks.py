@@ -1,0 +1,38 @@
+"""A network as the server holds it: read once, with what is known of it by its digest."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from core.evaluation import robustness
+from core.networks import Card, Network
+
+
+@dataclass(frozen=True, eq=False)
+class ServedNetwork:
+    """A network that was read from the library.
+
+    Attributes:
+        name: the file's, without its suffix.
+        version: differs when the file has changed.
+        network: to attack.
+        card: what the file says about it.
+    """
+
+    name: str
+    version: int
+    network: Network
+    card: Card
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for the network's weights, whatever its file is called."""
+        return robustness.digest(self.network)
+
+    @cached_property
+    def shipped(self) -> robustness.Robustness | None:
+        """The measurements that are shipped for this network, if any.
+
+        Raises:
+            RobustnessFileError: their file is damaged or can't be read.
+        """
+        return robustness.read_cache().get(self.digest)

@@ -1,0 +1,182 @@
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+
+from core.attacks import METHODS, fgsm, noise
+from core.attacks.method import BudgetMethod
+from core.classifier import Classifier, FloatArray
+from core.data.mnist import Digits
+from core.measures import accuracy, evasion_rate
+from core.networks.mlp import MLP
+from core.recipe import Recipe
+from core.serving.evaluations import ALL, Evaluations, Question, indices, noise_of_l2_norm
+from core.serving.evaluations import shipped_curve as shipped
+from core.serving.jobs import DONE, Computation
+from core.serving.measurements import Measurements
+from core.serving.networks import ServedNetwork
+from core.serving.server import Server
+from tests.conftest import random_mlp
+
+LONG = 600  # seconds that no test needs, unless something is broken
+
+
+@pytest.fixture
+def evaluations(test_digits: Digits) -> Evaluations:
+    return Evaluations(lambda split: test_digits)
+
+
+@pytest.fixture
+def report() -> ServedNetwork:
+    """The report's network, as a server holds it."""
+    return Server().network("report")
+
+
+def until(so: Callable[[], Any]) -> Any:
+    """What `so` returns, once that counts as true."""
+    end = time.monotonic() + LONG
+    while not (found := so()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
+def test_a_sample_is_shown_until_all_images_are_there(
+    evaluations: Evaluations, report: ServedNetwork, test_digits: Digits
+) -> None:
+    go_on = threading.Event()
+
+    def held_up(classifier: Classifier, x: Any, y: Any, epsilon: Any, **more: Any) -> FloatArray:
+        if len(x) > 500:
+            go_on.wait(LONG)
+        return fgsm(classifier, x, y, epsilon, **more)
+
+    held = BudgetMethod(name="held", title="", norm="linf", summary="", attack=held_up)
+    question = Question(report, held, ALL)
+
+    def shown() -> tuple[Any, dict[int, Computation]] | None:
+        progress, to_come = evaluations.evaluation_to_show(question, 0.1, stopped=False)
+        assert set(to_come) == {ALL} if progress.ended else {ALL, 500}
+        return (progress.result, to_come) if progress.ended else None
+
+    sample, to_come = until(shown)
+    chosen = indices(500)
+    np.testing.assert_array_equal(sample.x, test_digits.x[chosen])
+    x_adv = fgsm(report.network, sample.x, sample.y, 0.1)
+    assert sample.evasion_rate == evasion_rate(report.network, x_adv, test_digits.y[chosen])
+    stopped, nothing = until(lambda: evaluations.evaluation_to_show(question, 0.1, stopped=True))
+    assert (stopped.result.images, nothing) == (500, {})
+    go_on.set()
+    assert to_come[ALL].look(wait=LONG).result.images == ALL
+    progress, to_come = evaluations.evaluation_to_show(question, 0.1, stopped=False)
+    assert (progress.result.images, to_come) == (ALL, {})
+
+
+def test_an_attack_without_a_budget_runs_once_for_all_budgets(
+    evaluations: Evaluations, report: ServedNetwork
+) -> None:
+    question = Question(report, METHODS["deepfool"], 100)
+    rates = []
+    for budget in (0.5, 1.5, np.inf):
+        computation = evaluations.evaluation(question, budget)
+        assert computation.key == question.key
+        rates.append(computation.look(wait=LONG).result.evasion_rate)
+    assert rates[0] < rates[1] < rates[2]
+    curve = evaluations.curve(question, "l2").look(wait=LONG).result
+    assert curve[5] == rates[0] and curve[15] == rates[1]
+
+
+def test_the_first_curve_is_the_shipped_one_or_a_sample_s(
+    evaluations: Evaluations, report: ServedNetwork
+) -> None:
+    question = Question(report, METHODS["pgd"], ALL)
+    first, to_come = evaluations.curve_to_show(question, "linf", stopped=True)
+    assert first is not None and to_come is None
+    known = report.shipped
+    assert known is not None
+    assert tuple(first.rates) == known.evasion_rates["pgd"]
+    assert first.images == ALL
+    assert shipped(replace(question, images=1000)) is None
+    noisy = Question(report, METHODS["noise"], 200)
+
+    def curve() -> Any:
+        return evaluations.curve_to_show(noisy, "linf", stopped=True)[0]
+
+    assert until(curve).images == 200
+
+
+def test_a_path_is_followed_once_for_all(
+    evaluations: Evaluations, report: ServedNetwork, test_digits: Digits
+) -> None:
+    x = test_digits.x[:1]
+    first = evaluations.path(report, METHODS["fgsm"], x, 7, None)
+    assert first.flip is not None
+    assert evaluations.path(report, METHODS["fgsm"], x.copy(), 7, None) is first
+    assert evaluations.path(report, METHODS["fgsm"], x, 7, 3) is not first
+
+
+def test_noise_in_the_l2_norm_is_as_large_as_the_budget() -> None:
+    grey = np.full((5, 784), 0.5, np.float32)
+    network = MLP((np.zeros((784, 10), np.float32),), (np.zeros(10, np.float32),))
+    labels: ArrayLike = [0] * 5
+    moved = noise_of_l2_norm(network, grey, labels, [1.4, 2.8])
+    norms = np.linalg.norm(moved - grey, axis=2)
+    np.testing.assert_allclose(norms, [[1.4] * 5, [2.8] * 5], rtol=1e-5)
+    np.testing.assert_allclose(moved[1], noise(network, grey, labels, 0.1), atol=1e-6)
+
+
+def test_robustness_is_measured_once_for_all_who_ask(
+    report: ServedNetwork, test_digits: Digits
+) -> None:
+    some = Digits(test_digits.x[:100], test_digits.y[:100])
+    measurements = Measurements(lambda split: some)
+    network = random_mlp((784, 10), seed=0, dtype=np.float32)
+    mine = ServedNetwork("mine", 1, network, report.card)
+    assert measurements.known_robustness(mine) is None
+    clean = accuracy(network, some.x, some.y)
+    assert measurements.accuracy(mine) == clean
+    computations = [measurements.robustness(mine, who=who) for who in ("me", "you")]
+    computations[0].look()
+    computations[1].look()
+    computations[0].leave()  # the other one still looks
+    found = computations[1].look(wait=LONG)
+    assert found.state == DONE
+    assert found.result.clean_accuracy == clean
+    assert found.result.images == 100
+    assert measurements.known_robustness(replace(mine, name="renamed")) is found.result
+    known = measurements.known_robustness(report)
+    assert known is not None and known.images == ALL
+    assert measurements.accuracy(report) == known.clean_accuracy
+
+
+def test_mirrored_digits(report: ServedNetwork, test_digits: Digits) -> None:
+    measurements = Measurements(lambda split: test_digits)
+    found = measurements.mirrored(report)
+    fives = test_digits.x[test_digits.y == 5].reshape(-1, 28, 28)[:, :, ::-1].reshape(-1, 784)
+    np.testing.assert_array_equal(found.x[5], fives[0])
+    seen = report.network.logits(fives).argmax(axis=1)
+    assert found.seen[5] == seen[0]
+    assert found.flipped[5] == pytest.approx((seen == 5).mean())
+    assert measurements.mirrored(report) is found
+
+
+def test_the_report_is_measured_with_progress(report: ServedNetwork, test_digits: Digits) -> None:
+    some = Digits(test_digits.x[:300], test_digits.y[:300])
+    measurements = Measurements(lambda split: some)
+    card = replace(report.card, recipe=Recipe())
+    progress, computation = measurements.report_to_show(replace(report, card=card), who="me")
+    assert 0 <= progress.share <= 1
+    found = computation.look(wait=LONG)
+    assert (found.state, found.share) == (DONE, 1.0)
+    assert found.result.split.tested == 300
+
+
+def test_a_server_reads_a_network_once(report: ServedNetwork) -> None:
+    server = Server()
+    assert server.network("report") is server.network("report")
+    assert server.digits("test") is server.digits("test")
