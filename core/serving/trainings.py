@@ -19,7 +19,7 @@ from core.data import mnist
 from core.data.mnist import Digits
 from core.networks import Card, Network
 from core.recipe import Recipe
-from core.serving.jobs import DONE, FAILED, STOPPED, Jobs, StoppedError, Tell
+from core.serving.jobs import DONE, FAILED, STOPPED, WAITING, Jobs, StoppedError, Tell
 from core.training import EpochReport, load_start, split, train
 from core.training.outcome import outcome
 
@@ -29,8 +29,8 @@ REMEMBERED = 40
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a training has come to so far.
+class Status:
+    """The state of a run, and what it has come to so far.
 
     Attributes:
         recipe: what is trained.
@@ -39,6 +39,9 @@ class Run:
         seconds: since it began.
         reports: the epochs.
         result: the network and its card, once it has ended with at least one epoch.
+        state: one of the states of `core.serving.jobs.Progress`.
+        ahead: how many runs come before it.
+        error: one sentence if it failed, or ended before it should have.
     """
 
     recipe: Recipe
@@ -47,19 +50,7 @@ class Run:
     seconds: float = 0.0
     reports: tuple[EpochReport, ...] = ()
     result: tuple[Network, Card] | None = None
-
-
-@dataclass(frozen=True)
-class Status(Run):
-    """A run and its state.
-
-    Attributes:
-        state: one of the states of `core.serving.jobs.Progress`.
-        ahead: how many runs come before it.
-        error: one sentence if it failed, or ended before it should have.
-    """
-
-    state: str = ""
+    state: str = WAITING
     ahead: int = 0
     error: str = ""
 
@@ -113,7 +104,7 @@ class Trainings:
         load_start(recipe)
         run_id = secrets.token_hex(6)
         work = partial(_train, recipe, self._load, self._clock)
-        self._jobs.ask(run_id, work, so_far=Run(recipe))
+        self._jobs.ask(run_id, work, so_far=Status(recipe))
         return run_id
 
     def status(self, run_id: str) -> Status | None:
@@ -121,12 +112,8 @@ class Trainings:
         progress = self._jobs.look(run_id)
         if progress is None:
             return None
-        return Status(
-            **vars(progress.result),
-            state=progress.state,
-            ahead=progress.ahead,
-            error=progress.error,
-        )
+        run: Status = progress.result
+        return replace(run, state=progress.state, ahead=progress.ahead, error=progress.error)
 
     def stop(self, run_id: str) -> None:
         """End a run; its best epoch so far is kept. Nothing happens to one that has ended."""
@@ -135,13 +122,13 @@ class Trainings:
 
 def _train(
     recipe: Recipe, load: Callable[[str], Digits], clock: Callable[[], float], tell: Tell
-) -> Run:
+) -> Status:
     """Train to the end, or until `tell` stops it."""
     began = clock()
     start = load_start(recipe)
     everything, test = load("train"), load("test")
     training, validation = split(recipe, everything, test)
-    run = Run(recipe, all_images=recipe.members * recipe.epochs * len(training))
+    run = Status(recipe, all_images=recipe.members * recipe.epochs * len(training))
 
     def advance(images: int = 0, reports: tuple[EpochReport, ...] = ()) -> None:
         nonlocal run
