@@ -1,7 +1,8 @@
-"""The Draw page in a real browser, beside the least Streamlit pages that do something of the kind.
+"""The pages in a real browser, beside the least Streamlit pages that do something of the kind.
 
-How long until it can be used, how long from the end of a stroke to its answer, and what dragging
-the slider costs.
+Of Draw: how long until it can be used, how long from the end of a stroke to its answer, and what
+dragging the slider costs. Of the pages that measure: how long a server that has just been started
+takes to show its first figure. `python -m benchmarks.page --first` measures the last of these only.
 """
 
 import http.client
@@ -49,11 +50,13 @@ class Site:
         script: what `streamlit run` is given.
         parts: selectors of what must be visible before the page can be used.
         answer: a JavaScript expression for what a stroke changes, as a string.
+        address: what follows the server's address.
     """
 
     script: str
     parts: tuple[str, ...]
     answer: str = "''"
+    address: str = ""
 
 
 DRAW = Site(
@@ -75,6 +78,14 @@ BARE_CANVAS = Site(
     ("canvas.upper-canvas", "[data-testid=stText]"),
     "find('[data-testid=stText]').textContent",
 )
+
+BARE_CHART = Site("benchmarks/bare/chart.py", (".js-plotly-plot .main-svg",))
+# The first number or chart of a page's own content; what comes first on each is named here.
+FIRST_FIGURES = {
+    "Test set: the first rate": Site("app.py", ("[data-testid=stMetricValue]",), "", "/test_set"),
+    "Remedies: the table": Site("app.py", ("[data-testid=stDataFrame] canvas",), "", "/remedies"),
+    "Report: the first table": Site("app.py", ("[data-testid=stTable] td",), "", "/report"),
+}
 
 # Components have shadow roots of their own, into which a selector does not look.
 FIND = """window.find = (selector) => {
@@ -112,10 +123,16 @@ def main() -> None:
     path = chromium.find()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
-        rows = [*start_rows(browser), *stroke_rows(browser), *drag_rows(browser)]
+        first = first_figure_rows(browser)
+        draw = []
+        if "--first" not in sys.argv:
+            draw = [*start_rows(browser), *stroke_rows(browser), *drag_rows(browser)]
         browser.close()
     print_machine()
-    print_table(["Draw page", "ours", "bare page", "ratio", "target"], rows)
+    if draw:
+        print_table(["Draw page", "ours", "bare page", "ratio", "target"], draw)
+        print()
+    print_table(["First figure", "ours", "bare page with a chart", "ratio", "target"], first)
     print(
         f"\nMedians of {STARTS} starts, {DRAWINGS} drawings of {len(STROKES)} strokes and "
         f"{2 * DRAGS} drags, the pages in turn. The bare "
@@ -137,19 +154,44 @@ def wait_for(site: Site, page: Page) -> None:
 
 def start_rows(browser: Browser) -> list[list[str]]:
     """From the start of the server's process to a page that can be used."""
-    sites = (DRAW, BARE_SLIDER)
-    seconds: dict[str, list[float]] = {site.script: [] for site in sites}
-    for _ in range(STARTS):
+    (ours, _), (bare, _) = start_times(browser, [DRAW, BARE_SLIDER])
+    return [compared("process start to usable page (bare: a slider)", ours, bare, 1.5)]
+
+
+def first_figure_rows(browser: Browser) -> list[list[str]]:
+    """To the first figure of each page that measures, from the process's start and the request."""
+    *ours, bare = start_times(browser, [*FIRST_FIGURES.values(), BARE_CHART])
+    return [
+        compared(f"{name}, from {since}", times[place], bare[place], 2)
+        for place, since in enumerate(("process start", "the request to a server just started"))
+        for name, times in zip(FIRST_FIGURES, ours, strict=True)
+    ]
+
+
+def start_times(browser: Browser, sites: Sequence[Site]) -> list[tuple[float, float]]:
+    """Median milliseconds until a page can be used, the sites in turn.
+
+    Each time with a new server process and an empty browser cache; one turn before warms the disk.
+
+    Returns:
+        For each site the time since the start of the process, and since the browser's request.
+    """
+    since_start: dict[Site, list[float]] = {site: [] for site in sites}
+    since_request: dict[Site, list[float]] = {site: [] for site in sites}
+    for turn in range(STARTS + 1):
         for site in sites:
             page = open_page(browser)
-            start = time.perf_counter()
+            started = time.perf_counter()
             with server(site) as url:
-                page.goto(url, wait_until="commit")
+                requested = time.perf_counter()
+                page.goto(url + site.address, wait_until="commit")
                 wait_for(site, page)
-                seconds[site.script].append(time.perf_counter() - start)
+                if turn > 0:
+                    since_start[site].append(time.perf_counter() - started)
+                    since_request[site].append(time.perf_counter() - requested)
                 page.context.close()
-    ours, bare = (1000 * statistics.median(seconds[site.script]) for site in sites)
-    return [compared("process start to usable page (bare: a slider)", ours, bare, 1.5)]
+    median = statistics.median
+    return [(1000 * median(since_start[s]), 1000 * median(since_request[s])) for s in sites]
 
 
 def stroke_rows(browser: Browser) -> list[list[str]]:

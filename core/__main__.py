@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import datetime
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     listing.set_defaults(run=_models)
 
     measuring = commands.add_parser(
-        "measure", help="measure the shipped networks' robustness where that is not known yet"
+        "measure", help="measure the shipped networks for the pages, where that is not known yet"
     )
     measuring.set_defaults(run=_measure)
 
@@ -118,28 +119,40 @@ def _measure(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from core.evaluation import robustness
+    from core.presentation.course_report import PASSES, write_shipped
 
-    shipped = filter(LIBRARY.is_shipped, LIBRARY.names())
-    networks = {name: LIBRARY.load(name)[0] for name in shipped}
-    budgets = len(networks) * len(robustness.EPSILONS)
-    with tqdm(total=budgets, unit=" budgets") as bar:
-        robustness.write_cache(networks, mnist.load("test"), on_progress=bar.update)
+    shipped = {name: LIBRARY.load(name) for name in filter(LIBRARY.is_shipped, LIBRARY.names())}
+    networks = {name: network for name, (network, _) in shipped.items()}
+    test = mnist.load("test")
+    with tqdm(total=len(networks) * len(robustness.EPSILONS), unit=" budgets") as bar:
+        robustness.write_cache(networks, test, on_progress=bar.update)
+    images = len(networks) * PASSES * len(test)
+    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+        train = functools.cache(lambda: mnist.load("train"))
+        write_shipped(shipped, train, test, on_progress=bar.update)
 
 
 def _report(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from core.presentation.course_report import PASSES, measure_report, to_html
+    from core.evaluation.shipped import MeasuredFileError
+    from core.presentation.course_report import PASSES, measure_report, shipped_report, to_html
     from core.training import of_digits
 
     known = options.model in LIBRARY.names()
     path = LIBRARY.path(options.model) if known else Path(options.model)
     network, card = load_file(path)
     files.check_writable(options.out)
-    train, test = mnist.load("train"), mnist.load("test")
-    images = PASSES * len(of_digits(test, card.recipe.digits))
-    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
-        findings = measure_report(network, card, train, test, on_progress=bar.update)
+    try:
+        findings = shipped_report(network, card)
+    except MeasuredFileError as error:
+        print(f"{error} The network is measured now.", file=sys.stderr)
+        findings = None
+    if findings is None:
+        train, test = mnist.load("train"), mnist.load("test")
+        images = PASSES * len(of_digits(test, card.recipe.digits))
+        with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+            findings = measure_report(network, card, train, test, on_progress=bar.update)
     files.write(options.out, to_html(findings, name=path.stem).encode())
     print(f"Written to {options.out}")
 

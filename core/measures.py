@@ -45,6 +45,35 @@ def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:
     return float((predictions == validate.labels(y, len(predictions))).mean())
 
 
+def accuracy_by_digit(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> FloatArray:
+    """Return for each digit 0 to 9 the share of its images whose prediction is `y`.
+
+    Args:
+        classifier: see `Classifier`.
+        x: `(N, 784)` pixels in [0, 1].
+        y: `(N,)` labels.
+
+    Returns:
+        `(10,)` shares in [0, 1].
+
+    Raises:
+        ValueError: as in `accuracy`, or a digit has no image.
+    """
+    predictions = predict(classifier, x)
+    y = validate.labels(y, len(predictions))
+    counts = np.bincount(y, minlength=10)
+    if not counts.all():
+        raise ValueError(f"y must have each digit at least once, and has no {counts.argmin()}")
+    shares: FloatArray = np.bincount(y[predictions == y], minlength=10) / counts
+    return shares
+
+
+def first_of_each(y: IntArray) -> IntArray:
+    """Return the index of each digit's first label in `(N,)`, in the digits' order."""
+    first: IntArray = np.unique(y, return_index=True)[1]
+    return first
+
+
 def evasion_rate(classifier: Classifier, x_adv: ArrayLike, y: ArrayLike) -> float:
     """Return misclassified adversarial examples / all examples, in [0, 1], as the report does.
 

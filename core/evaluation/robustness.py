@@ -1,59 +1,65 @@
-"""What attacks make of a network over a range of ε, measured once and kept in a file."""
+"""How a network fares over a range of ε, measured once and kept in a file."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from core import files
 from core.attacks import ATTACKS
+from core.classifier import FloatArray
 from core.data.mnist import Digits
-from core.measures import accuracy, evasion_rate
+from core.evaluation import shipped
+from core.measures import accuracy, accuracy_by_digit, evasion_rate
 from core.networks import LIBRARY, Network
 
 EPSILONS = tuple(round(step * 0.025, 3) for step in range(13))  # 0 to 0.3
 MEASURED_ATTACKS = ("fgsm", "pgd")  # with their own defaults: PGD of 40 steps, exact gradient
 CACHE = LIBRARY.folder / "robustness.json"
-_VERSION = 1  # counted up when figures measured before are no longer those measured now
-
-
-class RobustnessFileError(ValueError):
-    """A file that holds no measured figures; the message says which file."""
+_VERSION = 2  # counted up when figures measured before are no longer those measured now
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """How a network fares, clean and under attack; all rates are shares of all `images`.
+    """How a network fares without and under attack; all rates are shares of all `images`.
+
+    Figures measured on another processor may differ by a few images in 10,000: it adds up the
+    products of a layer in another order, and an image at a decision boundary falls on one side or
+    the other.
 
     Attributes:
         images: how many test images were attacked.
         clean_accuracy: without an attack, in [0, 1].
         epsilons: the E L∞ budgets a pixel, rising.
         evasion_rates: for each attack its E evasion rates, in [0, 1].
+        accuracy_by_digit: without an attack, the share of each digit's images that are classified
+            correctly.
+        mirrored_by_digit: the same of the images mirrored left to right.
 
     Raises:
-        ValueError: the rates are not one for each budget, or are outside [0, 1].
+        ValueError: the rates are not one for each budget or digit, or are outside [0, 1].
     """
 
     images: int
     clean_accuracy: float
     epsilons: tuple[float, ...]
     evasion_rates: Mapping[str, tuple[float, ...]]
+    accuracy_by_digit: tuple[float, ...]
+    mirrored_by_digit: tuple[float, ...]
 
     def __post_init__(self) -> None:
         for attack, rates in self.evasion_rates.items():
             if len(rates) != len(self.epsilons):
                 raise ValueError(f"evasion_rates: {attack} must have one rate for each epsilon")
-        rates = (self.clean_accuracy, *sum(self.evasion_rates.values(), ()))
-        if not all(0 <= rate <= 1 for rate in rates):
-            raise ValueError("clean_accuracy and evasion_rates must be from 0 to 1")
+        by_digit = (self.accuracy_by_digit, self.mirrored_by_digit)
+        if any(len(shares) != 10 for shares in by_digit):
+            raise ValueError("accuracy_by_digit and mirrored_by_digit must have ten shares")
+        if not 0 <= self.clean_accuracy <= 1:
+            raise ValueError("clean_accuracy must be from 0 to 1")
+        if not all(0 <= rate <= 1 for rate in sum((*self.evasion_rates.values(), *by_digit), ())):
+            raise ValueError("evasion_rates and shares by digit must be from 0 to 1")
 
     def evasion_rate(self, attack: str, epsilon: float) -> float:
-        """The evasion rate at one of the budgets, in [0, 1].
+        """Return the evasion rate at one of the budgets, in [0, 1].
 
         Raises:
             ValueError: the attack or the budget was not measured.
@@ -73,63 +79,54 @@ def measure(
     One budget at a time: all of them at once would need 400 MB.
 
     Args:
-        network: to attack.
-        test: the images.
-        on_progress: is told again and again how many more of the budgets are done; what it
-            raises ends the measurement.
+        network: the network to attack.
+        test: the images, every digit among them.
+        on_progress: is told again and again how many more budgets are done; what it raises ends
+            the measurement.
     """
+    clean_accuracy = accuracy(network, test.x, test.y)
     rates: dict[str, list[float]] = {attack: [] for attack in MEASURED_ATTACKS}
     for epsilon in EPSILONS:
         for attack, found in rates.items():
-            x_adv = ATTACKS[attack](network, test.x, test.y, epsilon)
-            found.append(evasion_rate(network, x_adv, test.y))
+            if epsilon == 0:  # the images stay what they are
+                found.append(1 - clean_accuracy)
+            else:
+                x_adv = ATTACKS[attack](network, test.x, test.y, epsilon)
+                found.append(evasion_rate(network, x_adv, test.y))
         on_progress(1)
     return Robustness(
         images=len(test),
-        clean_accuracy=accuracy(network, test.x, test.y),
+        clean_accuracy=clean_accuracy,
         epsilons=EPSILONS,
         evasion_rates={attack: tuple(found) for attack, found in rates.items()},
+        accuracy_by_digit=tuple(accuracy_by_digit(network, test.x, test.y).tolist()),
+        mirrored_by_digit=tuple(accuracy_by_digit(network, mirrored(test.x), test.y).tolist()),
     )
 
 
-# What was measured on MNIST's 10,000 test images, as a file
+def mirrored(x: FloatArray) -> FloatArray:
+    """Return images mirrored left to right, `(N, 784)` to `(N, 784)`."""
+    images: FloatArray = x.reshape(-1, 28, 28)[:, :, ::-1].reshape(-1, 784)
+    return images
+
+
+# The file of what was measured on MNIST's 10,000 test images
 
 
 def digest(network: Network) -> str:
-    """What stands for a network's numbers and the measurement's settings, in 64 characters.
-
-    Another training gives another digest, so that no network is shown with another's figures.
-    """
-    sha = hashlib.sha256(repr((_VERSION, MEASURED_ATTACKS, EPSILONS)).encode())
-    for member in network.members:
-        sha.update(repr((member.sizes, str(member.dtype))).encode())
-        for array in member.weights + member.biases:
-            sha.update(np.ascontiguousarray(array).data)
-    return sha.hexdigest()
+    """Return 64 characters that stand for the network's numbers and for what is measured."""
+    return shipped.digest(network, _VERSION, MEASURED_ATTACKS, EPSILONS)
 
 
 def read_cache(path: Path = CACHE) -> dict[str, Robustness]:
-    """All that is in the file, by the networks' digests; nothing where there is no file.
-
-    Raises:
-        RobustnessFileError: it is damaged or can't be read.
-    """
-    try:
-        entries = json.loads(path.read_bytes())
-        return {key: _robustness(fields) for key, fields in entries.items()}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise RobustnessFileError(f"{path.name} can't be read: {error.strerror}.") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise RobustnessFileError(
-            f"{path.name} is damaged; `python -m core measure` makes it anew."
-        ) from None
+    """Return all that the file knows, by the networks' digests; errors as in `shipped.read`."""
+    return shipped.read(path, _decoded)
 
 
 def cached(network: Network, *, path: Path = CACHE) -> Robustness | None:
-    """What the file knows of a network, None where that is nothing; errors as in `read_cache`."""
-    return read_cache(path).get(digest(network))
+    """Return what the file knows of a network, or None; errors as in `shipped.read`."""
+    key = digest(network)
+    return shipped.read(path, _decoded, [key]).get(key)
 
 
 def write_cache(
@@ -139,49 +136,30 @@ def write_cache(
     path: Path = CACHE,
     on_progress: Callable[[int], object] = lambda budgets: None,
 ) -> None:
-    """Measure the networks that the file doesn't know, and forget all others that it knows.
-
-    The file is written anew after each network, whole or not at all, so that nothing is lost when
-    this is stopped, and the next time goes on from there. A damaged file is begun again.
+    """Measure the networks that the file doesn't know, as in `shipped.complete`.
 
     Args:
-        networks: by name; the names are for those who read the file.
+        networks: by name.
         test: MNIST's test images.
         path: of the file.
-        on_progress: as in `measure`; of each network it is told all of `EPSILONS`.
+        on_progress: as in `measure`; it is told all of `EPSILONS` for each network.
 
     Raises:
-        RobustnessFileError: the file can't be written.
+        MeasuredFileError: the file can't be written.
     """
-    try:
-        known = read_cache(path)
-    except RobustnessFileError:
-        known = {}
-    keys = {name: digest(network) for name, network in networks.items()}
-    known = {key: known[key] for key in keys.values() if key in known}
-    _write(path, keys, known)
-    for name, network in networks.items():
-        if keys[name] in known:
-            on_progress(len(EPSILONS))
-        else:
-            known[keys[name]] = measure(network, test, on_progress=on_progress)
-            _write(path, keys, known)
+    shipped.complete(
+        path,
+        {name: digest(network) for name, network in networks.items()},
+        lambda name: measure(networks[name], test, on_progress=on_progress),
+        decode=_decoded,
+        encode=asdict,
+        on_known=lambda: on_progress(len(EPSILONS)),
+    )
 
 
-def _robustness(fields: dict[str, Any]) -> Robustness:
-    """What `_write` wrote of one network; raises much where it is something else."""
-    rates = {attack: tuple(fields["evasion_rates"][attack]) for attack in MEASURED_ATTACKS}
-    if tuple(fields["epsilons"]) != EPSILONS:
-        raise ValueError("epsilons of another measurement")
-    return Robustness(int(fields["images"]), fields["clean_accuracy"], EPSILONS, rates)
-
-
-def _write(path: Path, keys: Mapping[str, str], known: Mapping[str, Robustness]) -> None:
-    """Write what is known of the networks, by digest and with their names, in one step."""
-    entries = {
-        key: {"network": name, **asdict(known[key])} for name, key in keys.items() if key in known
-    }
-    try:
-        files.write(path, json.dumps(entries, indent=1).encode())
-    except OSError as error:
-        raise RobustnessFileError(f"{path} can't be written: {error.strerror}.") from None
+def _decoded(fields: dict[str, Any]) -> Robustness:
+    """Turn an entry of the file into figures."""
+    rates = {attack: tuple(found) for attack, found in fields["evasion_rates"].items()}
+    lists = ("epsilons", "accuracy_by_digit", "mirrored_by_digit")
+    tuples = {name: tuple(fields[name]) for name in lists}
+    return Robustness(**{**fields, **tuples, "evasion_rates": rates})

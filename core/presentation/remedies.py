@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.classifier import Classifier, FloatArray, IntArray
 from core.evaluation.robustness import Robustness
-from core.measures import predict
 
 BASELINE = "report"
 # As shares of all images: by so much did networks of the report's recipe differ that were trained
@@ -272,39 +270,3 @@ def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float) -> in
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-
-
-# Flipping, which the report names as augmentation too
-
-
-def mirrored(x: FloatArray) -> FloatArray:
-    """Images mirrored left to right, `(N, 784)` to `(N, 784)`."""
-    images: FloatArray = x.reshape(-1, 28, 28)[:, :, ::-1].reshape(-1, 784)
-    return images
-
-
-def first_of_each(y: IntArray) -> IntArray:
-    """Where the labels `(N,)` have each digit for the first time, in the digits' order."""
-    first: IntArray = np.unique(y, return_index=True)[1]
-    return first
-
-
-def accuracy_by_digit(classifier: Classifier, x: FloatArray, y: IntArray) -> FloatArray:
-    """For each digit 0 to 9 the share of its images that are read as that digit.
-
-    Args:
-        classifier: see `Classifier`.
-        x: `(N, 784)` pixels in [0, 1].
-        y: `(N,)` labels.
-
-    Returns:
-        `(10,)` shares in [0, 1].
-
-    Raises:
-        ValueError: as in `core.measures.predict`, or there is a digit without an image.
-    """
-    counts = np.bincount(y, minlength=10)
-    if not counts.all():
-        raise ValueError(f"y must have each digit at least once, and has no {counts.argmin()}")
-    right: FloatArray = np.bincount(y[predict(classifier, x) == y], minlength=10) / counts
-    return right

@@ -9,7 +9,7 @@ import pytest
 from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
-from core.evaluation import robustness
+from core.evaluation import replication_file, robustness
 from core.networks import Library, load_file
 from core.networks.mlp import MLP
 
@@ -112,9 +112,10 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_measured_is_not_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
-    before = robustness.CACHE.read_bytes()
+    caches = (robustness.CACHE, replication_file.CACHE)
+    before = [cache.read_bytes() for cache in caches]
     assert main(["measure"]) == 0
-    assert robustness.CACHE.read_bytes() == before
+    assert [cache.read_bytes() for cache in caches] == before
 
 
 def test_a_changed_recipe_does_not_replace_what_is_shipped(

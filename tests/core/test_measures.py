@@ -4,6 +4,7 @@ import pytest
 from core import measures
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
+from tests.conftest import random_mlp
 
 
 def test_accuracy_and_evasion_by_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
@@ -23,6 +24,28 @@ def test_logits_in_batches_are_the_network_s(report_network: MLP, test_digits: D
     np.testing.assert_array_equal(
         measures.predict(report_network, x), report_network.logits(x).argmax(axis=1)
     )
+
+
+def test_the_first_of_each_digit(test_digits: Digits) -> None:
+    expected = [test_digits.y.tolist().index(digit) for digit in range(10)]
+    assert measures.first_of_each(test_digits.y).tolist() == expected
+
+
+def test_accuracy_by_digit_is_the_accuracy_on_its_images(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:500], test_digits.y[:500]
+    shares = measures.accuracy_by_digit(report_network, x, y)
+    for digit in range(10):
+        expected = measures.accuracy(report_network, x[y == digit], y[y == digit])
+        assert shares[digit] == pytest.approx(expected)
+
+
+def test_a_digit_without_an_image_is_named() -> None:
+    network = random_mlp((784, 10), seed=0)
+    with pytest.raises(ValueError, match="^y must have each digit .* no 4$"):
+        y = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9])
+        measures.accuracy_by_digit(network, np.zeros((9, 784)), y)
 
 
 def test_norms_of_a_known_perturbation() -> None:

@@ -1,5 +1,6 @@
 """The course report, line by line: what it says beside what is measured on a network."""
 
+from core.evaluation.replication import PASSES
 from core.presentation.course_report.content import (
     Block,
     Chart,
@@ -9,7 +10,12 @@ from core.presentation.course_report.content import (
     Table,
     Text,
 )
-from core.presentation.course_report.findings import PASSES, Findings, measure_report
+from core.presentation.course_report.findings import (
+    Findings,
+    measure_report,
+    shipped_report,
+    write_shipped,
+)
 from core.presentation.course_report.html_file import to_html
 from core.presentation.course_report.sections import sections
 
@@ -25,5 +31,7 @@ __all__ = [
     "Text",
     "measure_report",
     "sections",
+    "shipped_report",
     "to_html",
+    "write_shipped",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from core.classifier import IntArray
 from core.evaluation.confusion import most_mistaken
+from core.evaluation.replication import EPSILONS, PRECISION, Evasion
 from core.presentation.course_report import facts
 from core.presentation.course_report.charts import evasion_and_the_report_s
 from core.presentation.course_report.content import (
@@ -20,7 +21,7 @@ from core.presentation.course_report.content import (
     counted,
     percent,
 )
-from core.presentation.course_report.findings import EPSILONS, PRECISION, Evasion, Findings
+from core.presentation.course_report.findings import Findings
 from core.presentation.words import on_mistakes
 
 EXACT, ROUNDED = "exact gradient", "float32 autograd's gradient"
@@ -176,11 +177,7 @@ def on_labels(findings: Findings) -> Iterable[Block]:
         tuple(rows),
     )
     same = {
-        name: [
-            each.said.digit
-            for each in findings.turned
-            if each.label in mistakes[each.said.digit].labels
-        ]
+        name: [each.digit for each in findings.turned if each.label in mistakes[each.digit].labels]
         for name, mistakes in ours.items()
     }
     if told := len(findings.turned):

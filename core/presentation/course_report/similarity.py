@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from core.evaluation.attribution import Explanation
+from core.classifier import FloatArray
 from core.evaluation.confusion import most_mistaken
+from core.evaluation.replication import Alike, Turned
 from core.evaluation.similarity import rank
 from core.presentation.course_report.content import (
     Block,
@@ -16,8 +17,8 @@ from core.presentation.course_report.content import (
     arrow,
     counted,
 )
-from core.presentation.course_report.facts import Mistaken
-from core.presentation.course_report.findings import Alike, Findings, Turned
+from core.presentation.course_report.facts import MISTAKEN, Mistaken
+from core.presentation.course_report.findings import Findings
 from core.presentation.words import on_similarities
 
 
@@ -41,7 +42,7 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
         ),
         tuple(_explanation_row(each, alike) for each in told),
     )
-    theirs = [_place(alike, each.said.digit, each.label) for each in told]
+    theirs = [_place(alike, each.digit, each.label) for each in told]
     ours = [
         _place(alike, mistakes.digit, mistakes.labels[0])
         for mistakes in most_mistaken(findings.evasion["exact"].confusion)
@@ -52,14 +53,18 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
         yield Text(f"By the report, {on_similarities(theirs)}")
     if all_digits and ours:
         yield Text(f"On this network, {on_similarities(ours)}")
-    halves = [each.said for each in told if each.said.alike_half]
+    halves = [said for each in told if (said := MISTAKEN[each.digit]).alike_half]
     if halves:
         holds = [said.digit for said in halves if _holds(said, alike)]
         yield Text(
             f"Where the report finds the likeness in one half of the digit, that half is the more "
             f"alike one for {counted(holds, len(halves))}."
         )
-    if columns := tuple(_moved(each.explanation) for each in told if each.explanation):
+    if columns := tuple(
+        _moved(each, each.contributions, findings.means)
+        for each in told
+        if each.contributions is not None
+    ):
         yield Gallery(
             "Of each digit and its label the mean image, then the pixels that moved the decision "
             "from one to the other: the brighter, the more, to first order",
@@ -68,14 +73,13 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
 
 
 def _explanation_row(turned: Turned, alike: Alike) -> tuple[str, ...]:
-    said, pair = turned.said, (turned.said.digit, turned.label)
+    pair = (turned.digit, turned.label)
     upper = ""
-    if turned.explanation is not None:
-        moved = turned.explanation.contributions
+    if (moved := turned.contributions) is not None:
         upper = f"{100 * moved[:392].sum() / moved.sum():.0f}\N{NO-BREAK SPACE}%"
     return (
         arrow(*pair),
-        said.explanation,
+        MISTAKEN[turned.digit].explanation,
         f"{alike.whole[pair]:.2f}",
         str(_place(alike, *pair)),
         f"{alike.upper[pair]:.2f}",
@@ -95,13 +99,17 @@ def _holds(said: Mistaken, alike: Alike) -> bool:
     return bool(upper > lower if said.alike_half == "upper" else lower > upper)
 
 
-def _moved(explanation: Explanation) -> tuple[tuple[Picture, ...], str]:
+def _moved(
+    turned: Turned, contributions: FloatArray, means: FloatArray
+) -> tuple[tuple[Picture, ...], str]:
     """A digit, its label, and the pixels that moved the decision."""
-    digit, label = explanation.digit, explanation.label
-    moved = np.maximum(-explanation.contributions, 0)
-    pictures = [Picture(explanation.digit_mean, f"the mean {digit}")]
-    if explanation.label_mean is not None:
-        pictures.append(Picture(explanation.label_mean, f"the mean {label}"))
+    digit, label = turned.digit, turned.label
+    moved = np.maximum(-contributions, 0)
+    pictures = [
+        Picture(means[each], f"the mean {each}")
+        for each in (digit, label)
+        if np.isfinite(means[each]).all()
+    ]
     brightness = moved / (moved.max() or 1)
     pictures.append(Picture(brightness, f"the pixels that made the {digit} a {label}"))
     return tuple(pictures), arrow(digit, label)

@@ -36,7 +36,12 @@ def test_the_path_s_chart_is_a_valid_figure_of_its_numbers(
 
 def rates(*pgd: float) -> Robustness:
     return Robustness(
-        images=100, clean_accuracy=0.9, epsilons=(0.0, 0.1, 0.2), evasion_rates={"pgd": pgd}
+        images=100,
+        clean_accuracy=0.9,
+        epsilons=(0.0, 0.1, 0.2),
+        evasion_rates={"pgd": pgd},
+        accuracy_by_digit=(0.9,) * 10,
+        mirrored_by_digit=(0.4,) * 10,
     )
 
 

@@ -17,6 +17,7 @@ from core.attacks import noise, pgd
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation import robustness
+from core.evaluation.replication import EPSILONS, PRECISION
 from core.networks import LIBRARY, MLP, Card, Ensemble, LoggedEpoch, save_file
 from core.presentation.course_report import (
     PASSES,
@@ -30,7 +31,6 @@ from core.presentation.course_report import (
     sections,
     to_html,
 )
-from core.presentation.course_report.findings import EPSILONS, PRECISION
 from core.recipe import Recipe
 from core.training import of_digits
 from tests.conftest import random_mlp
@@ -206,15 +206,17 @@ def test_the_report_s_labels_are_looked_for_among_ours(
     epsilon = np.float32(findings.evasion["exact"].attacked_at)
     before = predictions(report_network, test.x)
     after = predictions(report_network, np.clip(test.x + epsilon * signs, 0, 1))
-    assert [each.said.digit for each in findings.turned] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    assert [each.digit for each in findings.turned] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     for each in findings.turned:
-        right = [i for i in range(FEW) if test.y[i] == before[i] == each.said.digit]
-        turned = sum(after[i] == each.said.label for i in right)
-        assert (each.images, each.label) == (len(right), each.said.label)
+        right = [i for i in range(FEW) if test.y[i] == before[i] == each.digit]
+        turned = sum(after[i] == each.label for i in right)
+        assert each.images == len(right)
+        assert each.label == facts.MISTAKEN[each.digit].label
         assert abs(each.turned - turned) <= 1
-        assert (each.explanation is None) == (each.turned == 0)
-        if each.explanation is not None:
-            assert each.explanation.images == each.turned
+        assert (each.contributions is None) == (each.turned == 0)
+        np.testing.assert_allclose(
+            findings.means[each.digit], test.x[right].mean(axis=0), atol=1e-6
+        )
 
 
 def test_stronger_and_weaker_attacks_are_measured_at_the_same_epsilon(
@@ -502,7 +504,7 @@ def test_the_place_of_a_label_is_among_the_nine_others(findings: Findings) -> No
     table = tables(findings)["The report's labels and explanations"]
     places: list[int] = []
     for each, row in zip(findings.turned, table.rows, strict=True):
-        digit = each.said.digit
+        digit = each.digit
         others = [findings.alike.whole[digit, other] for other in range(10) if other != digit]
         ranked = sorted(others, reverse=True)
         places.append(1 + ranked.index(findings.alike.whole[digit, each.label]))

@@ -1,14 +1,10 @@
 import re
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.mnist import Digits
 from core.evaluation.robustness import EPSILONS, Robustness
-from core.measures import accuracy
-from core.networks.mlp import MLP
 from core.presentation import remedies
 from core.presentation.remedies import (
     BASELINE,
@@ -20,7 +16,6 @@ from core.presentation.remedies import (
     Remedy,
 )
 from core.recipe import PRESETS
-from tests.conftest import random_mlp
 
 NO_DIFFERENCE = "No difference worth the name."
 DROPOUT = next(remedy for remedy in REMEDIES if remedy.preset == "dropout")
@@ -30,7 +25,7 @@ TRANSFER = next(remedy for remedy in REMEDIES if remedy.preset == "transfer")
 def robustness(clean: float, fgsm: float, pgd: float) -> Robustness:
     """The same evasion rate at every budget but 0."""
     rates = {"fgsm": (1 - clean, *[fgsm] * 12), "pgd": (1 - clean, *[pgd] * 12)}
-    return Robustness(10_000, clean, EPSILONS, rates)
+    return Robustness(10_000, clean, EPSILONS, rates, (clean,) * 10, (0.4,) * 10)
 
 
 OTHER = robustness(0.95, fgsm=0.5, pgd=0.7)
@@ -162,33 +157,3 @@ def test_what_transfer_saves(transfer: float, scratch: float, said: str) -> None
     sentence = remedies.transfer_saves(transfer, scratch, learned=500, tested=10_000)
     assert sentence.endswith(said)
     assert sentence.startswith("With the same 500 images, a fresh network reads")
-
-
-def test_mirrored_twice_is_as_before_and_once_swaps_left_and_right(test_digits: Digits) -> None:
-    x = test_digits.x[:5]
-    once = remedies.mirrored(x)
-    np.testing.assert_array_equal(once[2].reshape(28, 28)[:, 3], x[2].reshape(28, 28)[:, 24])
-    np.testing.assert_array_equal(remedies.mirrored(once), x)
-    assert (once != x).any()
-
-
-def test_the_first_of_each_digit(test_digits: Digits) -> None:
-    expected = [test_digits.y.tolist().index(digit) for digit in range(10)]
-    assert remedies.first_of_each(test_digits.y).tolist() == expected
-
-
-def test_accuracy_by_digit_is_the_accuracy_on_its_images(
-    report_network: MLP, test_digits: Digits
-) -> None:
-    x, y = test_digits.x[:500], test_digits.y[:500]
-    shares = remedies.accuracy_by_digit(report_network, x, y)
-    for digit in range(10):
-        expected = accuracy(report_network, x[y == digit], y[y == digit])
-        assert shares[digit] == pytest.approx(expected)
-
-
-def test_a_digit_without_an_image_is_named() -> None:
-    network = random_mlp((784, 10), seed=0)
-    with pytest.raises(ValueError, match="^y must have each digit .* no 4$"):
-        y = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9])
-        remedies.accuracy_by_digit(network, np.zeros((9, 784)), y)

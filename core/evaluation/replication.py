@@ -1,0 +1,358 @@
+"""What the course report measured, measured again on a network of ours: numbers and arrays.
+
+The report's own figures are arguments here; what is said about them is presentation's.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from core import measures
+from core.attacks import fgsm, noise, pgd
+from core.classifier import Classifier, FloatArray, IntArray
+from core.data.mnist import Digits
+from core.evaluation.attribution import explain
+from core.evaluation.confusion import confusion
+from core.evaluation.rates import Evaluation, evaluate, evasion_curve
+from core.evaluation.similarity import similarity
+from core.losses import COTANGENTS
+
+GRADIENTS = ("exact", "float32_autograd")
+EPSILONS = tuple(np.linspace(0, 1, 41).round(3).tolist())  # of the curves
+PRECISION = 1e-3  # of the ε that is searched for
+_HALVINGS = int(np.ceil(np.log2((EPSILONS[1] - EPSILONS[0]) / PRECISION)))
+PASSES = len(GRADIENTS) * (1 + _HALVINGS + 1) + 2  # over the test images, in all
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What the report says that a measurement depends on.
+
+    Attributes:
+        evasion_rate: misclassified / all adversarial examples, in [0, 1].
+        turned: pairs of a digit and the label that its adversarial examples are said to get.
+    """
+
+    evasion_rate: float
+    turned: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What a network is measured on.
+
+    Attributes:
+        training, test: MNIST's images.
+        learned, validated: those that the network learned from and was validated on.
+        tested: the test images of its digits.
+        held_out: whether `validated` are training images, not test images.
+    """
+
+    training: Digits
+    test: Digits
+    learned: Digits
+    validated: Digits
+    tested: Digits
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Split:
+    """How many images there are and what they are for.
+
+    Attributes:
+        training, test: MNIST's images of each digit 0 to 9.
+        learned: how many of the training images the network learned from.
+        validated: how many it was validated on.
+        tested: how many all that follows is measured on: the test images of its digits.
+        held_out: whether those validated on are training images, not the test images.
+    """
+
+    training: tuple[int, ...]
+    test: tuple[int, ...]
+    learned: int
+    validated: int
+    tested: int
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """On the images learned from, validated on and tested on, each in [0, 1]."""
+
+    train: float
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evasion:
+    """FGSM with one kind of gradient.
+
+    Attributes:
+        gradient: its name in `core.losses.COTANGENTS`.
+        rates: the evasion rate (misclassified / all images) at each of `EPSILONS`.
+        epsilon: the smallest ε that reaches the report's evasion rate, at most `PRECISION` too
+            large; None if no ε up to 1 does.
+        attacked_at: the ε of everything below: `epsilon`, or 1 if that is None.
+        confusion: `(10, 10)` counts; the row is the digit, the column the prediction.
+        vanished: `(10,)`, for how many images of each digit the true label's term of the gradient
+            is exactly 0 before the attack.
+        withstood_vanished: how many of these are still classified correctly under the attack.
+    """
+
+    gradient: str
+    rates: tuple[float, ...]
+    epsilon: float | None
+    attacked_at: float
+    confusion: IntArray
+    vanished: IntArray
+    withstood_vanished: int
+
+    @property
+    def images(self) -> int:
+        """How many images were attacked."""
+        return int(self.confusion.sum())
+
+    @property
+    def withstood(self) -> int:
+        """How many images are still classified correctly under the attack."""
+        return int(self.confusion.trace())
+
+    @property
+    def evasion_rate(self) -> float:
+        """Misclassified adversarial examples / all examples, at `attacked_at`."""
+        return 1 - self.withstood / self.images
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """Figure 4: the first test image of each digit, and its adversarial twin.
+
+    Attributes:
+        y: `(K,)` the digits, rising.
+        x, x_adv: `(K, 784)` the images.
+        before, after: `(K,)` the predictions of `x` and `x_adv`.
+        l2_norm: `(K,)` of the perturbations.
+    """
+
+    y: IntArray
+    x: FloatArray
+    x_adv: FloatArray
+    before: IntArray
+    after: IntArray
+    l2_norm: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """How similar the mean test images of any two digits are, `(10, 10)` each.
+
+    See `core.evaluation.similarity.similarity`. `upper` and `lower` compare half images.
+    """
+
+    whole: FloatArray
+    upper: FloatArray
+    lower: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """A digit and the label that the report says it gets, under FGSM with the exact gradient.
+
+    Attributes:
+        digit, label: the pair.
+        images: how many images of the digit were classified correctly before.
+        turned: how many of these are classified as the label after.
+        contributions: `(784,)`, what each pixel added to the change of the decision (see
+            `core.evaluation.attribution.Explanation`); None if `turned` is 0.
+    """
+
+    digit: int
+    label: int
+    images: int
+    turned: int
+    contributions: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Replication:
+    """What is measured on a network.
+
+    Attributes:
+        split: the images.
+        accuracies: on these.
+        clean: `(10, 10)` counts without an attack; the row is the digit, the column the
+            prediction.
+        evasion: by the gradient's name.
+        controls: evasion rates of a stronger attack, "pgd", and a weaker one, "noise", at the ε of
+            the exact gradient.
+        twins: under FGSM with the exact gradient, at its ε.
+        alike: MNIST's digits, the same for all networks.
+        means: `(10, 784)`, each digit's mean over the tested images that are classified
+            correctly; NaN where there are none.
+        turned: for each reported pair of digits that the network knows.
+    """
+
+    split: Split
+    accuracies: Accuracies
+    clean: IntArray
+    evasion: Mapping[str, Evasion]
+    controls: Mapping[str, float]
+    twins: Twins
+    alike: Alike
+    means: FloatArray
+    turned: tuple[Turned, ...]
+
+
+def measure(
+    network: Classifier,
+    images: Images,
+    reported: Reported,
+    *,
+    on_progress: Callable[[int], object] = lambda images: None,
+) -> Replication:
+    """Measure on a network what the course report measured on its own.
+
+    Args:
+        network: the network.
+        images: what to measure it on; `test` holds every digit.
+        reported: the report's figures.
+        on_progress: is told again and again how many more images have been attacked; in the end,
+            `PASSES` times as many as are tested. What it raises ends the work.
+    """
+    tested = images.tested
+    attacked = {
+        gradient: _attacked(network, tested, gradient, reported.evasion_rate, on_progress)
+        for gradient in GRADIENTS
+    }
+    exact, evasion = attacked["exact"]
+    controls = {}
+    for name, attack in (("pgd", pgd), ("noise", noise)):
+        x_adv = attack(network, tested.x, tested.y, evasion.attacked_at)
+        controls[name] = measures.evasion_rate(network, x_adv, tested.y)
+        on_progress(len(tested))
+    parts = (images.learned, images.validated, tested)
+    return Replication(
+        split=Split(
+            training=_of_each(images.training.y),
+            test=_of_each(images.test.y),
+            learned=len(images.learned),
+            validated=len(images.validated),
+            tested=len(tested),
+            held_out=images.held_out,
+        ),
+        accuracies=Accuracies(*(measures.accuracy(network, part.x, part.y) for part in parts)),
+        clean=confusion(exact.y, exact.before),
+        evasion={gradient: each for gradient, (_, each) in attacked.items()},
+        controls=controls,
+        twins=_twins(exact),
+        alike=_alike(images.test),
+        means=_means(exact),
+        turned=tuple(
+            _turned(network, exact, digit, label)
+            for digit, label in reported.turned
+            if {digit, label} <= set(tested.y.tolist())
+        ),
+    )
+
+
+def _attacked(
+    network: Classifier,
+    tested: Digits,
+    gradient: str,
+    reported_rate: float,
+    on_progress: Callable[[int], object],
+) -> tuple[Evaluation, Evasion]:
+    """Attack the images by FGSM with one gradient, at the ε that reaches the report's rate."""
+    x, y = tested.x, tested.y
+    attack = partial(fgsm, gradient=gradient)
+    rates = evasion_curve(network, attack, x, y, EPSILONS, on_progress=on_progress)
+    epsilon = _smallest_epsilon(network, tested, gradient, rates, reported_rate, on_progress)
+    at = EPSILONS[-1] if epsilon is None else epsilon
+    attacked = evaluate(
+        network, lambda x, y: attack(network, x, y, at), x, y, on_progress=on_progress
+    )
+    cotangent = COTANGENTS[gradient](measures.logits(network, x), y)
+    vanished = cotangent[np.arange(len(y)), y] == 0
+    evasion = Evasion(
+        gradient=gradient,
+        rates=tuple(rates.tolist()),
+        epsilon=epsilon,
+        attacked_at=at,
+        confusion=confusion(y, attacked.after),
+        vanished=np.bincount(y[vanished], minlength=10),
+        withstood_vanished=int((vanished & ~attacked.misclassified).sum()),
+    )
+    return attacked, evasion
+
+
+def _smallest_epsilon(
+    network: Classifier,
+    tested: Digits,
+    gradient: str,
+    rates: FloatArray,
+    reported_rate: float,
+    on_progress: Callable[[int], object],
+) -> float | None:
+    """Bisect the step of the curve in which the evasion rate reaches the report's."""
+    reached = np.flatnonzero(rates >= reported_rate)
+    place = int(reached[0]) if reached.size else 0
+    low, high = EPSILONS[max(place - 1, 0)], EPSILONS[place]
+    for _ in range(_HALVINGS):
+        if high > low:
+            middle = (low + high) / 2
+            x_adv = fgsm(network, tested.x, tested.y, middle, gradient=gradient)
+            if measures.evasion_rate(network, x_adv, tested.y) >= reported_rate:
+                high = middle
+            else:
+                low = middle
+        on_progress(len(tested))
+    return high if reached.size else None
+
+
+def _twins(attacked: Evaluation) -> Twins:
+    """Take the first image of each digit."""
+    rows = measures.first_of_each(attacked.y)
+    return Twins(
+        y=attacked.y[rows],
+        x=attacked.x[rows],
+        x_adv=attacked.x_adv[rows],
+        before=attacked.before[rows],
+        after=attacked.after[rows],
+        l2_norm=attacked.l2_norm[rows],
+    )
+
+
+def _alike(test: Digits) -> Alike:
+    """Compare the digits' mean images, as a whole and by halves."""
+    half = test.x.shape[1] // 2
+    return Alike(
+        whole=similarity(test.x, test.y),
+        upper=similarity(test.x[:, :half], test.y),
+        lower=similarity(test.x[:, half:], test.y),
+    )
+
+
+def _means(attacked: Evaluation) -> FloatArray:
+    """Average each digit's images that are classified correctly before the attack."""
+    means = np.full((10, attacked.x.shape[1]), np.nan)
+    right = attacked.correct_before
+    for digit in np.unique(attacked.y[right]):
+        means[digit] = attacked.x[right & (attacked.y == digit)].mean(axis=0, dtype=np.float64)
+    return means
+
+
+def _turned(network: Classifier, attacked: Evaluation, digit: int, label: int) -> Turned:
+    """Count how often a digit turns into a label, and find the pixels that did it."""
+    images = attacked.correct_before & (attacked.y == digit)
+    turned = int((images & (attacked.after == label)).sum())
+    moved = explain(network, attacked, digit, label).contributions if turned else None
+    return Turned(digit, label, int(images.sum()), turned, moved)
+
+
+def _of_each(y: IntArray) -> tuple[int, ...]:
+    """Count the labels of each digit."""
+    return tuple(np.bincount(y, minlength=10).tolist())
