@@ -15,7 +15,7 @@ from core.data.mnist import Digits
 from core.evaluation import sanity
 from core.evaluation.path import AttackPath, follow
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
-from core.evaluation.robustness import RobustnessFileError
+from core.evaluation.shipped import MeasuredFileError
 from core.evaluation.similarity import similarity
 from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
@@ -243,7 +243,7 @@ def shipped_curve(question: Question) -> Curve | None:
     """Return the curve of all images that is shipped with the network, if any."""
     try:
         known = question.chosen.shipped
-    except RobustnessFileError:
+    except MeasuredFileError:
         return None
     if known is None or question.images < ALL or question.method.name not in known.evasion_rates:
         return None

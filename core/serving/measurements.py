@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation.robustness import EPSILONS, Robustness, RobustnessFileError, measure
-from core.measures import accuracy, predict
+from core.evaluation.robustness import EPSILONS, Robustness, measure, mirrored
+from core.evaluation.shipped import MeasuredFileError
+from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
 from core.presentation.course_report import PASSES, Findings, measure_report
-from core.presentation.remedies import accuracy_by_digit, first_of_each, mirrored
 from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
 from core.training import of_digits
@@ -27,12 +29,14 @@ class Mirrored:
         seen: `(10,)`, what they are taken for.
         upright, flipped: `(10,)`, the accuracy on each digit's test images, as they are and
             mirrored.
+        accuracy: on all mirrored test images, in [0, 1].
     """
 
     x: FloatArray
     seen: IntArray
     upright: FloatArray
     flipped: FloatArray
+    accuracy: float
 
 
 class Measurements:
@@ -64,7 +68,7 @@ class Measurements:
         """Return what was shipped or measured since the server started, if anything.
 
         Raises:
-            RobustnessFileError: the shipped file is damaged or can't be read.
+            MeasuredFileError: the shipped file is damaged or can't be read.
         """
         progress = self._robustness.look(served.digest)
         if progress is not None and progress.state == DONE:
@@ -74,7 +78,7 @@ class Measurements:
 
     def accuracy(self, served: ServedNetwork) -> float:
         """Return the accuracy on all test images, in [0, 1]."""
-        with suppress(RobustnessFileError):
+        with suppress(MeasuredFileError):
             if known := self.known_robustness(served):
                 return known.clean_accuracy
 
@@ -89,13 +93,23 @@ class Measurements:
 
         def measured() -> Mirrored:
             test = self._digits("test")
-            x = mirrored(test.x)
-            ten = x[first_of_each(test.y)]
+            ten = mirrored(test.x[first_of_each(test.y)])
+            known = None
+            with suppress(MeasuredFileError):
+                known = self.known_robustness(served)
+            if known is not None:
+                upright = np.array(known.accuracy_by_digit)
+                flipped = np.array(known.mirrored_by_digit)
+            else:
+                upright = accuracy_by_digit(served.network, test.x, test.y)
+                flipped = accuracy_by_digit(served.network, mirrored(test.x), test.y)
+            of_each = np.bincount(test.y, minlength=10)
             return Mirrored(
                 x=ten,
                 seen=predict(served.network, ten),
-                upright=accuracy_by_digit(served.network, test.x, test.y),
-                flipped=accuracy_by_digit(served.network, x, test.y),
+                upright=upright,
+                flipped=flipped,
+                accuracy=float(of_each @ flipped) / len(test),
             )
 
         return self._mirrored.get(served.digest, measured)

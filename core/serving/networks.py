@@ -5,6 +5,7 @@ from functools import cached_property
 
 from core.evaluation import robustness
 from core.networks import Card, Network
+from core.presentation.course_report import Findings, shipped_report
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,15 @@ class ServedNetwork:
         """The measurements that are shipped for this network, if any.
 
         Raises:
-            RobustnessFileError: their file is damaged or can't be read.
+            MeasuredFileError: their file is damaged or can't be read.
         """
-        return robustness.read_cache().get(self.digest)
+        return robustness.cached(self.network)
+
+    @cached_property
+    def shipped_report(self) -> Findings | None:
+        """What the course report's sections ask for, if it is shipped for this network.
+
+        Raises:
+            MeasuredFileError: the file is damaged or can't be read.
+        """
+        return shipped_report(self.network, self.card)

@@ -37,28 +37,34 @@ def main() -> None:
     if question is None:
         return
     evaluations = server().evaluations
+    waiting_place = st.container()
+    show_what_it_knows(question.chosen)
+    findings_place = st.empty()
+    evaluation = evaluations.evaluation(question, budget)
+    first_visit = "question" not in st.session_state
+    if first_visit:  # later, what is shown stays there until something else is known
+        with findings_place.container():
+            show_known(question, budget)
     try:
         server().digits("test")
     except mnist.DataFileError as error:
         st.error(str(error))
         return
     settings = (*question.key, budget)
-    leave_former(
-        question, [evaluations.evaluation(each, budget) for each in (question, question.sample)]
-    )
-    waiting_place = st.container()
+    leave_former(question, [evaluation, evaluations.evaluation(question.sample, budget)])
     stopped = st.session_state.get("stopped") == settings
     shown, to_come = evaluations.evaluation_to_show(question, budget, stopped=stopped)
     waited_for = {
         f"{question.method.title} on {images:,} images": each for images, each in to_come.items()
     }
-    show_what_it_knows(question.chosen)
     if shown.state == DONE:
-        waited_for |= show_findings(shown.result, question, budget, stopped=stopped)
+        with findings_place.container():
+            waited_for |= show_findings(shown.result, question, budget, stopped=stopped)
     elif shown.state == FAILED:
-        st.error(shown.error)
-    else:
-        show_known(question, budget)
+        findings_place.error(shown.error)
+    elif not first_visit:
+        with findings_place.container():
+            show_known(question, budget)
     st.session_state["others"] = list(waited_for.values())
     with waiting_place:
         if stopped:

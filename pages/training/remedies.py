@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.attacks import BY_TITLE, METHODS
 from core.data import mnist
-from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, Robustness, RobustnessFileError
+from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, Robustness
+from core.evaluation.shipped import MeasuredFileError
 from core.networks import NetworkFileError
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, REMEDIES
+from core.serving.evaluations import ALL
 from core.serving.jobs import DONE, Computation
 from core.serving.networks import ServedNetwork
 from pages.parts.address import nearest_of, one_of, put_in_address
@@ -65,16 +65,15 @@ def main() -> None:
     if not names:
         return
     chosen, epsilon = choose(names)
-    try:
-        test = server().digits("test")
-    except mnist.DataFileError as error:
-        st.error(str(error))
-        return
     beside = [compared_with(name) for name in chosen]
     networks = read_all([*chosen, *beside, BASELINE, "transfer", "few-images"], names)
     chosen = [name for name in chosen if name in networks]
     known = look_up(networks)
-    accuracies = {name: server().measurements.accuracy(each) for name, each in networks.items()}
+    try:
+        accuracies = {name: server().measurements.accuracy(each) for name, each in networks.items()}
+    except mnist.DataFileError as error:
+        st.error(str(error))
+        return
     if chosen:
         show_table(chosen, networks, accuracies, known, epsilon)
         measuring_place = st.container()
@@ -84,9 +83,12 @@ def main() -> None:
     else:
         st.info("Choose a network to see how it does.")
     if BASELINE in networks:
-        show_flipping(networks[BASELINE], accuracies[BASELINE], np.bincount(test.y, minlength=10))
+        try:
+            show_flipping(networks[BASELINE], accuracies[BASELINE])
+        except mnist.DataFileError as error:
+            st.error(str(error))
     if {"transfer", "few-images"} <= set(networks):
-        show_transfer(networks["transfer"], accuracies, len(test))
+        show_transfer(networks["transfer"], accuracies)
     if chosen:
         with measuring_place:
             show_measuring([networks[name] for name in chosen if name not in known])
@@ -142,7 +144,7 @@ def look_up(networks: Mapping[str, ServedNetwork]) -> dict[str, Robustness]:
         try:
             if found := server().measurements.known_robustness(each):
                 known[name] = found
-        except RobustnessFileError as error:
+        except MeasuredFileError as error:
             errors.add(str(error))
     for text in errors:
         st.error(text)
@@ -313,13 +315,12 @@ def show_findings(
     st.expander("How was this measured?").markdown(EXPLANATION)
 
 
-def show_flipping(baseline: ServedNetwork, accuracy: float, of_each: NDArray[np.int64]) -> None:
+def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
     """Show ten mirrored digits, and how well mirrored digits are classified.
 
     Args:
         baseline: the network.
         accuracy: on all test images, in [0, 1].
-        of_each: `(10,)`, how many test images there are of each digit.
     """
     st.markdown("##### Flipping: is a mirrored digit still a digit?")
     st.markdown(MIRRORED)
@@ -335,23 +336,21 @@ def show_flipping(baseline: ServedNetwork, accuracy: float, of_each: NDArray[np.
         accuracy_of_each_digit({"as they are": found.upright, "mirrored": found.flipped}),
         config={"displayModeBar": False},
     )
-    images_in_all = int(of_each.sum())
-    flipped = float(of_each @ found.flipped) / images_in_all
     st.caption(
-        f"Classified correctly / all test images of the digit. Of all {images_in_all:,}, "
+        f"Classified correctly / all test images of the digit. Of all {ALL:,}, "
         f"{BASELINE} classifies {remedies.percent(accuracy)} correctly as they are, and "
-        f"{remedies.percent(flipped)} mirrored."
+        f"{remedies.percent(found.accuracy)} mirrored."
     )
 
 
-def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float], tested: int) -> None:
+def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> None:
     """Show what it saves to start from a network that has learned other digits."""
     st.markdown("##### What transfer saves")
     st.markdown(TRANSFER)
     learned = transfer.card.recipe.training_images
     st.markdown(
         remedies.transfer_saves(
-            accuracies["transfer"], accuracies["few-images"], learned=learned, tested=tested
+            accuracies["transfer"], accuracies["few-images"], learned=learned, tested=ALL
         )
     )
 

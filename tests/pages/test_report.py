@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.data import mnist
 from core.data.mnist import Digits
+from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy
 from core.networks import Library
 from core.networks.mlp import MLP
@@ -52,16 +53,40 @@ def test_each_section_has_the_report_s_figures_beside_ours(
     assert at.query_params["model"] == "report"
 
 
-def test_what_was_measured_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured()
+def fail(*arguments: object, **options: object) -> None:
+    raise mnist.DataFileError("MNIST's files are damaged.")
 
-    def fail(*arguments: object, **options: object) -> None:
-        raise AssertionError("measured twice")
 
+@pytest.fixture
+def damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damage the file of what is shipped."""
+
+    def refuse(*arguments: object) -> None:
+        raise MeasuredFileError("replication.json is damaged.")
+
+    monkeypatch.setattr("core.serving.networks.shipped_report", refuse)
+
+
+def test_a_shipped_network_s_report_needs_neither_mnist_nor_measurement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mnist, "load", fail)
+    at = opened(PAGE)
+    assert len(at.table) > 5
+    assert not at.error
+
+
+@pytest.mark.usefixtures("damaged")
+def test_without_the_shipped_file_a_network_is_measured_once_for_all(
+    monkeypatch: pytest.MonkeyPatch, test_digits: Digits
+) -> None:
+    few = Digits(test_digits.x[:200], test_digits.y[:200])
+    monkeypatch.setattr(mnist, "load", lambda split: few)
+    until(opened(PAGE), lambda at: at.table)
     monkeypatch.setattr("core.serving.measurements.measure_report", fail)
     again = opened(PAGE)
     assert again.table
-    assert not again.error
+    assert [error.value.count("damaged") for error in again.error] == [1]
 
 
 def test_a_network_that_is_gone_or_damaged_is_a_sentence(tmp_path: Path, library: Library) -> None:
@@ -71,9 +96,8 @@ def test_a_network_that_is_gone_or_damaged_is_a_sentence(tmp_path: Path, library
     assert "report.safetensors" in measured().error[0].value
 
 
+@pytest.mark.usefixtures("damaged")
 def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(split: str) -> None:
-        raise mnist.DataFileError("MNIST's files are damaged.")
-
     monkeypatch.setattr(mnist, "load", fail)
-    assert [error.value for error in measured().error] == ["MNIST's files are damaged."]
+    at = until(opened(PAGE), lambda at: len(at.error) > 1)
+    assert at.error[1].value == "MNIST's files are damaged."

@@ -67,7 +67,7 @@ def show_known(question: Question, budget: float) -> None:
     show_figures(figures)
     st.info("The first figures for your settings are being computed. They appear here.")
     if curves:
-        show_chart(curves, question.norm, budget)
+        show_chart(curves, question.norm, budget, key="known_curves")
 
 
 def show_figures(figures: Mapping[str, tuple[str, str]]) -> None:
@@ -77,14 +77,14 @@ def show_figures(figures: Mapping[str, tuple[str, str]]) -> None:
             st.metric(title, figure, remark, delta_color="off", delta_arrow="off")
 
 
-def show_chart(curves: Mapping[str, Curve], norm: str, budget: float) -> None:
+def show_chart(curves: Mapping[str, Curve], norm: str, budget: float, *, key: str) -> None:
     """Show evasion rates over ε."""
     figure = charts.evasion_curves(
         {title: (curve.budgets, curve.rates) for title, curve in curves.items()},
         epsilon=budget,
         x_title="ε" if norm == "linf" else "ε, in the L2 norm",
     )
-    st.plotly_chart(figure, config=downloads.chart("evasion-rates"), key="curves")
+    st.plotly_chart(figure, config=downloads.chart("evasion-rates"), key=key)
 
 
 def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str, Computation]:
@@ -108,7 +108,7 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     if not lines:
         st.write("Computing the first curves …")
         return waited_for
-    show_chart(lines, norm, budget)
+    show_chart(lines, norm, budget, key="curves")
     sampled = [
         f"{title} of {curve.images:,}"
         for title, curve in lines.items()
