@@ -112,7 +112,8 @@ def test_while_nothing_is_computed_the_page_shows_what_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the network's file and the shipped measurements say."""
-    known = Robustness(10_000, 0.98, (0.0, 0.1), {"pgd": (0.02, 0.5)})
+    ten = (0.98,) * 10
+    known = Robustness(10_000, 0.98, (0.0, 0.1), {"pgd": (0.02, 0.5)}, ten, ten)
     monkeypatch.setattr(ServedNetwork, "shipped", known)
     with evaluations_held_up():
         at = opened(attack="PGD", linf="0.1")

@@ -24,7 +24,8 @@ from core.serving.networks import ServedNetwork
 from core.serving.server import Server
 from tests.conftest import random_mlp
 
-KNOWN = Robustness(ALL, 0.98, (0.0, 0.1), {"pgd": (0.02, 0.5)})
+TEN = (0.98,) * 10  # shares, one a digit
+KNOWN = Robustness(ALL, 0.98, (0.0, 0.1), {"pgd": (0.02, 0.5)}, TEN, TEN)
 LONG = 600  # seconds that no test needs, unless something is broken
 
 
