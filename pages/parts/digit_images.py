@@ -1,8 +1,6 @@
 """Small greyscale images with captions, sharp at any size."""
 
-import base64
 import html
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from core.classifier import FloatArray
+from core.presentation.images import data_uri, png, to_bytes
 
 # As in the live ε: what gets lighter, what gets darker, what stays.
 _ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
@@ -65,7 +63,7 @@ def show_images(
         figures.append(
             '<figure style="margin:0;flex:1;min-width:0">'
             f'<span style="position:relative;display:block">{frame}'
-            f'<img alt="{text}" src="{_data_uri(image)}" style="width:100%;display:block;'
+            f'<img alt="{text}" src="{data_uri(image)}" style="width:100%;display:block;'
             'image-rendering:pixelated;border-radius:4px;background:#000"></span>'
             f'<figcaption style="font-size:0.85rem;padding-top:0.2rem">{text}</figcaption></figure>'
         )
@@ -107,7 +105,7 @@ def show_columns(columns: Sequence[Column]) -> None:
     figures = []
     for images, caption in columns:
         pictures = "".join(
-            f'<img alt="{html.escape(text)}" src="{_data_uri(_square(pixels))}" '
+            f'<img alt="{html.escape(text)}" src="{data_uri(pixels)}" '
             'style="width:100%;display:block;image-rendering:pixelated;background:#000">'
             for pixels, text in images
         )
@@ -138,27 +136,8 @@ def columns_png(columns: Sequence[Column]) -> bytes:
     for place, ((images, _), lines) in enumerate(zip(columns, said, strict=True)):
         left = place * side
         for row, (pixels, _) in enumerate(images):
-            small = Image.fromarray(_bytes(_square(pixels)))
+            small = Image.fromarray(to_bytes(pixels))
             sheet.paste(small.resize((side, side), Image.Resampling.NEAREST), (left, row * side))
         for row, text in enumerate(lines):
             draw.text((left + 4, below + row * line + 2), text, fill="black")
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _square(pixels: FloatArray) -> FloatArray:
-    """`(784,)` as `(28, 28)`; what is an image in rows and columns already stays."""
-    return pixels.reshape(28, 28) if pixels.ndim == 1 else pixels
-
-
-def _data_uri(image: FloatArray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(_bytes(image)).save(buffer, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _bytes(image: FloatArray) -> NDArray[np.uint8]:
-    """Pixels of [0, 1] as those of a picture file."""
-    pixels: NDArray[np.uint8] = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
-    return pixels
+    return png(sheet)

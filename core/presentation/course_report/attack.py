@@ -8,7 +8,7 @@ from core.classifier import IntArray
 from core.evaluation.confusion import most_mistaken
 from core.evaluation.replication import EPSILONS, PRECISION, Evasion
 from core.presentation.course_report import facts
-from core.presentation.course_report.charts import evasion_and_the_report_s
+from core.presentation.course_report.charts import evasion_beside_reported
 from core.presentation.course_report.content import (
     REPORT,
     Block,
@@ -58,7 +58,7 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
     )
     yield Chart(
         "The evasion rate (misclassified / all images) under FGSM",
-        evasion_and_the_report_s(
+        evasion_beside_reported(
             EPSILONS,
             {EXACT: exact.rates, ROUNDED: rounded.rates},
             reported=facts.EVASION_RATE,

@@ -1,39 +1,36 @@
-"""The report's charts, with its own lines beside ours, as plain Plotly figures."""
+"""The course report's two charts, with its own figures beside ours."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from core.networks import LoggedEpoch
-from core.presentation.charts import COLOURS
+from core.networks.models import LoggedEpoch
+from core.presentation.figure import (
+    COLOURS,
+    DASHES,
+    Figure,
+    figure,
+    legend,
+    level,
+    line,
+    shares,
+    titled,
+)
 
-HEIGHT = 380
-_LEGEND_ABOVE = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}
-_MARGIN = {"l": 55, "r": 15, "t": 10, "b": 45}
 
-
-def loss_over_epochs(logs: Mapping[str, Sequence[LoggedEpoch]]) -> dict[str, Any]:
-    """Figure 2: training and validation loss, each log's lowest validation loss marked.
+def loss_over_epochs(logs: Mapping[str, Sequence[LoggedEpoch]]) -> Figure:
+    """Draw Figure 2: training and validation loss, with each log's lowest validation loss marked.
 
     Args:
-        logs: by what they are of, the epochs of one network each, at least one.
-
-    Returns:
-        A Plotly figure as a plain dict.
+        logs: by name, the epochs of one network each, at least one.
     """
-    lines: list[dict[str, Any]] = []
+    lines = []
     for colour, (name, log) in zip(COLOURS, logs.items(), strict=False):
-        for part, dash in (("training", "dot"), ("validation", "solid")):
-            field = {"training": "train_loss"}.get(part, "validation_loss")
+        epochs = [logged.epoch for logged in log]
+        for part, dash, losses in (
+            ("training", "dot", [logged.train_loss for logged in log]),
+            ("validation", "solid", [logged.validation_loss for logged in log]),
+        ):
             lines.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": f"{part}, {name}",
-                    "x": [logged.epoch for logged in log],
-                    "y": [round(getattr(logged, field), 4) for logged in log],
-                    "line": {"color": colour, "dash": dash, "width": 3},
-                    "hovertemplate": "%{y:.4f}",
-                }
+                line(f"{part}, {name}", epochs, losses, hover="%{y:.4f}", color=colour, dash=dash)
             )
         lowest = lowest_validation_loss(log)
         lines.append(
@@ -48,81 +45,41 @@ def loss_over_epochs(logs: Mapping[str, Sequence[LoggedEpoch]]) -> dict[str, Any
                 "showlegend": False,
             }
         )
-    return {
-        "data": lines,
-        "layout": {
-            "height": HEIGHT,
-            "margin": _MARGIN,
-            "hovermode": "x unified",
-            "legend": _LEGEND_ABOVE,
-            "xaxis": {"title": {"text": "epoch"}, "rangemode": "tozero"},
-            "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero"},
-        },
-    }
+    return figure(
+        lines,
+        titled("epoch", rangemode="tozero"),
+        titled("loss", rangemode="tozero"),
+        top=10,
+        right=15,
+        legend=legend(1.02, "bottom"),
+    )
 
 
 def lowest_validation_loss(log: Sequence[LoggedEpoch]) -> LoggedEpoch:
-    """The first epoch with the lowest validation loss of a log."""
+    """Return the first epoch of a log with its lowest validation loss."""
     return min(log, key=lambda logged: logged.validation_loss)
 
 
-def evasion_and_the_report_s(
+def evasion_beside_reported(
     epsilons: Sequence[float], rates: Mapping[str, Sequence[float]], *, reported: float
-) -> dict[str, Any]:
-    """Evasion rates over ε, and the report's one as a level line.
+) -> Figure:
+    """Draw evasion rates over ε, and the course report's rate as a horizontal line.
 
     Args:
         epsilons: the E budgets, rising.
-        rates: by what they are of, E evasion rates each, in [0, 1].
-        reported: the report's.
-
-    Returns:
-        A Plotly figure as a plain dict.
+        rates: by name, at most two times E evasion rates in [0, 1].
+        reported: the course report's rate, in [0, 1].
     """
     lines = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "name": name,
-            "x": list(epsilons),
-            "y": [round(rate, 4) for rate in each],
-            "line": {"color": colour, "dash": dash, "width": 3},
-            "hovertemplate": "%{y:.1%}",
-        }
-        for colour, dash, (name, each) in zip(
-            COLOURS, ("solid", "dash"), rates.items(), strict=False
-        )
+        line(name, epsilons, each, color=COLOURS[place], dash=DASHES[place])
+        for place, (name, each) in enumerate(rates.items())
     ]
-    return {
-        "data": lines,
-        "layout": {
-            "height": HEIGHT,
-            "margin": _MARGIN,
-            "hovermode": "x unified",
-            "legend": _LEGEND_ABOVE,
-            "xaxis": {"title": {"text": "ε"}, "range": [0, epsilons[-1]]},
-            "yaxis": {"title": {"text": "evasion rate"}, "range": [0, 1.02], "tickformat": ".0%"},
-            "shapes": [
-                {
-                    "type": "line",
-                    "xref": "paper",
-                    "x0": 0,
-                    "x1": 1,
-                    "y0": reported,
-                    "y1": reported,
-                    "line": {"dash": "dot", "width": 1.5, "color": "#888"},
-                }
-            ],
-            "annotations": [
-                {
-                    "xref": "paper",
-                    "x": 1,
-                    "xanchor": "right",
-                    "y": reported,
-                    "yanchor": "top",
-                    "text": f"the report: {reported:.2%}",
-                    "showarrow": False,
-                }
-            ],
-        },
-    }
+    return figure(
+        lines,
+        titled("ε", range=[0, epsilons[-1]]),
+        shares("evasion rate"),
+        marks=[level(reported, f"the report: {reported:.2%}")],
+        top=10,
+        right=15,
+        legend=legend(1.02, "bottom"),
+    )

@@ -1,18 +1,13 @@
 """The report as one HTML file that needs nothing else: no network, no other file."""
 
-import base64
 import html
-import io
 import re
 
-import numpy as np
-from PIL import Image
-
-from core.classifier import FloatArray
-from core.presentation.charts import plotly_script, to_div
+from core.presentation.course_report import static_chart
 from core.presentation.course_report.content import Block, Chart, Gallery, Section, Table, Text
 from core.presentation.course_report.findings import Findings
 from core.presentation.course_report.sections import sections
+from core.presentation.images import data_uri
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2129; --paper: #fff; --line: #d5d9e0; --soft: #f3f5f8;
@@ -48,27 +43,8 @@ figure { margin: 1.2rem 0; }
 .columns span { display: block; font-size: 0.85rem; line-height: 1.35; }
 """
 
-# Plotly draws in the colours that it is given; these follow the page's.
-_SCRIPT = """
-const dark = matchMedia("(prefers-color-scheme: dark)");
-function paint() {
-  const page = getComputedStyle(document.documentElement);
-  const [ink, paper, line] = ["--ink", "--paper", "--line"].map(
-    (name) => page.getPropertyValue(name).trim());
-  const axis = { gridcolor: line, linecolor: line, zerolinecolor: line };
-  const layout = { font: { color: ink }, paper_bgcolor: paper, plot_bgcolor: paper,
-                   xaxis: axis, yaxis: axis, hoverlabel: { bgcolor: paper } };
-  for (const chart of document.querySelectorAll(".plotly-graph-div"))
-    Plotly.relayout(chart, { template: { layout } });
-}
-dark.addEventListener("change", paint);
-paint();
-"""
-
-# Should anything ask the network for something after all, the browser does not let it.
-_POLICY = (
-    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-)
+# The page runs no script, and the browser stops any request to the network.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def to_html(findings: Findings, *, name: str) -> str:
@@ -88,15 +64,14 @@ def to_html(findings: Findings, *, name: str) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n"
-        f"<script>{plotly_script()}</script>\n</head>\n<body>\n"
+        f"<title>{title}</title>\n<style>{_STYLE}{static_chart.STYLE}</style></head>\n<body>\n"
         f"<header>\n<h1>{title}</h1>\n"
         "<p>A course report on network and system security (April 2024) trained a network to read "
         "handwritten digits, and attacked it. Here stands what it says, number by number and "
         "figure by figure, beside what was measured on the network "
         f"<strong>{html.escape(name)}</strong>.</p>\n</header>\n"
         f'<nav aria-label="Sections"><ol>{contents}</ol></nav>\n<main>\n{body}</main>\n'
-        f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
+        "</body>\n</html>\n"
     )
 
 
@@ -122,7 +97,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Chart):
         caption = html.escape(block.caption)
         return (
-            f'<figure role="group" aria-label="{caption}">{to_div(block.figure)}'
+            f'<figure role="group" aria-label="{caption}">{static_chart.to_html(block.figure)}'
             f"<figcaption>{caption}</figcaption></figure>"
         )
     return _gallery(block)
@@ -157,7 +132,7 @@ def _gallery(gallery: Gallery) -> str:
     columns = "\n".join(
         "<div>"
         + "".join(
-            f'<img alt="{html.escape(picture.alt)}" src="{_data_uri(picture.pixels)}">'
+            f'<img alt="{html.escape(picture.alt)}" src="{data_uri(picture.pixels)}">'
             for picture in pictures
         )
         + f"<span>{_text(caption)}</span></div>"
@@ -167,11 +142,3 @@ def _gallery(gallery: Gallery) -> str:
         f'<figure><div class="columns">{columns}</div>'
         f"<figcaption>{html.escape(gallery.caption)}</figcaption></figure>"
     )
-
-
-def _data_uri(pixels: FloatArray) -> str:
-    """A greyscale image, `(784,)` pixels in [0, 1], as a PNG file in an address."""
-    buffer = io.BytesIO()
-    grey = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
-    Image.fromarray(grey.reshape(28, 28)).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,5 +1,3 @@
-from html.parser import HTMLParser
-
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -182,40 +180,3 @@ def test_norms_where_none_is_flipped() -> None:
     figure = go.Figure(charts.norm_distribution(y, np.zeros(10), np.zeros(10, bool), bound=0.0))
     assert [len(box.x) for box in figure.data[:2]] == [0, 10]
     assert figure.layout.yaxis.range == (0, 1)
-
-
-class Links(HTMLParser):
-    """What a page would load from elsewhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.scripts = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect addresses, and count scripts."""
-        self.scripts += tag == "script"
-        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
-
-
-def test_a_figure_as_a_page_of_its_own() -> None:
-    figure = charts.confusion_matrix(MATRIX)
-    figure["layout"]["title"] = {"text": "</script>"}
-    page = charts.to_html(figure, title="Taken for <what>?")
-    links = Links()
-    links.feed(page)
-    assert links.found == []
-    assert "<title>Taken for &lt;what&gt;?</title>" in page
-    assert charts.plotly_script() in page
-    assert len(charts.plotly_script()) > 1e6
-    div = charts.to_div(figure)
-    assert len(div) < 1e5
-    # No text of a figure ends the script that holds it.
-    parts = Links()
-    parts.feed(div)
-    assert div.count("</script>") == parts.scripts
-
-
-def test_what_plotly_does_not_know_is_refused() -> None:
-    with pytest.raises(ValueError, match="nonsense"):
-        charts.to_div({"data": [{"type": "nonsense"}], "layout": {}})

@@ -597,7 +597,7 @@ def test_markup_in_names_is_shown_and_not_obeyed(together: Findings) -> None:
     assert name in "".join(reader.text)
     assert "<i>x</i>" in "".join(reader.text)
     assert not [tag for tag, _ in reader.tags if tag == "i"]
-    assert len([tag for tag, _ in reader.tags if tag == "script"]) == page.count("<script")
+    assert not [tag for tag, _ in reader.tags if tag == "script"]
     assert "alert(1)</script>" not in page
 
 
