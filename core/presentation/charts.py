@@ -27,9 +27,9 @@ from core.presentation.figure import (
 
 if TYPE_CHECKING:  # importing these would slow down pages that draw none of them
     from core.evaluation.confusion import Mistakes
-    from core.evaluation.path import Path
+    from core.evaluation.path import AttackPath
     from core.evaluation.robustness import Robustness
-    from core.training import EpochReport
+    from core.networks import LoggedEpoch
 
 LEGIBLE_LINES = 8
 
@@ -37,7 +37,7 @@ LEGIBLE_LINES = 8
 # Lines over a budget or over the epochs
 
 
-def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> Figure:
+def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε") -> Figure:
     """Draw the probabilities of the digits that matter along a path, over ε.
 
     Args:
@@ -50,7 +50,7 @@ def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> Fi
     lines = [
         line(
             str(digit),
-            path.epsilons,
+            path.scale.budgets,
             path.probabilities[:, digit],
             hover="%{y:.0%}",
             color=COLOURS[place],
@@ -65,7 +65,7 @@ def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> Fi
         marks.append(mark(flip.epsilon, f"flips to {flip.after}", dash="solid", xanchor="center"))
     return figure(
         lines,
-        titled(axis, range=[0, float(path.epsilons[-1])]),
+        titled(axis, range=[0, float(path.scale.budgets[-1])]),
         shares("probability"),
         marks=marks,
         height=320,
@@ -74,7 +74,7 @@ def probabilities_along(path: "Path", *, epsilon: float, axis: str = "ε") -> Fi
     )
 
 
-def training_curves(reports: Sequence["EpochReport"]) -> Figure:
+def training_curves(reports: Sequence["LoggedEpoch"]) -> Figure:
     """Draw loss and accuracy in training and validation over the epochs, side by side.
 
     Args:

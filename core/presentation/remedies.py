@@ -1,19 +1,20 @@
-"""The remedies that the course report recommends, adversarial training, and what each one buys."""
+"""The remedies that the course report recommends, adversarial training, and their effects."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from core.evaluation.robustness import Robustness
+from core.presentation.words import percent
 
 BASELINE = "report"
-# As shares of all images: by so much did networks of the report's recipe differ that were trained
-# with the seeds 0 to 3 (97.8 to 98.2 % accuracy, and at ε = 0.1 48 to 53 % evasion under FGSM).
+# As shares of all images: networks of the report's recipe, trained with seeds 0 to 3, differ by as
+# much (97.8 to 98.2 % accuracy; 48 to 53 % evasion under FGSM at ε = 0.1).
 SAME_ACCURACY = 0.004
 SAME_EVASION = 0.05
 
-RECOMMENDED = "For robustness; untried"
-NOT_NAMED = "Nothing"
+RECOMMENDED = "Recommended, not tried"
+NOT_NAMED = "Not mentioned"
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,10 @@ class Remedy:
     """A change to the report's training that is meant to help against attacks.
 
     Attributes:
-        title: what it is called.
-        preset: the name of its recipe, and of the network that is shipped.
+        title: its name for people.
+        preset: the name of its recipe and of its shipped network.
         mechanism: how it works, in two sentences.
-        paper: where it comes from.
+        paper: its source.
         expectation: what the report says of it.
         compared_with: the preset that differs from it by the remedy alone, or nearly so.
     """
@@ -41,15 +42,15 @@ REMEDIES = (
     Remedy(
         title="Data augmentation",
         preset="augmentation",
-        mechanism="Each image is turned, moved and scaled a little, anew each time it is seen. "
-        "The network never sees the same pixels twice and has to learn what stays.",
+        mechanism="Each image is rotated, shifted and scaled a little, by another amount each time "
+        "it is seen. The network never sees the same pixels twice and must learn what stays.",
         paper="Simard, Steinkraus and Platt 2003, “Best Practices for Convolutional Neural "
         "Networks Applied to Visual Document Analysis”",
     ),
     Remedy(
         title="Dropout",
         preset="dropout",
-        mechanism="At each step of the training some hidden units, drawn at random, are shut. "
+        mechanism="Each training step switches off some hidden units, chosen at random. "
         "No unit can rely on a few others, so what is learned is spread over many.",
         paper="Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov 2014, “Dropout: A "
         "Simple Way to Prevent Neural Networks from Overfitting”",
@@ -58,42 +59,42 @@ REMEDIES = (
         title="L2 weight decay",
         preset="weight-decay",
         mechanism="Each step also shrinks every weight by a small share of itself. Small weights "
-        "make a smoother network, on which a small change of the pixels has less effect.",
+        "make a smoother network: a small change of the pixels changes its output less.",
         paper="Krogh and Hertz 1992, “A Simple Weight Decay Can Improve Generalization”",
     ),
     Remedy(
         title="Learning-rate schedule",
         preset="schedule",
-        mechanism="The learning rate falls from epoch to epoch, along a cosine, to nearly 0. "
-        "Large steps find a good region first, small ones settle in it.",
+        mechanism="The learning rate falls from epoch to epoch along a cosine, to nearly 0. "
+        "Large steps find a good region first; small steps settle in it.",
         paper="Loshchilov and Hutter 2017, “SGDR: Stochastic Gradient Descent with Warm Restarts”",
     ),
     Remedy(
         title="Adam",
         preset="adam",
-        mechanism="Each weight is given a step size of its own, from running means of its gradient "
-        "and of its square. Several images share a step, and the learning rate falls.",
+        mechanism="Each weight has its own step size, from running means of its gradient and of "
+        "the gradient's square. A step uses several images, and the learning rate falls.",
         paper="Kingma and Ba 2015, “Adam: A Method for Stochastic Optimization”",
     ),
     Remedy(
         title="Early stopping",
         preset="early-stopping",
-        mechanism="Some of the training images are held out and never learned from. Training stops "
-        "when the loss on them has stopped falling, and the best epoch is kept.",
+        mechanism="Some training images are held out for validation. Training stops when the loss "
+        "on them no longer falls, and the best epoch is kept.",
         paper="Prechelt 1998, “Early Stopping – But When?”",
     ),
     Remedy(
-        title="Ensemble",
+        title="Ensemble of five",
         preset="ensemble",
-        mechanism="Several networks are trained alike, but from different seeds. Their "
-        "probabilities are averaged; the attacks know that and attack the average.",
+        mechanism="Five networks are trained by the same recipe from different seeds. Their "
+        "probabilities are averaged; the attacks know this and attack the average.",
         paper="Hansen and Salamon 1990, “Neural Network Ensembles”",
     ),
     Remedy(
         title="Transfer learning",
         preset="transfer",
-        mechanism="The network starts from one that knows some of the digits, and keeps its first "
-        "layer as it is. Few images then have to teach only what is left.",
+        mechanism="Training starts from a network that knows some of the digits, and leaves that "
+        "network's first layer unchanged. Only the other layers learn from the few images.",
         paper="Yosinski, Clune, Bengio and Lipson 2014, “How Transferable Are Features in Deep "
         "Neural Networks?”",
         compared_with="few-images",
@@ -101,67 +102,86 @@ REMEDIES = (
     Remedy(
         title="Batch normalisation",
         preset="batch-norm",
-        mechanism="The sums that enter the hidden units are brought to a common mean and spread, "
-        "over the images of a step. Training gets on faster; afterwards it is part of the weights.",
+        mechanism="The inputs of the hidden units are brought to a common mean and spread over the "
+        "images of a step. Training gets faster; after it, the scaling is folded into the weights.",
         paper="Ioffe and Szegedy 2015, “Batch Normalization: Accelerating Deep Network Training "
         "by Reducing Internal Covariate Shift”",
     ),
     Remedy(
         title="All of them together",
         preset="all-together",
-        mechanism="Most of the above at once: augmentation, dropout, weight decay, Adam on a "
-        "schedule, early stopping, batch normalisation, and several networks. If each helped a "
+        mechanism="Most of the above at once: augmentation, dropout, weight decay, Adam with a "
+        "schedule, early stopping, batch normalisation, and several networks. If each helps a "
         "little, together they should help a lot.",
         paper="The papers of its parts",
     ),
     Remedy(
         title="Adversarial training, FGSM",
         preset="adversarial-fgsm",
-        mechanism="Each image is attacked before it is learned from, by one step from a random "
-        "start. The network learns to be right about what the attack makes of it.",
+        mechanism="Each image is attacked before the network learns from it, by one step from a "
+        "random start. The network learns to classify the attacked image correctly.",
         paper="Wong, Rice and Kolter 2020, “Fast Is Better than Free: Revisiting Adversarial "
-        "Training”; the idea is Goodfellow, Shlens and Szegedy's, 2015",
+        "Training”; the idea is from Goodfellow, Shlens and Szegedy 2015",
         expectation=NOT_NAMED,
     ),
     Remedy(
         title="Adversarial training, PGD",
         preset="adversarial-pgd",
-        mechanism="Each image is attacked before it is learned from, by several small steps that "
-        "each ask for the gradient anew. Whoever learns from the stronger attack should withstand "
-        "it better.",
+        mechanism="Each image is attacked before the network learns from it, by several small "
+        "steps with a new gradient each. A network that learns from the stronger attack should "
+        "withstand it better.",
         paper="Madry, Makelov, Schmidt, Tsipras and Vladu 2018, “Towards Deep Learning Models "
         "Resistant to Adversarial Attacks”",
         expectation=NOT_NAMED,
     ),
 )
+# Every preset's name for people.
+TITLES = {
+    "report": "The report",
+    **{remedy.preset: remedy.title for remedy in REMEDIES},
+    "first-digits": "Only 0 to 4 (to transfer from)",
+    "few-images": "500 images only",
+}
 
 
 def presets() -> list[str]:
-    """The networks to compare: the remedies' in their order, each after what it is set beside."""
+    """Return the networks to compare: each remedy's, after the one that it is compared with."""
     names = [name for remedy in REMEDIES for name in (remedy.compared_with, remedy.preset)]
     return list(dict.fromkeys(names))
 
 
 # What was found
 
-NO_DIFFERENCE = "No difference worth the name."
-TOO_LARGE = "Nearly all are misread; try a smaller ε."
-TOO_SMALL = "Hardly any is misread; try a larger ε."
+NO_DIFFERENCE = "No clear difference."
+TOO_LARGE = "Nearly all images are misread; try a smaller ε."
+TOO_SMALL = "Hardly any image is misread; try a larger ε."
 _SATURATED = 0.1
+VERDICTS = {  # by the gain in accuracy and in robustness
+    (1, 1): "More accurate and more robust.",
+    (0, 1): "More robust, and as accurate.",
+    (-1, 1): "More robust, but less accurate.",
+    (1, 0): "More accurate, but not more robust.",
+    (0, 0): "Neither more accurate nor more robust.",
+    (-1, 0): "Less accurate, and not more robust.",
+    (1, -1): "More accurate, but less robust.",
+    (0, -1): "Less robust, and not more accurate.",
+    (-1, -1): "Less accurate and less robust.",
+}
 
 
 def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
-    """What a network has over another, in one sentence; PGD decides, as the stronger attack.
+    """Compare a network with another in one sentence.
 
-    Where nearly all images are misread with and without it, or hardly any, nothing is said.
+    PGD decides on robustness because it is the stronger attack. If nearly all images are misread
+    with and without the remedy, or hardly any, the sentence asks for another ε.
 
     Args:
         own: of the network with the remedy.
-        other: of the one without.
+        other: of the network without it.
         epsilon: the budget to compare at, one of those measured, above 0.
 
     Raises:
-        ValueError: that budget was not measured, or is 0, at which nothing is attacked.
+        ValueError: the budget was not measured, or is 0, which allows no attack.
     """
     if epsilon == 0:
         raise ValueError("epsilon must be above 0: without a budget there is no attack")
@@ -174,17 +194,7 @@ def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
         return TOO_SMALL
     if (accuracy, robustness) == (0, 0) and _gain("fgsm", own, other, epsilon) == 0:
         return NO_DIFFERENCE
-    return {
-        (1, 1): "Buys both accuracy and robustness.",
-        (0, 1): "Buys robustness, and accuracy stays as it is.",
-        (-1, 1): "Buys robustness and pays for it with accuracy.",
-        (1, 0): "Buys accuracy, but no robustness.",
-        (0, 0): "Buys neither accuracy nor robustness.",
-        (-1, 0): "Costs accuracy and buys no robustness.",
-        (1, -1): "Buys accuracy and pays for it with robustness.",
-        (0, -1): "Costs robustness and buys no accuracy.",
-        (-1, -1): "Costs both accuracy and robustness.",
-    }[accuracy, robustness]
+    return VERDICTS[accuracy, robustness]
 
 
 def finding(
@@ -196,35 +206,34 @@ def finding(
     seconds: float | None = None,
     other_seconds: float | None = None,
 ) -> str:
-    """What was found of a remedy, in numbers and in words.
+    """Say what was found of a remedy, in numbers and in words.
 
     Args:
-        remedy: says which network the other one is.
+        remedy: names the network without it.
         own: of the network with the remedy.
-        other: of the one without.
+        other: of the network without it.
         epsilon: as in `verdict`.
-        seconds: how long the training took with the remedy, where that is known.
-        other_seconds: how long without.
+        seconds: the training time with the remedy, if known.
+        other_seconds: the training time without it, if known.
 
     Raises:
         ValueError: as in `verdict`.
     """
     said = [verdict(own, other, epsilon=epsilon)]
     if said == [NO_DIFFERENCE]:
-        said.append("Two seeds differ by as much.")
+        said.append("Two seeds of one recipe differ as much.")
+    (fgsm, other_fgsm), (pgd, other_pgd) = (
+        [percent(network.evasion_rate(attack, epsilon)) for network in (own, other)]
+        for attack in ("fgsm", "pgd")
+    )
     said += [
-        f"It reads {percent(own.clean_accuracy)} of the {own.images:,} test images, "
+        f"It reads {percent(own.clean_accuracy)} of the {own.images:,} test images correctly, "
         f"{remedy.compared_with} {percent(other.clean_accuracy)}.",
-        f"At ε = {epsilon:g}, of all {own.images:,}, FGSM has it misread "
-        f"{percent(own.evasion_rate('fgsm', epsilon))} and PGD "
-        f"{percent(own.evasion_rate('pgd', epsilon))}; {remedy.compared_with} "
-        f"{percent(other.evasion_rate('fgsm', epsilon))} and "
-        f"{percent(other.evasion_rate('pgd', epsilon))}.",
+        f"At ε = {epsilon:g}, it misreads {fgsm} of all {own.images:,} under FGSM and {pgd} under "
+        f"PGD; {remedy.compared_with} misreads {other_fgsm} and {other_pgd}.",
     ]
     if _gain("fgsm", own, other, epsilon) > 0 >= _gain("pgd", own, other, epsilon):
-        said.append(
-            "What it gains under FGSM is lost again under PGD, which looks anew after each step."
-        )
+        said.append("PGD, with a new gradient at each step, undoes the gain against FGSM.")
     if seconds and other_seconds:
         said.append(
             f"Its training took {_seconds(seconds)}, "
@@ -234,36 +243,31 @@ def finding(
 
 
 def transfer_saves(transfer: float, scratch: float, *, learned: int, tested: int) -> str:
-    """What it is worth to start from a network that knows some digits, with few images.
+    """Say what it is worth, with few images, to start from a network that knows some digits.
 
     Args:
-        transfer: the clean accuracy of the network that had such a start, in [0, 1].
-        scratch: that of the one that learned from the same images alone.
-        learned: how many images those were.
-        tested: on how many test images the accuracies were measured.
+        transfer: the clean accuracy with that start, in [0, 1].
+        scratch: the clean accuracy with fresh weights and the same images.
+        learned: the number of training images.
+        tested: the number of test images that gave the accuracies.
     """
     mistakes, saved = round((1 - transfer) * tested), round((transfer - scratch) * tested)
-    less = "as many" if saved == 0 else f"{abs(saved):,} {'fewer' if saved > 0 else 'more'}"
+    less = "the same number" if saved == 0 else f"{abs(saved):,} {'fewer' if saved > 0 else 'more'}"
     return (
-        f"With the same {learned:,} images, a fresh network reads {percent(scratch)} of the "
-        f"{tested:,} test images, one with a start {percent(transfer)}: it misreads "
-        f"{mistakes:,} of them, {less}."
+        f"After training on the same {learned:,} images, a network with fresh weights reads "
+        f"{percent(scratch)} of the {tested:,} test images correctly, and the one with a start "
+        f"{percent(transfer)}. It misreads {mistakes:,} images, {less}."
     )
 
 
-def percent(share: float) -> str:
-    """A share in [0, 1] in per cent, with a space before the sign that no line breaks at."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
 def _sign(share: float, other: float, threshold: float) -> int:
-    """1 or -1 where two shares, to a tenth of a per cent as they are shown, differ by enough."""
+    """Return 1 or -1 if two shares differ by enough, rounded to 0.1 % as they are shown; else 0."""
     difference = round(round(share, 3) - round(other, 3), 3)
     return 0 if abs(difference) <= threshold else int(np.sign(difference))
 
 
 def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float) -> int:
-    """Whether an attack misleads the own network less often (1), more often (-1), or neither."""
+    """Return 1 if an attack misleads the own network less often, -1 if more often, else 0."""
     theirs, ours = (network.evasion_rate(attack, epsilon) for network in (other, own))
     return _sign(theirs, ours, SAME_EVASION)
 

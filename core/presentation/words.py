@@ -1,4 +1,4 @@
-"""What results say in plain words."""
+"""Results in plain words, and numbers as text."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -9,31 +9,42 @@ from core.classifier import FloatArray
 from core.evaluation.path import AttackPath
 from core.recipe import Recipe
 
-if TYPE_CHECKING:  # what is only named here would keep a page waiting that has no use for it
+if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
     from core.evaluation.attribution import Explanation
     from core.evaluation.confusion import Mistakes
 
 
+# Numbers
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share in [0, 1] in per cent, with so many decimals and a no-break space."""
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
 def with_article(digit: int) -> str:
-    """The digit as one of its kind: a 7, an 8."""
+    """Return a digit with its article: a 7, an 8."""
     return f"an {digit}" if digit == 8 else f"a {digit}"
 
 
+# One image
+
+
 def on_prediction(probabilities: FloatArray) -> str:
-    """What a network sees in an image, given its `(10,)` probabilities."""
+    """Say what a network sees in an image, given its `(10,)` probabilities."""
     prediction = int(probabilities.argmax())
     sure = f"{100 * probabilities[prediction]:.2f}% sure"
     return f"The network sees {with_article(prediction)} here, {sure}."
 
 
 def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: bool = False) -> str:
-    """What there is to say of one image's way through an attack's budgets.
+    """Say what an attack does to one image as its budget grows.
 
     Args:
         path: see `core.evaluation.path.follow`.
-        label: the digit that the image is meant to be.
-        target: the digit that the attack was after, if any.
-        noise: whether the attack was itself a random perturbation.
+        label: the true label.
+        target: the attack's target, if any.
+        noise: whether the attack is a random perturbation itself.
     """
     scale = path.scale
     before = int(path.predictions[0])
@@ -56,7 +67,7 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
 
 
 def _size(path: AttackPath) -> str:
-    """How large the perturbation at a path's flip is."""
+    """Return the size of the perturbation at a path's flip."""
     scale, budget = path.scale, path.flip.epsilon if path.flip is not None else 0.0
     if scale is LINF:
         levels = f"{round(budget * 255) or 'less than one'} of 255 grey levels"
@@ -67,7 +78,7 @@ def _size(path: AttackPath) -> str:
 
 
 def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
-    """A budget in its own measure."""
+    """Return a budget with its unit."""
     if scale is WAY:
         return f"{budget:.0%} of the way" if budget < 1 else "the end of the way"
     if scale is L2:
@@ -78,7 +89,7 @@ def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
 
 
 def _control(random_flips: int, *, noise: bool) -> str:
-    """How random perturbations compare; to noise they are others of its own kind."""
+    """Say how often random perturbations do the same; after noise, these are other ones."""
     of_all = f"of 100 {'other ' if noise else ''}random perturbations of that size"
     also = "" if noise else " too"
     if random_flips == 0:
@@ -88,8 +99,11 @@ def _control(random_flips: int, *, noise: bool) -> str:
     return f"{random_flips} {of_all} do it{also}"
 
 
+# Recipes
+
+
 def on_recipe(recipe: Recipe) -> str:
-    """In what a recipe differs from the course report's."""
+    """Say how a recipe differs from the course report's."""
     differences = [
         f"{field.name.replace('_', ' ')} {_plain(getattr(recipe, field.name))}"
         for field in fields(Recipe)
@@ -97,11 +111,11 @@ def on_recipe(recipe: Recipe) -> str:
     ]
     if not differences:
         return "The recipe is the report's."
-    return f"The recipe is the report's but for: {', '.join(differences)}."
+    return f"The recipe is the report's, except: {', '.join(differences)}."
 
 
 def _plain(value: object) -> str:
-    """A setting as one would write it by hand."""
+    """Return a setting as a person would write it."""
     if isinstance(value, tuple):
         return "-".join(map(str, value)) or "none"
     if isinstance(value, bool):
@@ -109,11 +123,11 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-_ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
+# What digits are mistaken for, and why
 
 
 def on_mistakes(mistakes: "Mistakes") -> str:
-    """What a digit is most often mistaken for, as in a table's cell."""
+    """Say what a digit is most often mistaken for, in the few words of a table's cell."""
     if not mistakes.images:
         return "no images"
     if not mistakes.labels:
@@ -122,70 +136,71 @@ def on_mistakes(mistakes: "Mistakes") -> str:
     if not first:
         return f"taken for {last} ({mistakes.count:,} of {mistakes.images:,})"
     labels = f"{', '.join(first)} and {last}"
-    return f"taken for {labels} alike ({mistakes.count:,} each, of {mistakes.images:,})"
+    return f"taken for {labels} equally often ({mistakes.count:,} each, of {mistakes.images:,})"
 
 
 def on_explanation(explanation: "Explanation") -> str:
-    """How the decision moved from a digit to a label, and how much of it single pixels explain."""
+    """Say how the decision moved from a digit to a label, and how much single pixels explain."""
     digit, label, share = explanation.digit, explanation.label, explanation.linear_share
     many = explanation.images > 1
-    images = f"In the mean of {explanation.images:,} images" if many else "In one image"
+    images = f"On average over {explanation.images:,} images" if many else "In one image"
     moved = (
         f"{images}, the logit of {digit} is {explanation.gap_before:.1f} above that of {label} "
-        f"before the attack and {-explanation.gap_after:.1f} below it after."
+        f"before the attack and {-explanation.gap_after:.1f} below it after the attack."
     )
-    by_pixels, explained = "Pixel by pixel, as in a linear model,", round(100 * share)
-    bends = "as some ReLUs open and others close on the way"
+    explained, bends = round(100 * share), "because some ReLUs open and others close on the way"
     if explained == 100:
-        return f"{moved} {by_pixels} all of that change is explained."
+        return f"{moved} A linear model of the pixels explains all of this change."
     if share > 1:
         return (
-            f"{moved} {by_pixels} it would have changed {share:.2f} times as much; the rest is "
-            f"lost, {bends}."
+            f"{moved} A linear model of the pixels predicts a change {share:.2f} times as large. "
+            f"The difference is lost {bends}."
         )
     return (
-        f"{moved} {by_pixels} {explained}\N{NO-BREAK SPACE}% of that change is explained; the "
-        f"other {100 - explained}\N{NO-BREAK SPACE}% comes about {bends}."
+        f"{moved} A linear model of the pixels explains {percent(explained / 100, 0)} of this "
+        f"change. The other {percent(1 - explained / 100, 0)} arises {bends}."
     )
+
+
+_ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
 
 
 def on_similarity(digit: int, label: int, place: int) -> str:
-    """Whether a digit turns into what it looks like, as the report explains it.
+    """Say whether the course report's explanation holds: that two digits look alike.
 
     Args:
-        digit: what the images are of.
-        label: what they are taken for.
-        place: the label's among the nine others, 1 for the most alike; see
+        digit: the digit of the images.
+        label: what the images are taken for.
+        place: the label's rank among the nine other digits, 1 for the most similar; see
             `core.evaluation.similarity.rank`.
     """
-    alike = "least alike" if place == 9 else f"{_ORDINALS[place - 1]}most alike"
-    said = f"Of the nine other digits, {label} is the {alike} to {digit} by their mean images"
+    most = "least" if place == 9 else f"{_ORDINALS[place - 1]}most"
+    said = f"Of the nine other digits, {label} is the {most} similar to {digit} by its mean image."
     if place == 1:
-        return f"{said}: that the two look alike holds."
-    others = "one other does" if place == 2 else f"{place - 1} others do"
-    if place <= 3:
-        return f"{said}: that the two look alike holds in part, {others} more so."
-    return f"{said}: that the two look alike does not explain it, {others} more so."
+        return f"{said} So the two do look alike."
+    others = "1 other digit is" if place == 2 else f"{place - 1} other digits are"
+    holds = "explains only part of this" if place <= 3 else "does not explain this"
+    return f"{said} That the two look alike {holds}: {others} more similar."
 
 
 def on_similarities(places: Sequence[int]) -> str:
-    """Whether digits turn into those that they look like, over several digits.
+    """Say whether digits turn into those that look like them, over several digits.
 
     Args:
-        places: of what each digit turns into, as in `on_similarity`.
+        places: the rank of what each digit turns into, as in `on_similarity`.
     """
     if not places:
         return "No digit is misclassified."
     first = sum(place == 1 for place in places)
     average = sum(places) / len(places)
-    # A place drawn at random from 1 to 9 is 5 in the mean, with a variance of 20/3.
+    # A rank drawn at random from 1 to 9 has the mean 5 and the variance 20/3.
     chance = 2 * (20 / 3 / len(places)) ** 0.5
     said = (
-        f"{first} of {len(places)} digits turn into the one that is most alike to them; the mean "
-        f"place is {average:.1f} of 9, where drawing lots would give 5"
+        f"{first} of {len(places)} digits turn into the digit that is most similar to them. The "
+        f"mean rank is {average:.1f} of 9; ranks drawn at random would give 5."
     )
     if average >= 5 - chance:
-        return f"{said} or so: likeness does not explain what they turn into."
+        return f"{said} Similarity does not explain what digits turn into."
     if first == len(places):
-        return f"{said}: likeness explains what they turn into."
-    return f"{said}: likeness explains some of what they turn into, not all."
+        return f"{said} Similarity explains what digits turn into."
+    return f"{said} Similarity explains part of what digits turn into."

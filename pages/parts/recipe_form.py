@@ -1,4 +1,4 @@
-"""A recipe in widgets: one of the presets, and every setting of it."""
+"""A recipe in widgets: a choice of presets, and every setting."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -8,30 +8,12 @@ from typing import Any
 import streamlit as st
 
 from core.networks import LIBRARY
+from core.presentation.remedies import TITLES
 from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
 from pages.parts.address import one_of
 from pages.parts.state import RECIPE
 
-TITLES: Mapping[str, str] = MappingProxyType(
-    {
-        "report": "The report",
-        "augmentation": "Data augmentation",
-        "dropout": "Dropout",
-        "weight-decay": "L2 weight decay",
-        "schedule": "Learning-rate schedule",
-        "adam": "Adam",
-        "early-stopping": "Early stopping",
-        "ensemble": "Ensemble of five",
-        "first-digits": "Only 0 to 4 (to transfer from)",
-        "few-images": "500 images only",
-        "transfer": "Transfer to 500 images",
-        "batch-norm": "Batch normalisation",
-        "adversarial-fgsm": "Adversarial training, one step",
-        "adversarial-pgd": "Adversarial training, PGD",
-        "all-together": "All together",
-    }
-)
 FRESH = "fresh weights"
 SETTINGS = "settings"
 WORDS: Mapping[str, str] = MappingProxyType(
@@ -47,13 +29,13 @@ WORDS: Mapping[str, str] = MappingProxyType(
 
 
 def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
-    """Choose a recipe, and a button that calls `train`.
+    """Show the choice of a recipe, and a button that calls `train`.
 
-    Where the settings don't make a recipe a sentence says why, and the button is disabled.
+    If the settings make no recipe, a sentence says why and the button is disabled.
 
     Args:
         train: called on a click.
-        busy: whether a training has to end before another can be asked for.
+        busy: whether another training must end first.
     """
     RECIPE.start(parse=one_of(list(PRESETS)), default="report")
     if _key("epochs") not in st.session_state:
@@ -74,11 +56,11 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
             st.caption(on_recipe(recipe_in_form()))
             ready = True
         except ValueError as error:
-            st.warning(f"These settings don't make a recipe: {error}.")
+            st.warning(f"These settings make no recipe: {error}.")
             ready = False
         st.button("Train", type="primary", disabled=busy or not ready, on_click=train, key="train")
         if busy:
-            st.caption("The training shown here has to end first, or be stopped.")
+            st.caption("Wait until the training shown here has ended, or stop it.")
 
 
 def fold_settings() -> None:
@@ -87,10 +69,10 @@ def fold_settings() -> None:
 
 
 def recipe_in_form() -> Recipe:
-    """What the widgets say at this moment.
+    """Return the recipe that the widgets show.
 
     Raises:
-        ValueError: it is no recipe; the message names the setting.
+        ValueError: the settings make no recipe; the message names the setting.
     """
     values = {field.name: st.session_state[_key(field.name)] for field in fields(Recipe)}
     values["hidden"] = _whole_numbers(values["hidden"])
@@ -120,10 +102,10 @@ def _fill_in() -> None:
 
 
 def _show_settings() -> None:
-    """A widget for each field of a recipe."""
+    """Show a widget for each field of a recipe."""
 
     def number(field: str, label: str, *, step: float = 1, **more: Any) -> None:
-        # Without limits: a number outside of them would stay here, and its sentence unsaid.
+        # No limits here: `Recipe` checks them, and its message says what is wrong.
         st.number_input(label, step=step, key=_key(field), persist_state="session", **more)
 
     def choice(field: str, label: str, options: list[str]) -> None:
@@ -174,7 +156,7 @@ def _show_settings() -> None:
     number("rotation", "Turn by up to, degrees", step=5.0)
     number("shift", "Shift by up to, pixels", step=0.5)
     number("scaling", "Scale by up to, share", step=0.05)
-    switch("flip", "Mirror half of them", help="Most mirrored digits are no digits: see Remedies.")
+    switch("flip", "Mirror half of them", help="Most mirrored digits are not digits: see Remedies.")
 
     st.markdown("**Adversarial training**")
     choice("adversary", "Attack while training", list(ADVERSARIES))
@@ -182,14 +164,14 @@ def _show_settings() -> None:
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
-    """What a list like "128, 64" says.
+    """Return the numbers of a list like "128, 64".
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no such list.
     """
     try:
         return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
         raise ValueError(
-            f"hidden layers must be whole numbers with commas, like 128, 64, not {text!r}"
+            f"hidden layers must be whole numbers separated by commas, like 128, 64, not {text!r}"
         ) from None

@@ -13,6 +13,7 @@ from core.networks import NetworkFileError
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, REMEDIES
+from core.presentation.words import percent
 from core.serving.evaluations import ALL
 from core.serving.jobs import DONE, Computation
 from core.serving.networks import ServedNetwork
@@ -338,8 +339,8 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
     )
     st.caption(
         f"Classified correctly / all test images of the digit. Of all {ALL:,}, "
-        f"{BASELINE} classifies {remedies.percent(accuracy)} correctly as they are, and "
-        f"{remedies.percent(found.accuracy)} mirrored."
+        f"{BASELINE} classifies {percent(accuracy)} correctly as they are, and "
+        f"{percent(found.accuracy)} mirrored."
     )
 
 

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from core.networks import LIBRARY, MAX_NAME
+from core.presentation.remedies import TITLES
 from core.presentation.words import on_recipe
 from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status
 from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
 from pages.parts.network_library import show_library
-from pages.parts.recipe_form import TITLES, fold_settings, recipe_in_form, show_recipe_form
+from pages.parts.recipe_form import fold_settings, recipe_in_form, show_recipe_form
 from pages.parts.server import server
 from pages.parts.state import MODEL, RECIPE, RUN
 from pages.parts.trainings import show_accuracies, show_epochs, show_progress

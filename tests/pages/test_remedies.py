@@ -17,6 +17,7 @@ from core.measures import accuracy
 from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation import remedies
+from core.presentation.words import percent
 from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
 from tests.pages.conftest import until, well
@@ -140,7 +141,7 @@ def test_mirrored_digits_are_read_and_counted(report_network: MLP, test_digits: 
     first = mirrored[test_digits.y.tolist().index(5)]
     seen = int(report_network.logits(first[None]).argmax())
     assert f"5, read as {seen}" in "".join(element.proto.body for element in at.get("html"))
-    overall = remedies.percent(accuracy(report_network, mirrored, test_digits.y))
+    overall = percent(accuracy(report_network, mirrored, test_digits.y))
     assert f"{overall} mirrored" in said(at)
 
 

@@ -7,8 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.networks import Library
+from core.presentation.remedies import TITLES
 from core.recipe import PRESETS
-from pages.parts.recipe_form import TITLES
 from tests.conftest import SHIPPED
 from tests.pages.conftest import opened as open_page
 from tests.pages.conftest import until, well

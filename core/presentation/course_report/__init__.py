@@ -1,4 +1,4 @@
-"""The course report, line by line: what it says beside what is measured on a network."""
+"""The course report, line by line: its statements beside measurements of a network."""
 
 from core.evaluation.replication import PASSES
 from core.presentation.course_report.content import (

@@ -1,4 +1,4 @@
-"""The report's sections on the attack: how often it succeeds, on what, and what comes of it."""
+"""The course report's sections on the attack: how often it succeeds, and its results."""
 
 from collections.abc import Iterable
 
@@ -28,13 +28,13 @@ EXACT, ROUNDED = "exact gradient", "float32 autograd's gradient"
 
 
 def on_evasion(findings: Findings) -> Iterable[Block]:
-    """Which ε gives the report's evasion rate, and why that depends on the gradient."""
+    """Say which ε gives the report's evasion rate, and why that depends on the gradient."""
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     reported = percent(facts.EVASION_RATE)
     yield Text(
-        f"The report's evasion rate is {reported}: so many of all adversarial examples are "
-        "misclassified. It names neither the attack nor its ε. Here the attack is FGSM, and ε is "
-        f"sought: the smallest at which {reported} are reached, to within {PRECISION:g}."
+        f"The report's evasion rate is {reported}: this share of all adversarial examples is "
+        "misclassified. The report names neither the attack nor its ε. Here the attack is FGSM, "
+        f"with the smallest ε that reaches {reported}, to within {PRECISION:g}."
     )
     yield Table(
         f"FGSM on {exact.images:,} test images",
@@ -68,64 +68,59 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
     large = [each.epsilon for each in (exact, rounded) if each.epsilon and each.epsilon >= 0.5]
     if large:
         yield Text(
-            f"An ε of {large[0]:.3f} is half of a pixel's range or more. With so much, anybody can "
-            "paint every image the same grey; that it misleads a network says little."
+            f"An ε of {large[0]:.3f} is at least half of a pixel's range. It is enough to paint "
+            "every image the same grey, so it says little that such an attack succeeds."
         )
     yield Text(
-        f"At ε = {exact.attacked_at:.3f}, FGSM with the exact gradient has "
-        f"{percent(exact.evasion_rate)} of the images misread, PGD of 40 steps "
-        f"{percent(findings.controls['pgd'])}, and noise of the same size "
-        f"{percent(findings.controls['noise'])}. Without its attack and its ε, "
-        "an evasion rate says little."
+        f"At ε = {exact.attacked_at:.3f}, the network misreads {percent(exact.evasion_rate)} of "
+        "the images under FGSM with the exact gradient, "
+        f"{percent(findings.controls['pgd'])} under PGD with 40 steps, and "
+        f"{percent(findings.controls['noise'])} under random noise of the same size. An evasion "
+        "rate says little if the attack and its ε are not named."
     )
 
 
 def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
-    """Why the two gradients need different budgets, or that they don't."""
+    """Say why the two gradients need different budgets, or that they need the same."""
     lost = percent(rounded.vanished.sum() / rounded.images)
     why = (
-        "Where the network is sure, float32 rounds the probability of the true label to 1, and the "
-        f"largest term of the gradient to 0. That is so for {lost} of the images"
+        "If the network is very sure of the true label, float32 rounds its probability to 1 and "
+        f"the largest term of the gradient to 0. This happens for {lost} of the images."
     )
-    withstood = rounded.withstood
-    blame = (
-        f"{rounded.withstood_vanished:,} of the {withstood:,} images that withstand it at "
-        f"ε = {rounded.attacked_at:.3f} are of that kind."
+    elsewhere = (
+        f"{why} What is left of their gradient points elsewhere. Of the {rounded.withstood:,} "
+        f"images that withstand this attack at ε = {rounded.attacked_at:.3f}, "
+        f"{rounded.withstood_vanished:,} are of that kind."
     )
+    theirs = "the gradient that automatic differentiation gives in float32"
     if exact.epsilon == 0:
-        return "This network misreads so many without any attack."
+        return "This network misreads that many images without any attack."
     if exact.epsilon is None and rounded.epsilon is None:
         return (
-            f"Whatever ε, FGSM has at most {percent(max(exact.rates))} of the images misread with "
-            f"the exact gradient, and {percent(max(rounded.rates))} with the one that automatic "
-            f"differentiation gives in float32. {why}."
+            f"At any ε, FGSM misleads the network on at most {percent(max(exact.rates))} of the "
+            f"images with the exact gradient, and {percent(max(rounded.rates))} with {theirs}. "
+            f"{why}"
         )
     if rounded.epsilon is None:
-        return (
-            "With the gradient that automatic differentiation gives in float32, FGSM never gets "
-            f"so far. {why}, and what is left of their gradient points elsewhere: {blame}"
-        )
+        return f"With {theirs}, FGSM never reaches this rate. {elsewhere}"
     if exact.epsilon is None:
         return (
-            "Only with the gradient that automatic differentiation rounds does FGSM get so far. It "
-            "takes one straight step, and a large one may end better in a worse direction."
+            f"FGSM reaches this rate only with {theirs}. It takes one straight step, and a large "
+            "step in a worse direction may lead to a better place."
         )
     if not rounded.vanished.any():
         return (
-            "Both gradients need the same ε: this network is never so sure that float32 rounds the "
-            "probability of the true label to 1."
+            "Both gradients need the same ε: this network is never so sure of the true label that "
+            "float32 rounds its probability to 1."
         )
     if rounded.epsilon > exact.epsilon + 0.01:
-        times = f"{rounded.epsilon / exact.epsilon:.1f} times the ε" if exact.epsilon else "an ε"
-        return (
-            "With the gradient that automatic differentiation gives in float32, it takes "
-            f"{times}. {why}, and what is left of their gradient points elsewhere: {blame}"
-        )
-    return f"Both gradients need about the same ε. {why}, and makes no difference that counts here."
+        times = f"{rounded.epsilon / exact.epsilon:.1f} times the ε"
+        return f"With {theirs}, FGSM needs {times}. {elsewhere}"
+    return f"Both gradients need about the same ε. {why} Here it makes no real difference."
 
 
 def on_twins(findings: Findings) -> Iterable[Block]:
-    """Figure 4: ten digits, their adversarial examples, and the norms."""
+    """Show Figure 4: ten digits, their adversarial examples, and the norms."""
     twins, at = findings.twins, findings.evasion["exact"].attacked_at
     columns = []
     for digit, x, x_adv, before, after, norm in zip(
@@ -137,21 +132,21 @@ def on_twins(findings: Findings) -> Iterable[Block]:
         )
         columns.append((pictures, f"{arrow(before, after)} L2\N{NO-BREAK SPACE}{norm:.2f}"))
     yield Gallery(
-        "Figure 4: the original, its adversarial example, what each is read as, and the L2 norm of "
-        "their difference",
+        "Figure 4: originals, their adversarial examples, what each is read as, and the L2 norm "
+        "of the difference",
         tuple(columns),
     )
     fooled = int((twins.after != twins.y).sum())
     yield Text(
-        f"They are the first test image of each digit, under FGSM with the exact gradient at "
-        f"ε = {at:.3f}; {fooled} of the {len(twins.y)} are misclassified. Every pixel changes by ε "
-        f"at most, so that no L2 norm exceeds 28 ε = {28 * at:.2f}. It is less, as no pixel "
-        "leaves the range from black to white."
+        f"These are the first test images of each digit, under FGSM with the exact gradient at "
+        f"ε = {at:.3f}; {fooled} of the {len(twins.y)} are misclassified. No pixel changes by more "
+        f"than ε, so no L2 norm exceeds 28 ε = {28 * at:.2f}. The norms are smaller because all "
+        "pixels stay between black and white."
     )
 
 
 def on_labels(findings: Findings) -> Iterable[Block]:
-    """Figure 5: what each digit is most often taken for."""
+    """Show Figure 5: what each digit is most often taken for."""
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     known = findings.card.recipe.digits
     ours = {name: most_mistaken(findings.evasion[name].confusion) for name in findings.evasion}
@@ -182,41 +177,41 @@ def on_labels(findings: Findings) -> Iterable[Block]:
     }
     if told := len(findings.turned):
         yield Text(
-            f"The label is the report's for {counted(same['exact'], told)} with the exact "
-            f"gradient, and for {counted(same['float32_autograd'], told)} with the rounded one. "
-            f"Whoever guessed would be right about once in {len(known) - 1}."
+            f"The label is the same as the report's for {counted(same['exact'], told)} with the "
+            f"exact gradient, and for {counted(same['float32_autograd'], told)} with the rounded "
+            f"one. A random guess is right once in {len(known) - 1} times."
         )
     if 4 in known:
         yield Text(_on_fours(findings))
 
 
 def _on_fours(findings: Findings) -> str:
-    """What is to be thought of the report's 4, none of which was misclassified."""
+    """Check the report's claim that no 4 is misclassified."""
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     fours = int(findings.clean[4].sum())
     clean, with_exact, with_rounded = (
         _misread(matrix)[4] for matrix in (findings.clean, exact.confusion, rounded.confusion)
     )
     said = (
-        f"The report says that no 4 is misclassified, while of all digits "
-        f"{percent(facts.EVASION_RATE)} are. Here, of the {fours:,} fours, {clean:,} are "
-        f"misread without any attack, {with_exact:,} under FGSM with the exact gradient, and "
-        f"{with_rounded:,} with the rounded one."
+        f"The report says that no 4 is misclassified, although {percent(facts.EVASION_RATE)} of "
+        f"all digits are. Here the network misreads {clean:,} of the {fours:,} fours without an "
+        f"attack, {with_exact:,} under FGSM with the exact gradient, and {with_rounded:,} with the "
+        "rounded one."
     )
     if with_rounded == 0 or with_exact == 0:
-        return f"{said} So it can happen."
+        return f"{said} So the claim is possible."
     if not rounded.vanished.any():
         return f"{said} The report does not say how many fours it attacked."
     lost = rounded.vanished[4] / fours
     lost_of_all = rounded.vanished.sum() / rounded.images
     return (
-        f"{said} Vanishing gradients don't explain it either: that happened to {percent(lost)} of "
-        f"the fours, and to {percent(lost_of_all)} of all images. The report does not say how many "
-        "fours it attacked."
+        f"{said} Vanished terms of the gradient don't explain the claim: they occur for "
+        f"{percent(lost)} of the fours and for {percent(lost_of_all)} of all images. The report "
+        "does not say how many fours it attacked."
     )
 
 
 def _misread(matrix: IntArray) -> IntArray:
-    """Of each row's digit, how many images are taken for another."""
+    """Return how many images of each row's digit are taken for another digit."""
     misread: IntArray = matrix.sum(axis=1) - np.diag(matrix)
     return misread

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.networks.models import LoggedEpoch
+from core.networks import LoggedEpoch
 from core.presentation.figure import (
     COLOURS,
     DASHES,

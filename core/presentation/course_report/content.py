@@ -1,10 +1,13 @@
-"""What a section is made of: plain values, which a page or a file can show."""
+"""The parts of a section: plain values that a page or a file can show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 from core.classifier import FloatArray
+from core.presentation import words
+from core.presentation.figure import Figure
 
 REPORT, OURS = "the report", "this network"
 
@@ -18,7 +21,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of as many cells as the head has; the first cell of each says what the row is of."""
+    """Rows with as many cells as the head; the first cell of each names the row."""
 
     caption: str
     head: tuple[str, ...]
@@ -27,15 +30,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A Plotly figure as a plain dict."""
+    """A figure and its caption."""
 
     caption: str
-    figure: dict[str, Any]
+    figure: Figure
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A greyscale image, `(784,)` pixels in [0, 1], and what it shows in words."""
+class Picture(NamedTuple):
+    """A greyscale image, `(784,)` pixels in [0, 1], and its description in words."""
 
     pixels: FloatArray
     alt: str
@@ -43,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Columns of pictures, each with a caption of its own below."""
+    """Columns of pictures, each with its own caption below."""
 
     caption: str
     columns: tuple[tuple[tuple[Picture, ...], str], ...]
@@ -54,7 +56,7 @@ Block: TypeAlias = Text | Table | Chart | Gallery
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A part of the report."""
+    """A part of the course report."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -62,35 +64,30 @@ class Section:
 
 # Words and cells
 
-_SPACE = "\N{NO-BREAK SPACE}"  # at which no line breaks
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] in per cent, as exact as the report gives it."""
-    return f"{100 * share:.2f}{_SPACE}%"
+percent = partial(words.percent, digits=2)  # as many as in the report
 
 
 def arrow(before: int, after: int) -> str:
-    """A digit and what it turned into."""
-    return f"{before}{_SPACE}→{_SPACE}{after}"
+    """Return a digit and what it turned into, without a line break between them."""
+    return f"{before} → {after}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def row(name: str, *values: float) -> tuple[str, ...]:
-    """A row of numbers."""
+    """Return a row of numbers."""
     return (name, *(f"{value:,}" for value in values))
 
 
 def dashed(layers: Sequence[int]) -> str:
-    """A network's layers, such as 784-128-64-10."""
+    """Return a network's layers as text, such as 784-128-64-10."""
     return "-".join(map(str, layers))
 
 
 def listed(digits: Sequence[int]) -> str:
-    """Some digits, in a sentence."""
+    """Return digits as a list within a sentence."""
     return ", ".join(map(str, digits))
 
 
 def counted(digits: Sequence[int], of: int) -> str:
-    """How many digits of so many, and which."""
+    """Return how many digits of so many, and which."""
     which = f" ({listed(digits)})" if digits else ""
     return f"{len(digits)} of the {of} digits{which}"

@@ -1,6 +1,6 @@
-"""What the course report says: its figures and claims, as data.
+"""The course report's figures and claims, as data.
 
-A course report on network and system security, April 2024.
+A student wrote the report in April 2024 for a course on network and system security.
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,12 @@ BATCH_SIZE = 1
 LEARNING_RATE = 0.01
 EPOCHS = 20
 
-# What came of the training, in [0, 1]; validation and test are the same images.
+# The trained network's accuracies, in [0, 1]; validation and test use the same images.
 TRAIN_ACCURACY = 0.9955
 VALIDATION_ACCURACY = 0.9747
 TEST_ACCURACY = 0.9747
 
-# Figure 1, drawn as Figure 2: for each epoch training loss and accuracy, validation loss and
-# accuracy.
+# Figure 1 (and as a chart, Figure 2): each epoch's loss and accuracy in training and validation.
 _LOG = (
     (0.3238, 0.8964, 0.1940, 0.9383),
     (0.1332, 0.9589, 0.1311, 0.9568),
@@ -60,10 +59,11 @@ class Mistaken:
     """What the report says of one digit's adversarial examples (its Figure 5).
 
     Attributes:
-        digit: what they are of.
-        label: what they are most often taken for; None where none is said to be misclassified.
-        explanation: why, in our words; empty where there is nothing to explain.
-        alike_half: "upper" or "lower", where it is that half that is said to be alike.
+        digit: the true digit.
+        label: what they are most often taken for; None if the report says that none is
+            misclassified.
+        explanation: the report's reason in our words; empty if there is nothing to explain.
+        alike_half: "upper" or "lower" if the report says that this half looks alike.
     """
 
     digit: int
@@ -73,25 +73,25 @@ class Mistaken:
 
 
 MISTAKEN = (
-    Mistaken(0, 9, "Both are round; only the 9's tail makes the difference."),
-    Mistaken(1, 3, "Both have upright strokes; the 3 has a level one besides."),
-    Mistaken(2, 7, "Their upper halves bend alike; the 2 stands on a base line.", "upper"),
-    Mistaken(3, 0, "Both are made of round shapes, the more so where a 3's top is badly drawn."),
+    Mistaken(0, 9, "Both are round; only the tail of the 9 differs."),
+    Mistaken(1, 3, "Both have vertical strokes; the 3 also has a horizontal one."),
+    Mistaken(2, 7, "Their upper halves curve alike; the 2 also has a base line.", "upper"),
+    Mistaken(3, 0, "Both consist of round shapes, most of all if the top of the 3 is drawn badly."),
     Mistaken(4, None, ""),
-    Mistaken(5, 7, "Their upper halves bend alike and have a level stroke.", "upper"),
+    Mistaken(5, 7, "Their upper halves curve alike and have a horizontal stroke.", "upper"),
     Mistaken(6, 8, "Their lower halves are alike; the 6 has no upper loop.", "lower"),
-    Mistaken(7, 3, "Both have upright strokes; the 3 has a level one besides."),
-    Mistaken(8, 2, "Both begin with a bend at the top; the 8 is the more symmetrical.", "upper"),
-    Mistaken(9, 4, "Both have a round part; the 9's tail makes the difference."),
+    Mistaken(7, 3, "Both have vertical strokes; the 3 also has a horizontal one."),
+    Mistaken(8, 2, "Both begin with a curve at the top; the 8 is more symmetrical.", "upper"),
+    Mistaken(9, 4, "Both have a round part; the tail of the 9 differs."),
 )
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Something that the report recommends for robustness, and did not try.
+    """A remedy that the report recommends for robustness but does not try.
 
     Attributes:
-        title: what it is called.
+        title: its name in the report.
         presets: the recipes that follow it (see `core.recipe.PRESETS`).
     """
 

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no other file."""
+"""The course report as one HTML file that needs no other file and no network."""
 
 import html
 import re
@@ -48,11 +48,11 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def to_html(findings: Findings, *, name: str) -> str:
-    """The report as a self-contained HTML file.
+    """Return the report as a self-contained HTML file.
 
     Args:
         findings: see `core.presentation.course_report.measure_report`.
-        name: what the network is called.
+        name: the network's name.
     """
     parts = sections(findings)
     title = f"The course report, line by line: {html.escape(name)}"
@@ -67,9 +67,8 @@ def to_html(findings: Findings, *, name: str) -> str:
         f"<title>{title}</title>\n<style>{_STYLE}{static_chart.STYLE}</style></head>\n<body>\n"
         f"<header>\n<h1>{title}</h1>\n"
         "<p>A course report on network and system security (April 2024) trained a network to read "
-        "handwritten digits, and attacked it. Here stands what it says, number by number and "
-        "figure by figure, beside what was measured on the network "
-        f"<strong>{html.escape(name)}</strong>.</p>\n</header>\n"
+        "handwritten digits and attacked it. This page sets its numbers and figures beside "
+        f"measurements of the network <strong>{html.escape(name)}</strong>.</p>\n</header>\n"
         f'<nav aria-label="Sections"><ol>{contents}</ol></nav>\n<main>\n{body}</main>\n'
         "</body>\n</html>\n"
     )
@@ -85,7 +84,7 @@ def _section(section: Section) -> str:
 
 
 def _anchor(section: Section) -> str:
-    """The title as it stands in an address."""
+    """Return the title as a part of an address."""
     return re.sub(r"\W+", "-", section.title.lower())
 
 
@@ -104,7 +103,7 @@ def _block(block: Block) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped text, with what stands in backticks as code."""
+    """Return the text escaped, with code in place of backticks."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
@@ -123,7 +122,7 @@ def _table(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    """A table's cell; on a phone, one with a sentence would else be a column of single words."""
+    """Return a cell; long ones get a minimum width, or a phone would show one word a line."""
     kind = ' class="long"' if len(text) > 30 else ""
     return f"<td{kind}>{_text(text)}</td>"
 
@@ -132,8 +131,7 @@ def _gallery(gallery: Gallery) -> str:
     columns = "\n".join(
         "<div>"
         + "".join(
-            f'<img alt="{html.escape(picture.alt)}" src="{data_uri(picture.pixels)}">'
-            for picture in pictures
+            f'<img alt="{html.escape(alt)}" src="{data_uri(pixels)}">' for pixels, alt in pictures
         )
         + f"<span>{_text(caption)}</span></div>"
         for pictures, caption in gallery.columns

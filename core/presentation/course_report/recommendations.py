@@ -1,4 +1,4 @@
-"""The report's section on what it recommends, and what was found of that."""
+"""The course report's section on its recommendations, and their effects."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,41 +7,42 @@ from core.presentation import remedies
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Block, Table, Text
 from core.presentation.course_report.findings import Findings, Trial
+from core.presentation.words import percent
 
 TRIED_AT = 0.1  # the ε at which the recommendations are compared
 
 
 def on_recommendations(findings: Findings) -> Iterable[Block]:
-    """What was found of the eight recommendations, and of what is not among them."""
+    """Show the effects of the eight recommendations, and of remedies that are not among them."""
     trials = {trial.remedy.preset: trial for trial in findings.trials}
     titles = {preset: each.title for each in facts.RECOMMENDATIONS for preset in each.presets}
     recommended = [trials[preset] for preset in titles]
     others = [trial for trial in findings.trials if trial not in recommended]
     yield Text(
-        "The report recommends eight remedies for robustness and tries none. This program comes "
-        "with networks that follow them; the network named report follows none. Their figures are "
-        f"the same whichever network this is about. {_best(recommended, others)}"
+        "The report recommends eight remedies for robustness but tries none. This program comes "
+        "with networks that follow them; the network named report follows none. Their figures do "
+        f"not depend on the network that this page is about. {_best(recommended, others)}"
     )
     head = (
-        *("recommended", "network", "what it buys", "read right"),
+        *("recommended", "network", "effect", "read right"),
         *("misread under FGSM", "misread under PGD", "training time"),
     )
     yield Table(
-        f"The eight recommendations, at ε = {TRIED_AT:g}; misread are shares of all test images. "
-        f"Up to {100 * remedies.SAME_ACCURACY:.1f} points of accuracy and "
-        f"{100 * remedies.SAME_EVASION:.0f} of misread images count as no difference",
+        f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
+        f"Differences of up to {100 * remedies.SAME_ACCURACY:.1f} points in accuracy and "
+        f"{100 * remedies.SAME_EVASION:.0f} points in misread images do not count",
         head,
         tuple(_trial_rows([(titles[trial.remedy.preset], trial) for trial in recommended])),
     )
     yield Table(
-        "What the report does not name",
+        "What the report does not mention",
         ("remedy", *head[1:]),
         tuple(_trial_rows([(trial.remedy.title, trial) for trial in others])),
     )
 
 
 def _best(recommended: Sequence[Trial], others: Sequence[Trial]) -> str:
-    """How far the best of what is recommended gets, and what is not."""
+    """Say how well the best recommended remedy does, and the best of the others."""
 
     def best(trials: Sequence[Trial]) -> tuple[float, str]:
         rates = [
@@ -55,14 +56,14 @@ def _best(recommended: Sequence[Trial], others: Sequence[Trial]) -> str:
     if not (preset and other_preset):
         return ""
     return (
-        f"Under PGD at ε = {TRIED_AT:g}, the best that is recommended, {preset}, has "
-        f"{remedies.percent(rate)} of the test images misread, and the best that is not, "
-        f"{other_preset}, {remedies.percent(other_rate)}."
+        f"Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, misreads "
+        f"{percent(rate)} of the test images. The best of the others, {other_preset}, misreads "
+        f"{percent(other_rate)}."
     )
 
 
 def _trial_rows(named: Sequence[tuple[str, Trial]]) -> Iterable[tuple[str, ...]]:
-    """A row for each trial, each after the network without the remedy."""
+    """Yield a row for each trial, after the row of the network without the remedy."""
     shown = set()
     for title, trial in named:
         remedy = trial.remedy
@@ -70,20 +71,20 @@ def _trial_rows(named: Sequence[tuple[str, Trial]]) -> Iterable[tuple[str, ...]]
             shown.add(remedy.compared_with)
             without = _figures(trial.other, trial.other_seconds)
             yield "(for comparison)", remedy.compared_with, "", *without
-        buys = "not measured here; `python -m core measure` does"
+        effect = "not measured yet: run `python -m core measure`"
         if trial.own is not None and trial.other is not None:
-            buys = remedies.verdict(trial.own, trial.other, epsilon=TRIED_AT)
-        yield title, remedy.preset, buys, *_figures(trial.own, trial.seconds)
+            effect = remedies.verdict(trial.own, trial.other, epsilon=TRIED_AT)
+        yield title, remedy.preset, effect, *_figures(trial.own, trial.seconds)
 
 
 def _figures(robustness: Robustness | None, seconds: float | None) -> tuple[str, ...]:
-    """How a network fares, and how long its training took; empty where that is not known."""
+    """Return a network's rates and training time as cells; unknown ones are empty."""
     time = "" if seconds is None else f"{seconds:.0f} s"
     if robustness is None:
         return "", "", "", time
     return (
-        remedies.percent(robustness.clean_accuracy),
-        remedies.percent(robustness.evasion_rate("fgsm", TRIED_AT)),
-        remedies.percent(robustness.evasion_rate("pgd", TRIED_AT)),
+        percent(robustness.clean_accuracy),
+        percent(robustness.evasion_rate("fgsm", TRIED_AT)),
+        percent(robustness.evasion_rate("pgd", TRIED_AT)),
         time,
     )

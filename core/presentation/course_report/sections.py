@@ -1,4 +1,4 @@
-"""The report's sections in its order: its numbers beside ours, and what a difference says."""
+"""The course report's sections in its order, its numbers beside ours."""
 
 from core.presentation.course_report.attack import on_evasion, on_labels, on_twins
 from core.presentation.course_report.content import Section
@@ -15,7 +15,7 @@ from core.presentation.course_report.training import (
 
 
 def sections(findings: Findings) -> tuple[Section, ...]:
-    """What the report says, section by section, filled with what was measured."""
+    """Return the report's sections, filled with its statements and our measurements."""
     parts = {
         "The data": on_data,
         "The network": on_network,

@@ -1,4 +1,4 @@
-"""The report's section on why digits are taken for others: whether they are alike."""
+"""The course report's section on why digits are taken for others: whether they look alike."""
 
 from collections.abc import Iterable
 
@@ -19,25 +19,25 @@ from core.presentation.course_report.content import (
 )
 from core.presentation.course_report.facts import MISTAKEN, Mistaken
 from core.presentation.course_report.findings import Findings
-from core.presentation.words import on_similarities
+from core.presentation.words import on_similarities, percent
 
 
 def on_explanations(findings: Findings) -> Iterable[Block]:
-    """The report's explanations of its ten labels, against what can be measured of them."""
+    """Check the report's explanations of its labels against measurements."""
     told = findings.turned
     if not told:
-        yield Text("Of the pairs that it explains, this network knows none.")
+        yield Text("This network knows none of the pairs that the report explains.")
         return
     alike = findings.alike
     yield Text(
-        "The report explains each label by strokes that both digits share. Here two digits are as "
-        "alike as their mean test images: 1 would be the same image, 0 two without a pixel in "
-        "common. Of the nine other digits, the most alike has place 1."
+        "The report explains each label by strokes that both digits share. Here the similarity of "
+        "two digits is that of their mean test images: 1 for equal images, 0 for images without a "
+        "common pixel. Of the nine other digits, the most similar one has rank 1."
     )
     yield Table(
         "The report's labels and explanations",
         (
-            *("digit and label", "the report's explanation", "alike", "place", "upper halves"),
+            *("digit and label", "the report's explanation", "similarity", "rank", "upper halves"),
             *("lower halves", "taken for it under FGSM", "decided in the upper half"),
         ),
         tuple(_explanation_row(each, alike) for each in told),
@@ -57,8 +57,8 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
     if halves:
         holds = [said.digit for said in halves if _holds(said, alike)]
         yield Text(
-            f"Where the report finds the likeness in one half of the digit, that half is the more "
-            f"alike one for {counted(holds, len(halves))}."
+            "Sometimes the report sees the similarity in one half of the digits. That half is the "
+            f"more similar one for {counted(holds, len(halves))}."
         )
     if columns := tuple(
         _moved(each, each.contributions, findings.means)
@@ -66,17 +66,18 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
         if each.contributions is not None
     ):
         yield Gallery(
-            "Of each digit and its label the mean image, then the pixels that moved the decision "
-            "from one to the other: the brighter, the more, to first order",
+            "The mean images of each digit and its label, and the pixels that moved the decision "
+            "from one to the other. Brighter pixels moved it more, to first order",
             columns,
         )
 
 
 def _explanation_row(turned: Turned, alike: Alike) -> tuple[str, ...]:
+    """Return the table's row for one of the report's pairs."""
     pair = (turned.digit, turned.label)
     upper = ""
     if (moved := turned.contributions) is not None:
-        upper = f"{100 * moved[:392].sum() / moved.sum():.0f}\N{NO-BREAK SPACE}%"
+        upper = percent(moved[:392].sum() / moved.sum(), 0)
     return (
         arrow(*pair),
         MISTAKEN[turned.digit].explanation,
@@ -94,7 +95,7 @@ def _place(alike: Alike, digit: int, label: int) -> int:
 
 
 def _holds(said: Mistaken, alike: Alike) -> bool:
-    """Whether the half that is said to be alike is the more alike one."""
+    """Return whether the half that the report names is the more similar one."""
     upper, lower = (half[said.digit, said.label] for half in (alike.upper, alike.lower))
     return bool(upper > lower if said.alike_half == "upper" else lower > upper)
 
@@ -102,7 +103,7 @@ def _holds(said: Mistaken, alike: Alike) -> bool:
 def _moved(
     turned: Turned, contributions: FloatArray, means: FloatArray
 ) -> tuple[tuple[Picture, ...], str]:
-    """A digit, its label, and the pixels that moved the decision."""
+    """Return a column: a digit, its label, and the pixels that moved the decision."""
     digit, label = turned.digit, turned.label
     moved = np.maximum(-contributions, 0)
     pictures = [

@@ -1,4 +1,4 @@
-"""The report's sections on the data, the network and its training."""
+"""The course report's sections on the data, the network and its training."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ from core.recipe import Recipe
 
 
 def on_data(findings: Findings) -> Iterable[Block]:
-    """How many images there are, and what they are for."""
+    """Show how many images there are, and what they are used for."""
     split = findings.split
     yield Table(
         "How MNIST's images are divided",
@@ -39,7 +39,7 @@ def on_data(findings: Findings) -> Iterable[Block]:
     )
     folders = " and ".join(f"“{folder}”" for folder in facts.FOLDERS)
     yield Text(
-        f"The report keeps them in two folders, {folders}. Here they are read from MNIST's own "
+        f"The report keeps the images in two folders, {folders}. This program reads MNIST's own "
         "files; `python -m core export` writes the two folders."
     )
     yield Table(
@@ -57,17 +57,18 @@ def on_data(findings: Findings) -> Iterable[Block]:
     )
     yield Text(
         f"{_which_digits(findings)}This network learned from {split.learned:,} images and was "
-        f"validated on {validated}. All that follows is measured on {split.tested:,} test images."
+        f"validated on {validated}. Everything below is measured on {split.tested:,} test images."
     )
 
 
 def _which_digits(findings: Findings) -> str:
+    """Name the digits that the network knows, unless it knows all."""
     digits = findings.card.recipe.digits
     return "" if len(digits) == 10 else f"It knows only the digits {listed(digits)}. "
 
 
 def on_network(findings: Findings) -> Iterable[Block]:
-    """Its layers."""
+    """Show the network's layers."""
     layers = facts.LAYERS
     report_s_size = sum(inputs * outputs + outputs for inputs, outputs in pairwise(layers))
     kinds = dict.fromkeys(map(dashed, findings.layers))
@@ -83,11 +84,11 @@ def on_network(findings: Findings) -> Iterable[Block]:
         ),
     )
     if networks > 1:
-        yield Text("The probabilities of its networks are averaged, and attacked as one.")
+        yield Text("The probabilities of these networks are averaged. Attacks target the average.")
 
 
 def on_recipe(findings: Findings) -> Iterable[Block]:
-    """The settings of its training."""
+    """Show the settings of the training."""
     card, recipe = findings.card, findings.card.recipe
     optimizers = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
     yield Table(
@@ -99,57 +100,59 @@ def on_recipe(findings: Findings) -> Iterable[Block]:
             row("learning rate", facts.LEARNING_RATE, recipe.learning_rate),
             row("epochs", facts.EPOCHS, recipe.epochs),
             ("loss", facts.LOSS, "cross-entropy"),
-            ("seed", "not named", str(recipe.seed)),
+            ("seed", "not given", str(recipe.seed)),
         ),
     )
     kept = ""
     if card.epochs_trained != recipe.epochs:
-        kept = f" Of its epochs, number {card.epochs_trained} is the one that was kept."
+        kept = f" The weights are those of epoch {card.epochs_trained}."
     yield Text(f"{words.on_recipe(recipe)}{kept}")
 
 
 def on_log(findings: Findings) -> Iterable[Block]:
-    """Figures 1 and 2: the log, and where the validation loss is lowest."""
+    """Show Figures 1 and 2: the log, and where the validation loss is lowest."""
     theirs, log = facts.LOG, findings.card.log
     ours = [logged for logged in log if logged.member == 1]
-    whose = "this network" if len(findings.layers) == 1 else "the first of its networks"
+    alone = len(findings.layers) == 1
+    whose = OURS if alone else "the first of its networks"
     yield Chart(
         "Figure 2: the loss over the epochs; the lowest validation loss is marked",
-        loss_over_epochs({"the report": theirs, **({whose: ours} if ours else {})}),
+        loss_over_epochs({REPORT: theirs, **({whose: ours} if ours else {})}),
     )
-    yield Text(_on_lowest("The report's", theirs) + " The report does not remark on it.")
-    if ours:
-        own = "This network's" if len(findings.layers) == 1 else "The first network's"
-        yield Text(_on_lowest(own, ours))
-        if _made_harder(findings.card.recipe):
-            yield Text(
-                "Its training loss and accuracy are of the images as it learned from them: "
-                "augmented, attacked, or read with units left out. That makes them harder. What "
-                "can be held against the report's are the validation figures."
-            )
-    else:
-        yield Text(
-            "This network's file does not hold the log of its training, so the report's stands "
-            "alone here. Who trains the same recipe on the Train page gets a file that does."
-        )
+    yield Text(_on_lowest("The report's", theirs) + " The report does not comment on this.")
+    yield from _on_own_log(findings, "This network's" if alone else "The first network's", ours)
     yield Text(
-        "Where the validation loss rises while the training loss falls, a network learns its "
-        "images by heart. It grows surer of its mistakes, which the loss counts and the accuracy "
-        "does not. Early stopping keeps the epoch with the lowest validation loss."
+        "If the validation loss rises while the training loss falls, a network memorises its "
+        "training images. It becomes more certain of its mistakes, which raises the loss but not "
+        "the number of mistakes. Early stopping keeps the epoch with the lowest validation loss."
     )
     yield Table(
         f"Figure 1: the log, the report's and that of {whose}" if ours else "Figure 1: the log",
-        (
-            "epoch",
-            *(f"{measure}, {name}" for measure in _MEASURES for name in _sides(ours)),
-        ),
+        ("epoch", *(f"{measure}, {name}" for measure in _MEASURES for name in _sides(ours))),
         tuple(_epochs_beside_each_other(theirs, ours)),
     )
-    if len(findings.layers) > 1 and ours:
+    if ours and not alone:
         yield Table(
             "Each network's lowest validation loss",
             ("network", "epochs", "lowest validation loss", "in epoch"),
             tuple(_members_lowest(log)),
+        )
+
+
+def _on_own_log(findings: Findings, whose: str, ours: Sequence[LoggedEpoch]) -> Iterable[Block]:
+    """Describe the network's own log, or say that its file has none."""
+    if not ours:
+        yield Text(
+            "This network's file holds no log of its training, so the report's log stands alone. "
+            "Training the same recipe on the Train page gives a file with a log."
+        )
+        return
+    yield Text(_on_lowest(whose, ours))
+    if _made_harder(findings.card.recipe):
+        yield Text(
+            "Its training loss and accuracy are measured while it learns from images that are "
+            "augmented, attacked, or read with units switched off. Such images are harder to "
+            "read. Only the validation figures can be compared with the report's."
         )
 
 
@@ -162,13 +165,14 @@ _MEASURES = {
 
 
 def _sides(ours: Sequence[LoggedEpoch]) -> tuple[str, ...]:
+    """Return the names of the logs that there are."""
     return (REPORT, "here") if ours else (REPORT,)
 
 
 def _epochs_beside_each_other(
     theirs: Sequence[LoggedEpoch], ours: Sequence[LoggedEpoch]
 ) -> Iterable[tuple[str, ...]]:
-    """The rows of the log's table; where one log has ended, its cells are empty."""
+    """Yield the rows of the log's table; after the end of a log, its cells are empty."""
     logs = (theirs, ours) if ours else (theirs,)
     for place in range(max(map(len, logs))):
         numbers = [
@@ -180,6 +184,7 @@ def _epochs_beside_each_other(
 
 
 def _members_lowest(log: Sequence[LoggedEpoch]) -> Iterable[tuple[str, ...]]:
+    """Yield a row for each member of an ensemble."""
     for member in range(1, log[-1].member + 1):
         own = [logged for logged in log if logged.member == member]
         lowest = lowest_validation_loss(own)
@@ -187,85 +192,83 @@ def _members_lowest(log: Sequence[LoggedEpoch]) -> Iterable[tuple[str, ...]]:
 
 
 def _on_lowest(whose: str, log: Sequence[LoggedEpoch]) -> str:
+    """Say in which epoch a log's validation loss is lowest, and what came after."""
     lowest, last = lowest_validation_loss(log), log[-1]
     said = (
         f"{whose} validation loss is lowest in epoch {lowest.epoch}: {lowest.validation_loss:.4f}"
     )
     if lowest.epoch == last.epoch:
-        return f"{said}, the last one."
+        return f"{said}. That is the last epoch."
     rise = last.validation_loss / lowest.validation_loss - 1
     return (
-        f"{said}. In the last one, epoch {last.epoch}, it is {last.validation_loss:.4f}, "
-        f"{100 * rise:.0f}\N{NO-BREAK SPACE}% higher. The validation accuracy went from "
+        f"{said}. In the last epoch, {last.epoch}, it is {last.validation_loss:.4f}, "
+        f"{words.percent(rise, 0)} higher. Between the two, the validation accuracy went from "
         f"{percent(lowest.validation_accuracy)} to {percent(last.validation_accuracy)}."
     )
 
 
 def on_accuracies(findings: Findings) -> Iterable[Block]:
-    """On training, validation and test images."""
+    """Show the accuracies on training, validation and test images."""
     split, own = findings.split, findings.accuracies
     running = _running_accuracy(findings)
-    rows: list[tuple[str, float | None, float, int]] = [
-        ("training", facts.TRAIN_ACCURACY, own.train, split.learned),
-        ("validation", facts.VALIDATION_ACCURACY, own.validation, split.validated),
-        ("test", facts.TEST_ACCURACY, own.test, split.tested),
+    rows = [
+        _accuracy_row("training", facts.TRAIN_ACCURACY, own.train, split.learned),
+        _accuracy_row("validation", facts.VALIDATION_ACCURACY, own.validation, split.validated),
+        _accuracy_row("test", facts.TEST_ACCURACY, own.test, split.tested),
     ]
     if running is not None:
-        rows[0] = ("training, counted in passing", rows[0][1], running, split.learned)
-        rows.insert(1, ("training, measured afterwards", None, own.train, split.learned))
+        rows[:1] = [
+            _accuracy_row(
+                "training, during the epoch", facts.TRAIN_ACCURACY, running, split.learned
+            ),
+            _accuracy_row("training, after it", None, own.train, split.learned),
+        ]
     yield Table(
         "The share of images that are read right",
         ("", REPORT, OURS, "difference", "of how many images"),
-        tuple(
-            (
-                name,
-                "not named" if theirs is None else percent(theirs),
-                percent(ours),
-                "" if theirs is None else _points(ours - theirs),
-                f"{images:,}",
-            )
-            for name, theirs, ours, images in rows
-        ),
+        tuple(rows),
     )
-    if len(findings.card.recipe.digits) < 10:
-        yield Text("The report's network knows all ten digits, which is harder.")
-    else:
-        yield Text(_why_others(findings))
+    yield Text(_why_others(findings))
     yield Text(
-        "The report's validation and test accuracies are equal because they are of the same images"
+        "The report's validation and test accuracies are equal because they are measured on the "
         + (
-            ". This network was validated on other images than those it is tested on."
+            "same images. This network was validated on other images than it is tested on."
             if split.held_out
-            else ", and so they are here. Who chooses a network by them has nothing left to test "
-            "it on."
+            else "same images, as here. If these images help to choose a network, none are left "
+            "for an unbiased test."
         )
     )
-    passing = (
-        f"The report's training accuracy, {percent(facts.TRAIN_ACCURACY)}, is the last "
-        "one of its log: each image was counted in passing, before the network learned from it."
+    yield Text(
+        f"The report's training accuracy, {percent(facts.TRAIN_ACCURACY)}, is the last one of its "
+        "log: it was counted during the epoch, on each image just before the network learned from "
+        "it." + (" This network's is measured after training." if running is None else "")
     )
-    if running is None:
-        passing += " This network's is measured afterwards."
-    yield Text(passing)
     yield from _accuracies_in_the_file(findings)
 
 
+def _accuracy_row(name: str, theirs: float | None, ours: float, images: int) -> tuple[str, ...]:
+    """Return a row of the table of accuracies."""
+    if theirs is None:
+        return name, "not given", percent(ours), "", f"{images:,}"
+    return name, percent(theirs), percent(ours), _points(ours - theirs), f"{images:,}"
+
+
 def _why_others(findings: Findings) -> str:
-    """Why the accuracies are not the report's."""
+    """Say why the accuracies differ from the report's."""
+    if len(findings.card.recipe.digits) < 10:
+        return "The report's network knows all ten digits, which is harder."
     same = dataclasses.replace(findings.card.recipe, seed=0) == Recipe()
-    recipe = (
-        "The recipe is the same; what differs is chance" if same else "The recipe is another one"
-    )
+    recipe = "the same, so the differences are chance" if same else "another one"
     return (
-        f"{recipe}. The initial weights and the order of the images are drawn at random, and the "
-        "report does not name its seed."
+        f"The recipe is {recipe}. The initial weights and the order of the images are random, and "
+        "the report does not give its seed."
     )
 
 
 def _running_accuracy(findings: Findings) -> float | None:
-    """The training accuracy of the last epoch, taken while the weights still changed.
+    """Return the training accuracy of the last epoch, counted while the weights changed.
 
-    None where there is no such number that could stand beside the report's.
+    It is None if no such number is comparable with the report's.
     """
     last = [each for each in findings.card.log if each.epoch == findings.card.epochs_trained]
     comparable = len(findings.layers) == 1 and not _made_harder(findings.card.recipe)
@@ -273,21 +276,21 @@ def _running_accuracy(findings: Findings) -> float | None:
 
 
 def _made_harder(recipe: Recipe) -> bool:
-    """Whether the training changes its images or leaves out units: its log is of that, too."""
+    """Return whether the training makes its images harder to read; its log shows that."""
     return recipe.augmented or recipe.dropout > 0 or recipe.adversary != "none"
 
 
 def _points(difference: float) -> str:
+    """Return a difference of shares in percentage points."""
     return f"{100 * difference:+.2f} points".replace("-", "\N{MINUS SIGN}")
 
 
 def _accuracies_in_the_file(findings: Findings) -> Iterable[Block]:
-    """That the network's file says something else, where it does."""
+    """Say so if the network's file states other accuracies."""
     card, own = findings.card, findings.accuracies
     written = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
     if not np.allclose(written, (own.train, own.validation, own.test), rtol=0, atol=5e-5):
         yield Text(
-            "The network's file has other accuracies: "
-            f"{', '.join(map(percent, written))}. It was trained or measured on other images than "
-            "MNIST's."
+            f"The network's file states other accuracies: {', '.join(map(percent, written))}. It "
+            "was trained or measured on images other than MNIST's."
         )

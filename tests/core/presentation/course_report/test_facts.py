@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from core.presentation.course_report import facts
-from core.presentation.remedies import REMEDIES
+from core.presentation.remedies import NOT_NAMED, REMEDIES
 from core.recipe import PRESETS, Recipe
 
 # Ten-thousandths: the loss and the accuracy of training, then of validation, epochs 1 to 20.
@@ -68,5 +68,5 @@ def test_each_of_the_eight_recommendations_has_been_tried() -> None:
     tried = [preset for each in facts.RECOMMENDATIONS for preset in each.presets]
     assert len(set(tried)) == len(tried) == 9
     assert set(tried) <= set(PRESETS)
-    recommended = [remedy.preset for remedy in REMEDIES if remedy.expectation != "Nothing"]
+    recommended = [remedy.preset for remedy in REMEDIES if remedy.expectation != NOT_NAMED]
     assert set(recommended) - set(tried) == {"all-together"}
