@@ -96,16 +96,7 @@ def show_block(block: Block, *, key: str) -> None:
         )
         st.caption(block.caption)
     elif isinstance(block, Gallery):
-        show_columns(
-            [
-                # In a narrow column a caption must be able to break anywhere.
-                (
-                    [(picture.pixels, picture.alt) for picture in pictures],
-                    caption.replace("\N{NO-BREAK SPACE}", " "),
-                )
-                for pictures, caption in block.columns
-            ]
-        )
+        show_columns(block.columns)
         st.caption(block.caption)
 
 

@@ -1,8 +1,8 @@
-"""Small greyscale images with captions, sharp at any size."""
+"""Small images with captions, sharp at any size."""
 
 import html
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,17 +13,16 @@ from PIL import Image, ImageDraw
 from core.classifier import FloatArray
 from core.presentation.images import data_uri, png, to_bytes
 
-# As in the live ε: what gets lighter, what gets darker, what stays.
+# The colours of the ε explorer: what gets lighter, what gets darker, what stays.
 _ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
 
-# Images `(784,)`, or `(28, 28, 3)` in colour, each with what it shows in words, and the caption of
-# them all.
+# Images `(784,)`, or `(28, 28, 3)` in colour, each with its description, and their common caption.
 Column: TypeAlias = tuple[Sequence[tuple[FloatArray, str]], str]
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """An image and what an attack made of it.
+    """An image and its adversarial image.
 
     Attributes:
         x, x_adv: `(784,)` pixels in [0, 1].
@@ -45,36 +44,71 @@ def show_images(
     Args:
         images: each `(height, width)`, or `(height, width, 3)` in colour, with pixels in [0, 1],
             and its caption.
-        box: left, top, right and bottom of a rectangle to draw on the first of them.
+        box: left, top, right and bottom of a rectangle to draw on the first image.
     """
-    figures = []
-    for place, (image, caption) in enumerate(images):
-        frame = ""
-        if box is not None and place == 0:
-            height, width = image.shape[:2]
-            left, top, right, bottom = box
-            frame = (
-                '<span style="position:absolute;box-sizing:border-box;border:2px solid #ff9620;'
-                f"left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%;"
-                f"width:{100 * (right - left) / width:.2f}%;"
-                f'height:{100 * (bottom - top) / height:.2f}%"></span>'
-            )
-        text = html.escape(caption)
-        figures.append(
-            '<figure style="margin:0;flex:1;min-width:0">'
-            f'<span style="position:relative;display:block">{frame}'
-            f'<img alt="{text}" src="{data_uri(image)}" style="width:100%;display:block;'
-            'image-rendering:pixelated;border-radius:4px;background:#000"></span>'
-            f'<figcaption style="font-size:0.85rem;padding-top:0.2rem">{text}</figcaption></figure>'
+    frames = [""] * len(images)
+    if box is not None:
+        height, width = images[0][0].shape[:2]
+        left, top, right, bottom = box
+        frames[0] = (
+            '<span style="position:absolute;box-sizing:border-box;border:2px solid #ff9620;'
+            f"left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%;"
+            f"width:{100 * (right - left) / width:.2f}%;"
+            f'height:{100 * (bottom - top) / height:.2f}%"></span>'
         )
-    st.html(f'<div style="display:flex;gap:0.6rem;align-items:flex-start">{"".join(figures)}</div>')
+    _show_row(
+        [
+            _figure(
+                f'<span style="position:relative;display:block">{frame}'
+                f"{_img(image, caption, 'border-radius:4px')}</span>",
+                caption,
+            )
+            for (image, caption), frame in zip(images, frames, strict=True)
+        ],
+        gap="0.6rem",
+    )
+
+
+def show_columns(columns: Sequence[Column]) -> None:
+    """Show columns of images side by side, however narrow the screen is; ten are legible."""
+    _show_row(
+        [
+            _figure(
+                "".join(_img(*image) for image in images),
+                caption,
+                "max-width:6.5rem;text-align:center",
+            )
+            for images, caption in columns
+        ],
+        gap="2px",
+    )
+
+
+def _img(image: FloatArray, description: str, style: str = "") -> str:
+    return (
+        f'<img alt="{html.escape(description)}" src="{data_uri(image)}" style="width:100%;'
+        f'display:block;image-rendering:pixelated;background:#000;{style}">'
+    )
+
+
+def _figure(pictures: str, caption: str, style: str = "") -> str:
+    # In a narrow column a caption must be able to break anywhere.
+    said = html.escape(caption).replace("\n", "<br>").replace("\N{NO-BREAK SPACE}", " ")
+    return (
+        f'<figure style="margin:0;flex:1;min-width:0;{style}">{pictures}'
+        f'<figcaption style="font-size:0.85rem;padding-top:0.2rem">{said}</figcaption></figure>'
+    )
+
+
+def _show_row(figures: Iterable[str], *, gap: str) -> None:
+    st.html(f'<div style="display:flex;gap:{gap};align-items:flex-start">{"".join(figures)}</div>')
 
 
 def signed(values: FloatArray) -> FloatArray:
-    """Numbers above and below 0 as colours: orange above, blue below, dark grey for 0.
+    """Return numbers as colours: orange above 0, blue below, dark grey for 0.
 
     Args:
-        values: `(784,)`; the largest size is drawn in full colour.
+        values: `(784,)`; the largest absolute value has the full colour.
 
     Returns:
         `(28, 28, 3)`, in [0, 1].
@@ -87,39 +121,18 @@ def signed(values: FloatArray) -> FloatArray:
 
 
 def columns_of(pairs: Sequence[Pair]) -> list[Column]:
-    """Images with what became of them below, as in the report's Figure 4, and the L2 norm."""
+    """Return each image above its adversarial image, as in the report's Figure 4, with the norm."""
     return [
         (
-            [
-                (pair.x, f"Original, {pair.caption}"),
-                (pair.x_adv, f"Adversarial, {pair.caption}"),
-            ],
+            [(pair.x, f"Original, {pair.caption}"), (pair.x_adv, f"Adversarial, {pair.caption}")],
             f"{pair.caption}\n{pair.l2_norm:.2f}",
         )
         for pair in pairs
     ]
 
 
-def show_columns(columns: Sequence[Column]) -> None:
-    """Show columns of images side by side, however narrow the screen is; ten are legible."""
-    figures = []
-    for images, caption in columns:
-        pictures = "".join(
-            f'<img alt="{html.escape(text)}" src="{data_uri(pixels)}" '
-            'style="width:100%;display:block;image-rendering:pixelated;background:#000">'
-            for pixels, text in images
-        )
-        said = html.escape(caption).replace("\n", "<br>")
-        figures.append(
-            f'<figure style="margin:0;flex:1;min-width:0;max-width:6.5rem">{pictures}'
-            '<figcaption style="font-size:0.85rem;text-align:center;padding-top:0.2rem">'
-            f"{said}</figcaption></figure>"
-        )
-    st.html(f'<div style="display:flex;gap:2px;align-items:flex-start">{"".join(figures)}</div>')
-
-
 def columns_png(columns: Sequence[Column]) -> bytes:
-    """The same as a picture, four screen pixels for one of the digits'."""
+    """Return the columns as a PNG file, with four pixels for each pixel of a digit."""
     side, line = 112, 16
     said = [
         [

@@ -1,4 +1,4 @@
-"""What a page shows, as files; each is made when somebody asks for it."""
+"""Buttons that download what a page shows; each file is made on the click."""
 
 import csv as csv_module
 import io
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def chart(name: str) -> dict[str, Any]:
-    """A chart's toolbar, for st.plotly_chart: the chart as a picture, under a name."""
+    """Return a chart's configuration: its toolbar saves it as a picture under this name."""
     return {
         "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": {"filename": name},
@@ -21,7 +21,7 @@ def chart(name: str) -> dict[str, Any]:
 
 
 def csv(head: Sequence[str], rows: Iterable[Sequence[Any]], name: str, *, key: str) -> None:
-    """A button for a table."""
+    """Show a button for a table."""
 
     def content() -> bytes:
         text = io.StringIO()
@@ -34,17 +34,17 @@ def csv(head: Sequence[str], rows: Iterable[Sequence[Any]], name: str, *, key: s
 
 
 def html(label: str, content: Callable[[], str], name: str, *, key: str) -> None:
-    """A button for a page of its own, which opens without a network."""
+    """Show a button for a web page that opens without a network."""
     _button(label, lambda: content().encode(), name, "text/html", key)
 
 
 def png(content: Callable[[], bytes], name: str, *, key: str) -> None:
-    """A button for a picture."""
+    """Show a button for a picture."""
     _button("Picture as PNG", content, name, "image/png", key)
 
 
 def npz(arrays: Mapping[str, NDArray[Any]], name: str, *, label: str, key: str) -> None:
-    """A button for arrays, to be read with `numpy.load`."""
+    """Show a button for arrays, which `numpy.load` reads."""
 
     def content() -> bytes:
         buffer = io.BytesIO()

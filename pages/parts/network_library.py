@@ -1,4 +1,4 @@
-"""All networks there are: their cards, files to download, and files to bring along."""
+"""All networks: their cards, their files to download, and a place to upload others."""
 
 import re
 
@@ -11,7 +11,7 @@ from pages.parts.trainings import show_accuracies
 
 
 def show_library() -> None:
-    """A network's card, its file, and a place for files of one's own."""
+    """Show a network's card and file, and a place to upload another one."""
     st.markdown("##### Networks")
     if said := st.session_state.pop("library_said", None):
         kind, text = said
@@ -34,7 +34,7 @@ def show_library() -> None:
 
 
 def _show_card(name: str) -> None:
-    """What is known of a network, its file, and the way to delete it."""
+    """Show what is known of a network, with buttons to download and to delete it."""
     try:
         chosen, content = server().network(name), LIBRARY.path(name).read_bytes()
     except (NetworkFileError, OSError) as error:
@@ -45,7 +45,7 @@ def _show_card(name: str) -> None:
         show_accuracies(card)
         took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
         st.markdown(
-            f"Trained on {card.created}{took}, epoch {card.epochs_trained} kept, seed "
+            f"Trained on {card.created}{took}, weights of epoch {card.epochs_trained}, seed "
             f"{card.recipe.seed}; {chosen.network.parameter_count:,} numbers, "
             f"{len(content) / 1e6:.1f} MB. {words.on_recipe(card.recipe)}"
         )
@@ -53,7 +53,7 @@ def _show_card(name: str) -> None:
         if content:
             st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
         if LIBRARY.is_shipped(name):
-            st.caption("Shipped with the app: it can't be overwritten or deleted.")
+            st.caption("This network is shipped with the app and can't be overwritten or deleted.")
         else:
             with st.popover("Delete …"):
                 st.write(f"This deletes {name} for everybody.")
@@ -61,19 +61,19 @@ def _show_card(name: str) -> None:
 
 
 def _bring_along() -> None:
-    """Keep a file that was uploaded, under its own name."""
+    """Keep an uploaded file under its own name."""
     file = st.session_state["upload"]
     if file is None:
         return
     try:
         network, card = parse(file.getvalue(), file.name)
-        # Browsers number a second download of the same name in brackets.
+        # Browsers add a number in brackets to a second download of the same name.
         stem = re.sub(r" ?\(\d+\)$", "", file.name.removesuffix(SUFFIX))
         name = LIBRARY.keep(stem, network, card)
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:
-        st.session_state["library_said"] = ("bad", f"It can't be written: {error.strerror}.")
+        st.session_state["library_said"] = ("bad", f"The file can't be written: {error.strerror}.")
     else:
         st.session_state["library_said"] = ("good", f"Kept as {name}.")
         st.session_state["card_of"] = name

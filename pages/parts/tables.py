@@ -1,4 +1,4 @@
-"""Tables that one can read on a phone: their cells wrap, where a dataframe's are cut off."""
+"""Tables for phones too: their cells wrap, while a dataframe cuts its cells off."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,6 @@ import streamlit as st
 
 
 def show_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Show rows of as many cells as the head has; no two of its words may be the same."""
+    """Show rows with as many cells as the head, whose words must all differ."""
     columns = dict(zip(head, zip(*rows, strict=True), strict=True))
     st.table(columns, border="horizontal", hide_index=True)

@@ -1,4 +1,4 @@
-"""The live ε: one image under every budget of an attack, redrawn in the browser as one drags."""
+"""The ε explorer: one image under every budget, redrawn in the browser while the slider moves."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from core.attacks import L2, LINF, WAY
 from core.evaluation.path import AttackPath
 from core.measures import linf_norm
 
-# How the slider names its budgets: their name, a factor, digits after the point, a unit.
+# How the slider shows its budgets: name, factor, decimals, unit.
 AXES: Mapping[str, dict[str, Any]] = {
     LINF.name: {"name": "ε", "factor": 1, "digits": 3, "unit": ""},
     L2.name: {"name": "ε (L2)", "factor": 1, "digits": 2, "unit": ""},
@@ -37,18 +37,18 @@ def epsilon_explorer(
     start: float,
     key: str,
 ) -> float:
-    """Show a path with a slider that needs no server, and return where it came to rest.
+    """Show a path with a slider that works without the server, and return the slider's position.
 
     Args:
         path: the image under every budget.
-        label: the digit it is meant to be.
-        on_label: called with another one where somebody says so.
-        sentence: what there is to say of the path as a whole.
-        start: the budget to begin with; afterwards the slider stays where it is, whatever the path.
+        label: the true label.
+        on_label: called with the new label when somebody changes it.
+        sentence: describes the whole path.
+        start: the first budget shown; later the slider keeps its position when the path changes.
         key: the component's key in the session state.
 
     Returns:
-        The budget at the last rest of the slider.
+        The budget at which the slider was released last.
     """
     linf = linf_norm(path.x_adv[0], path.x_adv)
     table = np.column_stack([path.scale.budgets, path.l2_norm, linf, path.probabilities])
@@ -62,8 +62,7 @@ def epsilon_explorer(
     }
     about["id"] = hashlib.sha1(numbers + repr(about).encode(), usedforsecurity=False).hexdigest()
     head = json.dumps({**about, "start": start, "budgets": len(table)}).encode()
-    # Bytes reach the browser as they are; in JSON they would be half as much again, and be read
-    # twice on the way.
+    # Bytes reach the browser unchanged. As JSON they would be 1.5 times as large and parsed twice.
     result = _explorer(
         data=len(head).to_bytes(4, "little") + head + numbers,
         default={"epsilon": start},
