@@ -10,7 +10,6 @@ from core.attacks import METHODS
 from core.classifier import FloatArray, IntArray
 from core.presentation.figure import (
     COLOURS,
-    DASHES,
     GREY,
     MARK_LINE,
     Figure,
@@ -53,8 +52,7 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
             path.scale.budgets,
             path.probabilities[:, digit],
             hover="%{y:.0%}",
-            color=COLOURS[place],
-            dash=DASHES[place],
+            **stroke(place),
         )
         for place, digit in enumerate(matter)
     ]
@@ -74,23 +72,22 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
     )
 
 
-def training_curves(reports: Sequence["LoggedEpoch"]) -> Figure:
+def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     """Draw loss and accuracy in training and validation over the epochs, side by side.
 
     Args:
-        reports: the epochs so far; those of an ensemble's members follow one another.
+        log: the epochs so far; those of an ensemble's members follow one another.
     """
     sides = (("", "loss", ".4f"), ("2", "accuracy", ".2%"))
     lines = [
         line(
             name,
-            range(1, len(reports) + 1),
-            [getattr(report, f"{part}_{measure}") for report in reports],
+            range(1, len(log) + 1),
+            [getattr(logged, f"{part}_{measure}") for logged in log],
             hover=f"{measure} %{{y:{form}}}",
             digits=None,
             mode="lines+markers",
-            color=COLOURS[place],
-            dash=DASHES[place],
+            **stroke(place),
             legendgroup=part,
             showlegend=not side,
             xaxis=f"x{side}",

@@ -129,7 +129,7 @@ def text(words: str, *, yanchor: str = "bottom", **place: Any) -> dict[str, Any]
     return {"text": words, "yanchor": yanchor, "showarrow": False, **place}
 
 
-def stroke(place: int) -> dict[str, str]:
+def stroke(place: int) -> dict[str, Any]:
     """Return the colour and dash at one of 36 places; each pair occurs once."""
     turn, colour = divmod(place, len(COLOURS))
     return {"color": COLOURS[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}

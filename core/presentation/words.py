@@ -195,9 +195,10 @@ def on_similarities(places: Sequence[int]) -> str:
     average = sum(places) / len(places)
     # A rank drawn at random from 1 to 9 has the mean 5 and the variance 20/3.
     chance = 2 * (20 / 3 / len(places)) ** 0.5
+    turn = "turns into its" if first == 1 else "turn into their"
     said = (
-        f"{first} of {len(places)} digits turn into the digit that is most similar to them. The "
-        f"mean rank is {average:.1f} of 9; ranks drawn at random would give 5."
+        f"{first} of {len(places)} digits {turn} most similar digit. The mean rank is "
+        f"{average:.1f} of 9; ranks drawn at random would give 5."
     )
     if average >= 5 - chance:
         return f"{said} Similarity does not explain what digits turn into."

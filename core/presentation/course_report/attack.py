@@ -68,8 +68,8 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
     large = [each.epsilon for each in (exact, rounded) if each.epsilon and each.epsilon >= 0.5]
     if large:
         yield Text(
-            f"An ε of {large[0]:.3f} is at least half of a pixel's range. It is enough to paint "
-            "every image the same grey, so it says little that such an attack succeeds."
+            f"An ε of {large[0]:.3f} is at least half of a pixel's range. That is enough to paint "
+            "every image the same grey, so the success of such an attack says little."
         )
     yield Text(
         f"At ε = {exact.attacked_at:.3f}, the network misreads {percent(exact.evasion_rate)} of "
@@ -90,7 +90,7 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
     elsewhere = (
         f"{why} What is left of their gradient points elsewhere. Of the {rounded.withstood:,} "
         f"images that withstand this attack at ε = {rounded.attacked_at:.3f}, "
-        f"{rounded.withstood_vanished:,} are of that kind."
+        f"{rounded.withstood_vanished:,} have lost this term."
     )
     theirs = "the gradient that automatic differentiation gives in float32"
     if exact.epsilon == 0:
@@ -179,7 +179,7 @@ def on_labels(findings: Findings) -> Iterable[Block]:
         yield Text(
             f"The label is the same as the report's for {counted(same['exact'], told)} with the "
             f"exact gradient, and for {counted(same['float32_autograd'], told)} with the rounded "
-            f"one. A random guess is right once in {len(known) - 1} times."
+            f"one. A random guess would be right for one digit in {len(known) - 1}."
         )
     if 4 in known:
         yield Text(_on_fours(findings))

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from core.networks import LoggedEpoch
 from core.presentation.figure import (
     COLOURS,
-    DASHES,
     Figure,
     figure,
     legend,
     level,
     line,
     shares,
+    stroke,
     titled,
 )
 
@@ -34,16 +34,15 @@ def loss_over_epochs(logs: Mapping[str, Sequence[LoggedEpoch]]) -> Figure:
             )
         lowest = lowest_validation_loss(log)
         lines.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": f"lowest, {name}",
-                "x": [lowest.epoch],
-                "y": [round(lowest.validation_loss, 4)],
-                "marker": {"color": colour, "size": 13, "symbol": "diamond"},
-                "hovertemplate": "%{y:.4f}",
-                "showlegend": False,
-            }
+            line(
+                f"lowest, {name}",
+                [lowest.epoch],
+                [lowest.validation_loss],
+                hover="%{y:.4f}",
+                mode="markers",
+                marker={"color": colour, "size": 13, "symbol": "diamond"},
+                showlegend=False,
+            )
         )
     return figure(
         lines,
@@ -71,7 +70,7 @@ def evasion_beside_reported(
         reported: the course report's rate, in [0, 1].
     """
     lines = [
-        line(name, epsilons, each, color=COLOURS[place], dash=DASHES[place])
+        line(name, epsilons, each, **stroke(place))
         for place, (name, each) in enumerate(rates.items())
     ]
     return figure(

@@ -30,7 +30,7 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     yield Table(
         f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
         f"Differences of up to {100 * remedies.SAME_ACCURACY:.1f} points in accuracy and "
-        f"{100 * remedies.SAME_EVASION:.0f} points in misread images do not count",
+        f"{100 * remedies.SAME_EVASION:.0f} points in misread images count as none",
         head,
         tuple(_trial_rows([(titles[trial.remedy.preset], trial) for trial in recommended])),
     )

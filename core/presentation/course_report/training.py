@@ -258,7 +258,7 @@ def _why_others(findings: Findings) -> str:
     if len(findings.card.recipe.digits) < 10:
         return "The report's network knows all ten digits, which is harder."
     same = dataclasses.replace(findings.card.recipe, seed=0) == Recipe()
-    recipe = "the same, so the differences are chance" if same else "another one"
+    recipe = "the same, so the differences are due to chance" if same else "another one"
     return (
         f"The recipe is {recipe}. The initial weights and the order of the images are random, and "
         "the report does not give its seed."
