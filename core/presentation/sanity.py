@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core.evaluation.sanity import HARDLY_ANY, NEARLY_ALL, Sanity
+from core.presentation.words import percent
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
     """Put the checks of `core.evaluation.sanity.measure` into words, in its order."""
 
     def share(count: int) -> str:
-        return _percent(count / found.images)
+        return percent(count / found.images)
 
     def of_all(count: int) -> str:
         return f"{count:,} of all {found.images:,} images ({share(count)})"
@@ -59,7 +60,7 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
         "unbounded": (
             "Without a bound, nearly every image is misclassified",
             f"{share(found.pgd_unbounded)} {misclassified} are misclassified under PGD at ε = 1. "
-            f"At least {_percent(NEARLY_ALL)} are expected.",
+            f"At least {percent(NEARLY_ALL)} are expected.",
             "At ε = 1 any image may turn into any other, so a working attack succeeds. If it does "
             "not, something other than the network's robustness stops it.",
         ),
@@ -68,7 +69,7 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             f"The exact gradient is 0 in every pixel for {of_all(found.exact.pixels)}. "
             f"The true label's term is 0 for {of_all(found.exact.label_term)}.",
             "An attack that follows the gradient cannot change an image whose gradient is 0. If "
-            f"this happens to more than {_percent(HARDLY_ANY)} of the images, the network looks "
+            f"this happens to more than {percent(HARDLY_ANY)} of the images, the network looks "
             "more robust than it is.",
         ),
         "float32_gradient": (
@@ -92,7 +93,3 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
         Verdict(title, found.passed[name], finding, meaning)
         for name, (title, finding, meaning) in words.items()
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
