@@ -5,8 +5,6 @@ from core.presentation.course_report.content import (
     Block,
     Chart,
     Gallery,
-    Picture,
-    Section,
     Table,
     Text,
 )
@@ -25,8 +23,6 @@ __all__ = [
     "Chart",
     "Findings",
     "Gallery",
-    "Picture",
-    "Section",
     "Table",
     "Text",
     "measure_report",
