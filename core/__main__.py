@@ -10,7 +10,7 @@ from typing import Any
 
 from core import files
 from core.data import mnist
-from core.networks import LIBRARY, NetworkFileError, load_file
+from core.networks import LIBRARY, Network, NetworkFileError, load_file
 from core.recipe import PRESETS, Recipe
 
 
@@ -49,6 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     measuring.set_defaults(run=_measure)
 
+    seeds = commands.add_parser(
+        "seeds", help="train the course report's recipe with ten seeds, tell how much they differ"
+    )
+    seeds.set_defaults(run=_seeds)
+
     report = commands.add_parser(
         "report", help="set the course report beside a network, line by line, in an HTML file"
     )
@@ -82,6 +87,7 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from core.presentation.words import on_reproducibility
     from core.training.terminal import train_and_save
 
     changes = _changes(options.settings)
@@ -100,6 +106,29 @@ def _train(options: argparse.Namespace) -> None:
         data=options.data,
         today=datetime.date.today().isoformat(),
     )
+    print(on_reproducibility(recipe, engine=options.engine))
+
+
+def _seeds(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from core.evaluation import robustness, seeds
+    from core.presentation import words
+    from core.training import split, train
+
+    everything, test = mnist.load("train"), mnist.load("test")
+    networks: dict[str, Network] = {}
+    for seed in tqdm(seeds.SEEDS, unit=" networks trained"):
+        recipe = seeds.recipe_of(seed)
+        *_, last = train(recipe, *split(recipe, everything, test))
+        networks[f"seed {seed}"] = last.kept
+    with tqdm(total=len(networks) * len(robustness.EPSILONS), unit=" budgets") as bar:
+        robustness.write_cache(networks, test, path=seeds.PATH, on_progress=bar.update)
+    for name, network in networks.items():
+        found = robustness.cached(network, path=seeds.PATH)
+        assert found is not None
+        print(f"{name}: {words.on_robustness(found, seeds.EPSILON)}")
+    print(words.on_spread(seeds.Spread.over(robustness.read_cache(seeds.PATH).values())))
 
 
 def _models(options: argparse.Namespace) -> None:

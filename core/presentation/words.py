@@ -12,6 +12,8 @@ from core.recipe import Recipe
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
     from core.evaluation.attribution import Explanation
     from core.evaluation.confusion import Mistakes
+    from core.evaluation.robustness import Robustness
+    from core.evaluation.seeds import Spread
 
 
 # Numbers
@@ -112,6 +114,38 @@ def on_recipe(recipe: Recipe) -> str:
     if not differences:
         return "The recipe is the report's."
     return f"The recipe is the report's, except: {', '.join(differences)}."
+
+
+def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:
+    """Say whether another processor trains the same network.
+
+    Args:
+        recipe: the network's.
+        engine: the one that was asked for, if any.
+    """
+    if recipe.reproducible and engine != "torch":
+        return "Every processor trains the same network by this recipe, bit for bit."
+    return "PyTorch trains this recipe. Another processor may give a slightly different network."
+
+
+def on_robustness(found: "Robustness", epsilon: float) -> str:
+    """Say how a network fares without and under attack at one of the budgets measured."""
+    fgsm, pgd = (found.evasion_rate(attack, epsilon) for attack in ("fgsm", "pgd"))
+    return (
+        f"test accuracy {found.clean_accuracy:.2%}; at ε = {epsilon:g}, FGSM misleads it on "
+        f"{fgsm:.2%} of the test images, PGD on {pgd:.2%}"
+    )
+
+
+def on_spread(spread: "Spread") -> str:
+    """Say how much networks differ that differ by their seeds alone."""
+    accuracies, rates = (
+        f"{low:.1%} to {high:.1%}" for low, high in (spread.clean_accuracy, spread.evasion_rate)
+    )
+    return (
+        f"{spread.networks} networks of this recipe, each with another seed, have test accuracies "
+        f"of {accuracies}. PGD at ε = {spread.epsilon:g} misleads them on {rates} of the images."
+    )
 
 
 def _plain(value: object) -> str:

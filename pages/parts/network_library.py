@@ -4,8 +4,11 @@ import re
 
 import streamlit as st
 
+from core.evaluation.seeds import known_spread
+from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse
 from core.presentation import words
+from core.recipe import Recipe
 from pages.parts.server import server
 from pages.parts.trainings import show_accuracies
 
@@ -47,8 +50,10 @@ def _show_card(name: str) -> None:
         st.markdown(
             f"Trained on {card.created}{took}, weights of epoch {card.epochs_trained}, seed "
             f"{card.recipe.seed}; {chosen.network.parameter_count:,} numbers, "
-            f"{len(content) / 1e6:.1f} MB. {words.on_recipe(card.recipe)}"
+            f"{len(content) / 1e6:.1f} MB. {words.on_recipe(card.recipe)} "
+            f"{words.on_reproducibility(card.recipe)}"
         )
+        _show_spread(card.recipe)
     with st.container(horizontal=True):
         if content:
             st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
@@ -58,6 +63,17 @@ def _show_card(name: str) -> None:
             with st.popover("Delete …"):
                 st.write(f"This deletes {name} for everybody.")
                 st.button("Delete it", key="delete", on_click=_delete, args=[name])
+
+
+def _show_spread(recipe: Recipe) -> None:
+    """How much a recipe's networks differ by their seeds, where that was measured."""
+    try:
+        spread = known_spread(recipe)
+    except MeasuredFileError as error:
+        st.warning(str(error))
+    else:
+        if spread is not None:
+            st.markdown(words.on_spread(spread))
 
 
 def _bring_along() -> None:
