@@ -1,6 +1,6 @@
 # make demo      install what the app needs, start it on http://localhost:8501
 # make test      install what the tests need, run them all; of the slow ones a sample
-# make quick     for everyday work: the checks, and the tests without browser and training
+# make quick     for everyday work: the checks, and the tests that are fast
 # make thorough  every test with all its cases
 # make check     the linter, the types, who may import whom
 # make bench     measure speed and quality beside the peers, write benchmarks/RESULTS.md
@@ -19,7 +19,7 @@ test: .venv/browser
 	$(PYTEST)
 
 quick: check
-	$(PYTEST) -m "not browser and not training"
+	$(PYTEST) -m "not browser and not training and not thorough"
 
 thorough: .venv/browser
 	$(PYTEST) --thorough

@@ -4,13 +4,14 @@
 never for a time; a timeout is there to end a test that hangs, and is far longer than any machine
 needs. Hypothesis has no deadline and draws the same examples in every run.
 
-**The sample.** Tests marked `thorough` take long. Without `--thorough` only a quarter of a
-function's cases run, and at least one: those whose names have the smallest SHA-256. So the sample
-is the same in every run and on every machine, until somebody renames or adds a case.
-`pytest "tests/test_x.py::test_y[case]"` runs the case that it names.
+**The sample.** Tests marked `thorough` take long. `make quick` leaves them out, `make thorough`
+(`pytest --thorough`) runs them all. `make test` runs a quarter of each function's cases, and at
+least one: those whose names have the smallest SHA-256. So the sample is the same in every run and
+on every machine, until somebody renames or adds a case. `pytest "tests/test_x.py::test_y[case]"`
+runs the case that it names.
 
-**The markers** `browser` and `training` are set by folder, here; a test elsewhere that trains says
-so itself. `make quick` leaves both out.
+**The markers** `browser` and `training`, which `make quick` leaves out too, are set by folder or
+file in `MARKS`. A single test that is slow or trains says so itself.
 """
 
 import hashlib
@@ -36,7 +37,16 @@ from core.networks import LIBRARY, MLP, Library
 
 SHIPPED = Library(Path(__file__).parent.parent / "models")  # whatever `library` does to LIBRARY
 
-MARKS = {"tests/browser/": "browser", "tests/core/training/": "training"}
+MARKS = {
+    "tests/browser/": "browser",
+    "tests/core/training/": "training",
+    "tests/core/serving/test_trainings.py": "training",
+    "tests/pages/test_train.py": "training",
+    # Each of these attacks all test images, for one page or another.
+    "tests/pages/test_remedies.py": "thorough",
+    "tests/pages/test_report.py": "thorough",
+    "tests/pages/test_whole_test_set.py": "thorough",
+}
 SAMPLED = 4  # without --thorough, one case of so many runs
 
 for name, examples in (("sample", 25), ("thorough", 200)):

@@ -26,10 +26,9 @@ def rate(page: Page) -> Locator:
     return page.get_by_test_id("stMetricValue").first
 
 
-def expect_all_computed(page: Page) -> None:
-    """Wait until nothing more is computed for the page."""
-    expect(widget(page, "stop_waiting")).to_have_count(0)
-    settle(page)
+def expect_all_images(page: Page) -> None:
+    """Wait until all test images are attacked; slower curves may still be on their way."""
+    expect(widget(page, "npz")).to_contain_text("10,000")
 
 
 @pytest.mark.thorough
@@ -53,7 +52,8 @@ def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
     page: Page, app_url: str, tmp_path: Path
 ) -> None:
     open_test_set(page, app_url, "?linf=0.15&images=a%20sample%20of%201,000")
-    expect_all_computed(page)
+    expect(widget(page, "stop_waiting")).to_have_count(0)  # nothing more is computed
+    settle(page)
     matrix = page.locator(".st-key-matrix .js-plotly-plot:has(.nsewdrag)")
     matrix.scroll_into_view_if_needed()
     expect(matrix.locator(".scatterlayer .point").first).to_be_attached()
@@ -82,7 +82,7 @@ def test_what_is_downloaded_can_be_read_back(
     page: Page, app_url: str, tmp_path: Path, test_digits: Digits
 ) -> None:
     open_test_set(page, app_url, "?linf=0.2")
-    expect_all_computed(page)
+    expect_all_images(page)
     with np.load(downloaded(page, "npz", tmp_path)) as arrays:
         np.testing.assert_array_equal(arrays["x"], test_digits.x)
         moved = np.abs(arrays["x_adv"].astype(np.float64) - arrays["x"])
@@ -108,7 +108,7 @@ def downloaded(page: Page, key: str, folder: Path) -> Path:
 
 def test_a_test_image_opens_on_the_draw_page(page: Page, app_url: str) -> None:
     open_test_set(page, app_url, "?linf=0.3")
-    expect_all_computed(page)
+    expect_all_images(page)
     page.locator("[class*=st-key-open_] button").first.click()
     expect(page.locator(".dial output")).to_have_text("0.300")
     expect(widget(page, "digit")).to_be_visible()
