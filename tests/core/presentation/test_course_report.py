@@ -106,7 +106,6 @@ def test_accuracies_are_those_of_a_plain_loop(
     assert findings.split.validated == findings.split.tested == FEW
 
 
-@pytest.mark.thorough
 # Where a gradient has lost its largest term, torch's rounding differs from ours in some signs.
 @pytest.mark.parametrize(
     ("gradient", "of_rate", "of_epsilon"),
@@ -605,7 +604,6 @@ def test_markup_in_names_is_shown_and_not_obeyed(together: Findings) -> None:
 # The command
 
 
-@pytest.mark.thorough
 def test_the_command_writes_the_file(
     tmp_path: Path, report_network: MLP, card: Card, test_digits: Digits
 ) -> None:
