@@ -7,8 +7,8 @@
 # make pictures  take the README's pictures anew
 PYTHON ?= python3
 BIN := .venv/bin
-# A process a core; see tests/conftest.py for what the tests share, and for the sample.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+# A process a core, four at most; see tests/conftest.py for the sample that make test runs.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test quick thorough check bench pictures
 
