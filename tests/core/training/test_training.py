@@ -73,15 +73,6 @@ def test_an_epoch_is_reported_as_it_was(
     assert last.kept_epoch == 2
 
 
-def test_the_report_s_training_reaches_the_report_s_accuracies(
-    training_digits: Digits, test_digits: Digits
-) -> None:
-    *_, last = train(REPORT, training_digits, test_digits)
-    network = last.network
-    assert measures.accuracy(network, training_digits.x, training_digits.y) >= 0.995
-    assert measures.accuracy(network, test_digits.x, test_digits.y) >= 0.9747
-
-
 def test_closing_the_generator_stops_the_training(few: Digits, others: Digits) -> None:
     run = train(REPORT, few, others)
     next(run)
