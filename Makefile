@@ -1,18 +1,28 @@
-# make demo: install what the app needs and start it on http://localhost:8501
-# make test: install what the tests need and run every one
+# make demo      install what the app needs, start it on http://localhost:8501
+# make test      install what the tests need, run them all; of the slow ones a sample
+# make quick     for everyday work: the checks, and the tests that are fast
+# make thorough  every test with all its cases
+# make check     the linter, the types, who may import whom
+# make bench     measure speed and quality beside the peers, write benchmarks/RESULTS.md
+# make pictures  take the README's pictures anew
 PYTHON ?= python3
 BIN := .venv/bin
-# With BLAS's own choice of code for the processor, as users have it, whatever is set here.
-BENCH := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m
+# A process a core, four at most; see tests/conftest.py for the sample that make test runs.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test check bench pictures
+.PHONY: demo test quick thorough check bench pictures
 
 demo: .venv/app
 	$(BIN)/streamlit run app.py
 
-test: .venv/dev
-	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m pytest
+test: .venv/browser
+	$(PYTEST)
+
+quick: check
+	$(PYTEST) -m "not browser and not training and not thorough"
+
+thorough: .venv/browser
+	$(PYTEST) --thorough
 
 check: .venv/dev
 	$(BIN)/ruff check
@@ -20,19 +30,10 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/dev .venv/bench
-	$(BIN)/python -m tests.browser.chromium
-	$(BENCH) benchmarks.training
-	$(BENCH) benchmarks.attacks
-	$(BENCH) benchmarks.other_attacks
-	$(BENCH) benchmarks.curves
-	$(BENCH) benchmarks.page
-	$(BENCH) benchmarks.presets
-	$(BENCH) benchmarks.load
+bench: .venv/bench .venv/browser
+	$(BIN)/python -m benchmarks
 
-# The README's screenshot and animation.
-pictures: .venv/dev
-	$(BIN)/python -m tests.browser.chromium
+pictures: .venv/browser
 	$(BIN)/python -m docs.pictures
 
 .venv/bin/python:
@@ -47,6 +48,11 @@ pictures: .venv/dev
 .venv/dev: requirements-dev.txt .venv/app
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+# A browser for the tests, looked for each time.
+.PHONY: .venv/browser
+.venv/browser: .venv/dev
+	$(BIN)/python -m tests.browser.chromium
 
 # The peers ask for old versions of what the app needs, so they are installed without asking them.
 .venv/bench: benchmarks/requirements.txt .venv/dev

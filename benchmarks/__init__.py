@@ -1,1 +1,1 @@
-"""What is claimed about speed, measured beside the peers in one run."""
+"""What is claimed about speed and quality, measured beside the peers in one run."""

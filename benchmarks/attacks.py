@@ -1,8 +1,7 @@
-"""FGSM and PGD beside Torchattacks, Foolbox and ART: seconds, and who misleads the network more.
+"""FGSM and PGD beside Torchattacks, Foolbox and ART: how long they take, how often they succeed.
 
 All attack the report's network on MNIST's 10,000 test images, with the same settings, each with
-the batch size that suits it best. One referee, which is none of the attacks, looks at what they
-return.
+its fastest batch size. A referee of its own checks what they return.
 """
 
 import statistics
@@ -60,7 +59,7 @@ def main() -> None:
 def measure(
     attack: str, network: MLP, test: mnist.Digits, peers: Mapping[str, Mapping[str, Peer]]
 ) -> list[list[str]]:
-    """The rows of an attack's table: ours, the peers', and the products that none can avoid."""
+    """Return the rows of an attack's table: ours, the peers', and the products that all need."""
     passes = {"FGSM": 1, "PGD": STEPS}[attack]
     ours, autograd = "Small Change", "Small Change, float32 autograd's gradient"
     products = f"bare matrix products, {passes} × forward and back"
@@ -95,10 +94,10 @@ def measure(
 
 
 def referee(network: MLP, test: mnist.Digits, x_adv: FloatArray) -> float:
-    """The evasion rate of what an attack returned.
+    """Return the evasion rate of what an attack returned.
 
     Raises:
-        ValueError: it is not within the budget, not in [0, 1], or not of the images' shape.
+        ValueError: the images are not within the budget or [0, 1], or have another shape.
     """
     rounding = 1e-6
     if x_adv.shape != test.x.shape:
@@ -112,13 +111,13 @@ def referee(network: MLP, test: mnist.Digits, x_adv: FloatArray) -> float:
 
 
 def blas_kernels() -> set[str]:
-    """The processors for which NumPy's BLAS takes this one; the wrong one costs half the speed."""
+    """Return for which processor NumPy's BLAS runs its code; a wrong guess halves the speed."""
     libraries = threadpoolctl.threadpool_info()
     return {blas.get("architecture", "?") for blas in libraries if blas["user_api"] == "blas"}
 
 
 def our_attack(attack: str, network: MLP, test: mnist.Digits, gradient: str) -> FloatArray:
-    """Ours, with the exact gradient or with the one that vanishes."""
+    """Run our attack, with the exact gradient or with the one that vanishes."""
     if attack == "FGSM":
         return fgsm(network, test.x, test.y, EPSILON, gradient=gradient)
     return pgd(
@@ -127,7 +126,7 @@ def our_attack(attack: str, network: MLP, test: mnist.Digits, gradient: str) -> 
 
 
 def bare_products(network: MLP, x: FloatArray, passes: int) -> None:
-    """The matrix products of so many forward and backward passes, and nothing else."""
+    """Compute the matrix products of so many forward and backward passes, and nothing else."""
 
     def multiply(rows: slice) -> None:
         for _ in range(passes):
@@ -141,7 +140,7 @@ def bare_products(network: MLP, x: FloatArray, passes: int) -> None:
 
 
 def with_best_batch_size(peer: Peer) -> tuple[int, Callable[[], FloatArray]]:
-    """A peer's attack with the batch size with which it is fastest."""
+    """Return a peer's fastest batch size, and its attack with that."""
 
     def seconds(batch_size: int) -> float:
         work = peer(batch_size)
@@ -153,7 +152,7 @@ def with_best_batch_size(peer: Peer) -> tuple[int, Callable[[], FloatArray]]:
 
 
 def torch_module(network: MLP) -> torch.nn.Sequential:
-    """The network in PyTorch; its weights are frozen, so that no gradient of them is computed."""
+    """Return the network in PyTorch; its weights are frozen, so they need no gradient."""
     layers: list[torch.nn.Module] = []
     for weight, bias in zip(network.weights, network.biases, strict=True):
         if layers:
@@ -166,7 +165,7 @@ def torch_module(network: MLP) -> torch.nn.Sequential:
 
 
 def torchattacks_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
-    """Torchattacks' FGSM and PGD."""
+    """Return Torchattacks' FGSM and PGD."""
     import torchattacks
 
     attacks = {
@@ -179,7 +178,7 @@ def torchattacks_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str,
 
 
 def foolbox_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
-    """Foolbox's FGSM and PGD; `run` is the attack alone, without a look at its success."""
+    """Return Foolbox's FGSM and PGD; `run` is the attack alone, without its success check."""
     from foolbox.attacks.fast_gradient_method import LinfFastGradientAttack
     from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDescentAttack
     from foolbox.models.pytorch import PyTorchModel
@@ -203,7 +202,7 @@ def foolbox_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer
 
 
 def art_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
-    """The FGSM and PGD of the Adversarial Robustness Toolbox, which makes the batches itself."""
+    """Return the FGSM and PGD of the Adversarial Robustness Toolbox, which makes batches itself."""
     from art.attacks.evasion import FastGradientMethod, ProjectedGradientDescentPyTorch
     from art.estimators.classification import PyTorchClassifier
 
@@ -239,7 +238,7 @@ def art_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:
 def in_batches(
     attack: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], test: mnist.Digits
 ) -> Peer:
-    """An attack on tensors as one on all images, batch by batch."""
+    """Turn an attack on tensors into one on all images, batch by batch."""
     x, y = torch.tensor(test.x), torch.tensor(test.y)
 
     def peer(batch_size: int) -> Callable[[], FloatArray]:

@@ -1,7 +1,7 @@
-"""Evasion curves beside Foolbox: FGSM and PGD under 51 budgets on the report's network.
+"""Evasion curves of FGSM and PGD over 51 budgets on the report's network, beside Foolbox.
 
-Both are given all budgets in one call and come to an evasion rate for each. FGSM attacks MNIST's
-10,000 test images, PGD the first of them, Foolbox with the batch size that suits it best.
+Both get all budgets in one call and return an evasion rate for each. FGSM attacks MNIST's 10,000
+test images, PGD the first 1,000 of them. Foolbox has its fastest batch size.
 """
 
 import statistics
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measure(name: str, network: MLP, images: Digits, attack: Attack) -> list[list[str]]:
-    """The rows of an attack's table: ours and Foolbox's."""
+    """Return the rows of an attack's table: ours and Foolbox's."""
     peer = foolbox_peer(name, network, images)
     batch_size = best_batch_size(peer, name, len(images))
     ours, theirs = "Small Change", f"Foolbox, batches of {batch_size:,}"
@@ -88,7 +88,7 @@ def measure(name: str, network: MLP, images: Digits, attack: Attack) -> list[lis
 
 
 def foolbox_peer(name: str, network: MLP, images: Digits) -> Peer:
-    """Foolbox's attack, called with all budgets at once, batch by batch."""
+    """Return Foolbox's attack, called with all budgets at once, batch by batch."""
     from foolbox.attacks.fast_gradient_method import LinfFastGradientAttack
     from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDescentAttack
     from foolbox.models.pytorch import PyTorchModel
@@ -117,7 +117,7 @@ def foolbox_peer(name: str, network: MLP, images: Digits) -> Peer:
 
 
 def best_batch_size(peer: Peer, name: str, images: int) -> int:
-    """The batch size with which a peer is fastest; PGD, which takes long, has each tried once."""
+    """Return a peer's fastest batch size; for PGD, which takes long, each is tried once."""
 
     def seconds(batch_size: int) -> float:
         work = peer(batch_size)

@@ -1,8 +1,8 @@
-"""A class on the Draw page while the server is busy: how long their reruns take, and would else.
+"""Reruns of the Draw page for ten people at once, while the server is idle and while it is busy.
 
-Sessions speak Streamlit's own protocol, so that what is measured is the server, not browsers. Each
-of them takes another test digit about once a second; a rerun lasts from the message that asks for
-it to the one that says the script has finished.
+The sessions speak Streamlit's own protocol, so the server is measured and no browser. Each session
+takes another test digit about once a second. A rerun lasts from the message that asks for it to the
+message that says that the script has finished.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ SESSIONS = 10
 SECONDS = 20
 PERIOD = 1.0
 WARM_UP = 5.0
-WATCH = 3.0  # seconds between the looks of the person whose work keeps the server busy
+WATCH = 3.0  # seconds between two reruns of the page whose work keeps the server busy
 
 
 @dataclass(frozen=True)
 class Work:
-    """What keeps the server busy: a page, its address, and widgets that begin it, by their keys."""
+    """What keeps the server busy: a page, its query, and the widgets that start it, by key."""
 
     page: str
     query: str
@@ -69,7 +69,7 @@ class Session:
         return self
 
     async def rerun(self, changes: Mapping[str, float | str | bool]) -> float:
-        """Set widgets, by their keys, and run the page; the seconds until it has finished."""
+        """Set widgets by key and run the page; return the seconds until it has finished."""
         message = BackMsg()
         rerun = message.rerun_script
         rerun.query_string, rerun.page_script_hash = self._query, self._hash
@@ -97,7 +97,7 @@ class Session:
         await self._socket.close()
 
     def _finished(self, forward: ForwardMsg) -> bool:
-        """Learn from a message; whether it ends a run."""
+        """Take what is needed from a message; return whether it ends a run."""
         kind = forward.WhichOneof("type")
         if kind == "navigation":
             self._hash = forward.navigation.page_script_hash
@@ -135,7 +135,7 @@ def main() -> None:
 
 
 async def rerun_seconds(url: str, work: Work | None) -> list[float]:
-    """The reruns of all sessions, while some work is done, if any."""
+    """Return the seconds of all sessions' reruns, while some work is done, if any."""
     sessions = [await Session(url, query="digit=0").open() for _ in range(SESSIONS)]
     watching = asyncio.create_task(keep_busy(url, work))
     await asyncio.sleep(WARM_UP)
@@ -155,7 +155,7 @@ async def rerun_seconds(url: str, work: Work | None) -> list[float]:
 
 
 async def keep_busy(url: str, work: Work | None) -> None:
-    """Begin the work and watch it, until cancelled."""
+    """Start the work and watch it, until cancelled."""
     if work is None:
         return
     worker = await Session(url, page=work.page, query=work.query).open()
@@ -169,7 +169,7 @@ async def keep_busy(url: str, work: Work | None) -> None:
 
 
 def row(name: str, seconds: list[float], alone: list[float]) -> list[str]:
-    """A row of the table, in milliseconds."""
+    """Return a row of the table, in milliseconds."""
     median, slowest = statistics.median(seconds), statistics.quantiles(seconds, n=20)[-1]
     ratio = median / statistics.median(alone)
     return [

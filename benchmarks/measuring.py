@@ -1,5 +1,6 @@
-"""What the benchmarks share: times taken in turn, and tables for the README."""
+"""What the benchmarks share: times taken in turn, and tables in Markdown."""
 
+import datetime
 import os
 import platform
 import statistics
@@ -12,17 +13,18 @@ T = TypeVar("T")
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:
-    """How many seconds `work` takes, and what it returns."""
+    """Return how many seconds `work` takes, and what it returns."""
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
 
 
 def medians_in_turn(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median seconds of each work, all of them once a round, so that noise hits all alike.
+    """Return the median seconds of each work.
 
-    Each is done once more before it is timed: what comes first after another work pays for the
-    other's threads, which spin for a while, and for memory that was given back.
+    Every round runs all of them, so noise hits all alike. Each work runs once more right before it
+    is timed: the first run after another work also pays for that one's threads, which spin for a
+    while, and for memory that was given back.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
@@ -39,14 +41,15 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_machine() -> None:
-    """Print what the figures were measured on."""
+    """Print when and on what machine the figures were measured."""
     print(
-        f"\nMeasured on {os.cpu_count()} cores of {_cpu()}, Python {platform.python_version()}.\n"
+        f"\nMeasured on {datetime.date.today()} on {os.cpu_count()} cores of {_cpu()}, "
+        f"Python {platform.python_version()}.\n"
     )
 
 
 def _cpu() -> str:
-    """The processor's name where the system tells."""
+    """Return the processor's name, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

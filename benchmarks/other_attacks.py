@@ -1,7 +1,7 @@
-"""The other attacks beside Torchattacks, Foolbox and ART: seconds, who misleads, by how little.
+"""The other attacks beside Torchattacks, Foolbox and ART: time, success, size of the change.
 
-All attack the report's network on MNIST's first 1,000 test images, within a table with the same
-settings. One referee, which is none of the attacks, looks at what they return.
+All attack the report's network on MNIST's first 1,000 test images, with the same settings within a
+table. A referee of its own checks what they return.
 """
 
 import statistics
@@ -25,7 +25,7 @@ from core.networks.mlp import MLP
 
 OURS = "Small Change"
 IMAGES = 1000
-FEW_IMAGES = 20  # for the one that takes seconds an image
+FEW_IMAGES = 20  # for the attack that takes seconds an image
 
 EPSILON = 0.1
 L2_EPSILON = 1.5
@@ -36,13 +36,13 @@ Work: TypeAlias = Callable[[], FloatArray]
 
 @dataclass(frozen=True)
 class Norm:
-    """How the size of a perturbation is measured, and to how many places it is printed."""
+    """A measure of a perturbation's size, and the number of decimals to print."""
 
     order: float
     places: int
 
 
-# As numpy.linalg.norm counts them: of order 0 is how many pixels are changed.
+# The orders are numpy.linalg.norm's; order 0 counts the changed pixels.
 NORMS: Mapping[str, Norm] = {
     "L∞ norm": Norm(np.inf, 3),
     "L2 norm": Norm(2, 3),
@@ -52,16 +52,16 @@ NORMS: Mapping[str, Norm] = {
 
 @dataclass(frozen=True)
 class Contest:
-    """An attack, ours and the peers'.
+    """One attack, ours and the peers'.
 
     Attributes:
         title: of its table.
         settings: in words.
         norm: a name in `NORMS`.
         test: the images.
-        works: by who does it, ours first, from nothing to `x_adv`.
-        target: the labels to arrive at, None without.
-        rounds: how often each is timed, in turn.
+        works: by name, ours first; each takes nothing and returns `x_adv`.
+        target: the labels to aim for, None for an untargeted attack.
+        rounds: how often each work is timed, in turn.
     """
 
     title: str
@@ -74,7 +74,7 @@ class Contest:
 
 
 def main() -> None:
-    """Measure, and print a table for each attack."""
+    """Measure and print a table for each attack."""
     torchvision_datasets()  # Torchattacks imports torchvision
     network = LIBRARY.load("report")[0]
     assert isinstance(network, MLP)
@@ -99,16 +99,16 @@ def main() -> None:
         print_table([contest.title, *header], rows)
         print(f"\n{contest.settings}, the first {len(contest.test):,} test images.\n")
     print(
-        "The goals: not slower than a peer, no fewer images misled, a median norm at most 2 % "
-        "larger. Shares are of all images. Median norms are over the images that were classified "
-        "correctly before and that every row of a table misleads. Times are medians of "
-        f"{contests[0].rounds} rounds in turn for the first three tables, of one round for the "
-        f"others. NumPy multiplies with OpenBLAS's code for {', '.join(blas_kernels())}."
+        "The goals: not slower than a peer, no fewer images misclassified, a median norm at most "
+        "2 % larger. Shares are of all images. Median norms are over the images that were "
+        "classified correctly before and are misclassified in every row of a table. Times are "
+        f"medians of {contests[0].rounds} rounds in turn for the first three tables, of one round "
+        f"for the others. NumPy multiplies with OpenBLAS's code for {', '.join(blas_kernels())}."
     )
 
 
 def measure(contest: Contest, network: MLP) -> list[list[str]]:
-    """The rows of a contest's table."""
+    """Return the rows of a contest's table."""
     seconds: dict[str, list[float]] = {name: [] for name in contest.works}
     found: dict[str, FloatArray] = {}
     for _ in range(contest.rounds):
@@ -143,10 +143,10 @@ def measure(contest: Contest, network: MLP) -> list[list[str]]:
 
 
 def referee(contest: Contest, network: MLP, x_adv: FloatArray) -> NDArray[np.bool_]:
-    """Which of the images mislead the network as they should, `(N,)`.
+    """Return on which of the images the attack succeeds, `(N,)` bool.
 
     Raises:
-        ValueError: they are not in [0, 1], or not of the images' shape.
+        ValueError: the images are not in [0, 1], or have another shape.
     """
     rounding = 1e-6
     if x_adv.shape != contest.test.x.shape:
@@ -161,13 +161,13 @@ def referee(contest: Contest, network: MLP, x_adv: FloatArray) -> NDArray[np.boo
 
 
 def median_norm(contest: Contest, x_adv: FloatArray, images: NDArray[np.bool_]) -> float:
-    """The median size of the perturbations of some of a contest's images."""
+    """Return the median size of the perturbations of some of a contest's images."""
     perturbation = (x_adv.astype(np.float64) - contest.test.x)[images]
     return float(np.median(np.linalg.norm(perturbation, NORMS[contest.norm].order, axis=1)))
 
 
 def bim_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
-    """BIM, which all three have."""
+    """Return the contest in BIM, which all three peers have."""
     import torchattacks
     from art.attacks.evasion import BasicIterativeMethod
     from foolbox.attacks.basic_iterative_method import LinfBasicIterativeAttack
@@ -199,7 +199,7 @@ def bim_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
 
 
 def mi_fgsm_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
-    """MI-FGSM. Foolbox's does not divide by the L1 norm and is another algorithm."""
+    """Return the contest in MI-FGSM; Foolbox's skips the L1 norm and is another algorithm."""
     import torchattacks
     from art.attacks.evasion import MomentumIterativeMethod
 
@@ -231,7 +231,7 @@ def mi_fgsm_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Cont
 
 
 def pgd_l2_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
-    """PGD in the L2 norm, which all three have."""
+    """Return the contest in L2 PGD, which all three peers have."""
     import torchattacks
     from art.attacks.evasion import ProjectedGradientDescentPyTorch
     from foolbox.attacks.projected_gradient_descent import L2ProjectedGradientDescentAttack
@@ -273,7 +273,7 @@ def pgd_l2_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Conte
 
 
 def deepfool_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
-    """DeepFool. Torchattacks' takes minutes, one image at a time."""
+    """Return the contest in DeepFool; Torchattacks' takes minutes, one image at a time."""
     from art.attacks.evasion import DeepFool
     from foolbox.attacks.deepfool import L2DeepFoolAttack
 
@@ -302,7 +302,7 @@ def deepfool_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Con
 
 
 def carlini_wagner_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Contest:
-    """Carlini and Wagner's; Torchattacks' does not search for c, and ART's takes many minutes."""
+    """Return the contest in Carlini–Wagner; Torchattacks' has a fixed c, ART's takes too long."""
     from foolbox.attacks.carlini_wagner import L2CarliniWagnerAttack
 
     searches, steps, step_size, c = 3, 60, 0.1, 1.0
@@ -335,7 +335,7 @@ def carlini_wagner_contest(network: MLP, module: torch.nn.Module, test: Digits) 
 
 
 def jsma_contest(network: MLP, test: Digits, peer: str, work: Work) -> Contest:
-    """The saliency-map attack towards the next digit, as peers can do it only with a target."""
+    """Return the contest in the saliency map, towards the next digit: the peers need a target."""
     target = (test.y + 1) % 10
     return Contest(
         "Saliency map (JSMA)",
@@ -353,7 +353,7 @@ def jsma_contest(network: MLP, test: Digits, peer: str, work: Work) -> Contest:
 
 
 def art_jsma(module: torch.nn.Module, test: Digits) -> Work:
-    """ART's, which chooses by the target's gradient alone; it goes one pair past its limit."""
+    """Return ART's; it looks at the target's gradient only, and passes its limit by a pair."""
     from art.attacks.evasion import SaliencyMapMethod
 
     attack = SaliencyMapMethod(
@@ -363,7 +363,7 @@ def art_jsma(module: torch.nn.Module, test: Digits) -> Work:
 
 
 def torchattacks_jsma(module: torch.nn.Module, test: Digits) -> Work:
-    """Torchattacks', whose target is the next digit where none is set."""
+    """Return Torchattacks'; its default target is the next digit."""
     import torchattacks
 
     attack = torchattacks.JSMA(pictured(module), theta=1.0, gamma=(MOST_PIXELS - 1) / 784)
@@ -371,7 +371,7 @@ def torchattacks_jsma(module: torch.nn.Module, test: Digits) -> Work:
 
 
 def with_torchattacks(attack: Any, test: Digits) -> Work:
-    """Torchattacks' on all images at once, which it wants as pictures."""
+    """Return an attack of Torchattacks, which takes `(N, 1, 28, 28)`, on all images at once."""
 
     def run(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         x_adv: torch.Tensor = attack(x.reshape(-1, 1, 28, 28), y)
@@ -381,7 +381,7 @@ def with_torchattacks(attack: Any, test: Digits) -> Work:
 
 
 def with_foolbox(attack: Any, module: torch.nn.Module, test: Digits, **budget: float) -> Work:
-    """Foolbox's on all images at once; `run` is the attack alone, without a look at its success."""
+    """Return an attack of Foolbox on all images at once, without its success check."""
     from foolbox.models.pytorch import PyTorchModel
 
     model = PyTorchModel(module, bounds=(0, 1))
@@ -394,7 +394,7 @@ def with_foolbox(attack: Any, module: torch.nn.Module, test: Digits, **budget: f
 
 
 def art_classifier(module: torch.nn.Module) -> Any:
-    """The network as ART has it."""
+    """Return the network as ART takes it."""
     from art.estimators.classification import PyTorchClassifier
 
     return PyTorchClassifier(
@@ -408,12 +408,12 @@ def art_classifier(module: torch.nn.Module) -> Any:
 
 
 def pictured(module: torch.nn.Module) -> torch.nn.Module:
-    """The network for pictures of 1 × 28 × 28."""
+    """Return the network for pictures of 1 × 28 × 28."""
     return torch.nn.Sequential(torch.nn.Flatten(), module).eval()
 
 
 def one_hot(y: IntArray) -> FloatArray:
-    """Labels as ART takes them, `(N, 10)`."""
+    """Return labels as ART takes them, one-hot, `(N, 10)`."""
     return np.eye(10, dtype=np.float32)[y]
 
 

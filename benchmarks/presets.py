@@ -1,4 +1,4 @@
-"""How long each preset trains, beside the report's own in the compiled loop, all in one run."""
+"""How long each preset trains, beside the report's recipe trained just before it."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def main() -> None:
     trained: dict[str, MLP] = {}
 
     def seconds(preset: str) -> float:
-        """Train a preset; how long it took without reading the images."""
+        """Train a preset; return how long that took, without reading the images."""
         recipe = PRESETS[preset]
         learned, validation = split(recipe, training, test)
 
@@ -31,7 +31,7 @@ def main() -> None:
     warm_up(training, test)
     rows = []
     for preset in PRESETS:
-        # The baseline is trained again each time, so that noise hits both alike.
+        # The baseline is trained again each time, so noise hits both alike.
         baseline, own = seconds(BASELINE), seconds(preset)
         engine = "compiled" if PRESETS[preset].reproducible else "PyTorch"
         rows.append(
@@ -49,14 +49,14 @@ def main() -> None:
 
 
 def most(recipe: Recipe) -> int:
-    """How many times the report's own time a preset may take."""
+    """Return how many times as long as the report's recipe a preset may take."""
     if not recipe.reproducible or recipe.members > 1:
         return 6
     return 3 if recipe.augmented else 2
 
 
 def warm_up(training: mnist.Digits, test: mnist.Digits) -> None:
-    """Have the loop compiled and PyTorch imported."""
+    """Compile the loop and import PyTorch."""
     for preset in (BASELINE, "augmentation", "batch-norm"):
         recipe = replace(PRESETS[preset], epochs=1, training_images=200)
         learned, validation = split(recipe, training, test)

@@ -1,7 +1,7 @@
 """Take the README's screenshot and animation, and draw the app's icon: `python -m docs.pictures`.
 
-A real browser draws a 7 on the running app and turns up ε. The icon is MNIST's first test digit, as
-a picture because Streamlit takes long over emoji.
+A real browser draws a 7 on the running app and turns up ε. The icon is MNIST's first test digit. It
+is a picture because Streamlit takes long to show an emoji.
 """
 
 import io
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from core.data import mnist
 from tests.browser import chromium
 from tests.browser.conftest import serve
-from tests.browser.draw_page import draw, expect_seen, open_draw, position, slider
+from tests.browser.draw_page import draw, expect_seen, open_draw, position, settle, slider
 
 FOLDER = Path(__file__).parent
 ICON = FOLDER.parent / "pages" / "icon.png"
@@ -36,7 +36,7 @@ def main() -> None:
         page.mouse.up()
         page.mouse.move(640, 30)
         slider(page).blur()
-        page.wait_for_timeout(1000)
+        settle(page)
         page.screenshot(path=FOLDER / "draw.png")
         browser.close()
     write_animation(frames, FOLDER / "flip.gif")
@@ -45,14 +45,14 @@ def main() -> None:
 
 
 def shot(page: Page, index: int) -> Image.Image:
-    """The page with the slider at its index-th position."""
+    """Return a picture of the page with the slider at its index-th position."""
     page.mouse.move(*position(page, index))
     expect(page.locator("output")).to_have_text(f"{index / 200:.3f}")
     return Image.open(io.BytesIO(page.screenshot()))
 
 
 def write_icon(path: Path) -> None:
-    """A white 7 on blue, 64 × 64."""
+    """Write the icon, a white 7 on blue, 64 × 64."""
     seven = Image.fromarray((mnist.load("test").x[0].reshape(28, 28) * 255).astype("uint8"))
     large = seven.crop((4, 5, 24, 29)).resize((53, 64), Image.Resampling.LANCZOS)
     square = ImageOps.pad(large, (64, 64))
@@ -60,7 +60,7 @@ def write_icon(path: Path) -> None:
 
 
 def write_animation(frames: list[Image.Image], path: Path) -> None:
-    """A GIF of the frames at half their size, with one palette for all of them."""
+    """Write the frames as a GIF of half their size, with one palette for all of them."""
     small = [frame.convert("RGB").resize((800, 538), Image.Resampling.LANCZOS) for frame in frames]
     palette = small[-1].quantize(96)
     first, *rest = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in small]

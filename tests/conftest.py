@@ -1,16 +1,103 @@
-"""What tests of several folders need: the data, the shipped network, and small ones."""
+"""What all tests share: no clock, a sample of what is slow, the data, the shipped network.
+
+**No clock.** A test passes on any machine, however slow or busy. It waits for what is to happen,
+never for a time; a timeout is there to end a test that hangs, and is far longer than any machine
+needs. Hypothesis has no deadline and draws the same examples in every run.
+
+**The sample.** Tests marked `thorough` take long. `make quick` leaves them out, `make thorough`
+(`pytest --thorough`) runs them all. `make test` runs a quarter of each function's cases, and at
+least one: those whose names have the smallest SHA-256. So the sample is the same in every run and
+on every machine, until somebody renames or adds a case. `pytest "tests/test_x.py::test_y[case]"`
+runs the case that it names.
+
+**The markers** `browser` and `training`, which `make quick` leaves out too, are set by folder or
+file in `MARKS`. A single test that is slow or trains says so itself.
+"""
+
+import hashlib
+import os
+from collections import defaultdict
+
+# One process a core runs the tests (pytest-xdist), so a process's libraries are to use one each.
+# They read this when they are imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from core.data import mnist
 from core.data.mnist import Digits
 from core.networks import LIBRARY, MLP, Library
 
 SHIPPED = Library(Path(__file__).parent.parent / "models")  # whatever `library` does to LIBRARY
+
+MARKS = {
+    "tests/browser/": "browser",
+    "tests/core/training/": "training",
+    "tests/core/serving/test_trainings.py": "training",
+    "tests/pages/test_train.py": "training",
+    # Each of these attacks all test images, for one page or another.
+    "tests/pages/test_remedies.py": "thorough",
+    "tests/pages/test_report.py": "thorough",
+    "tests/pages/test_whole_test_set.py": "thorough",
+}
+SAMPLED = 4  # without --thorough, one case of so many runs
+
+for name, examples in (("sample", 25), ("thorough", 200)):
+    settings.register_profile(
+        name,
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],  # the machine's own affair
+    )
+settings.load_profile("sample")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--thorough`."""
+    parser.addoption(
+        "--thorough", action="store_true", help="run all cases of the tests marked thorough"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have Hypothesis look further where there is time; before any test is imported."""
+    if config.getoption("--thorough"):
+        settings.load_profile("thorough")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by their folders, and leave out what the sample doesn't hold."""
+    for item in items:
+        for folder, mark in MARKS.items():
+            if item.nodeid.startswith(folder):
+                item.add_marker(mark)
+    if config.getoption("--thorough"):
+        return
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("thorough"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    left_out = {
+        item
+        for function in cases.values()
+        for item in sorted(function, key=place_in_line)[-(-len(function) // SAMPLED) :]
+    }
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=[*left_out])
+
+
+def place_in_line(item: pytest.Item) -> bytes:
+    """Return a hash of a case's name, by which it comes into the sample or not."""
+    return hashlib.sha256(item.nodeid.encode()).digest()
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +135,7 @@ def small_network() -> MLP:
 
 
 def random_mlp(sizes: tuple[int, ...], *, seed: int, dtype: type = np.float64) -> MLP:
-    """A network with normally distributed weights and biases."""
+    """Return a network with normally distributed weights and biases."""
     rng = np.random.default_rng(seed)
     pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
     return MLP(

@@ -1,7 +1,7 @@
-"""Arrows point one way, and what is heavy is imported only when it is called.
+"""Imports point one way, and heavy packages are imported only when they are called.
 
-import-linter holds most of the contracts; here is what it can't see: app.py, which is no package,
-and what really is loaded when a page starts.
+import-linter holds most of the contracts. Here is what it can't see: app.py, which is no package,
+and what is really loaded when a page starts.
 """
 
 import ast
@@ -25,7 +25,7 @@ LIGHT_CORE = sorted(
 
 
 def imported_by(source: str) -> set[str]:
-    """The top-level names of all that a file imports, at its head or anywhere in it."""
+    """Return the top-level names of everything that a file imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -36,7 +36,7 @@ def imported_by(source: str) -> set[str]:
 
 
 def loaded_after(*modules: str) -> set[str]:
-    """The top-level modules that a new interpreter has loaded after importing some."""
+    """Return the top-level modules that a new interpreter has loaded after importing some."""
     code = f"import sys, {', '.join(modules)}; print(*{{m.split('.')[0] for m in sys.modules}})"
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -44,12 +44,17 @@ def loaded_after(*modules: str) -> set[str]:
     return set(out.stdout.split())
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "core").rglob("*.py")), ids=str)
+def name_of(file: Path) -> str:
+    """Return a file's path from the project's folder, the same on every machine."""
+    return file.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "core").rglob("*.py")), ids=name_of)
 def test_core_knows_nothing_of_the_page(file: Path) -> None:
     assert not imported_by(file.read_text("utf-8")) & {"streamlit", "pages", "app"}
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "pages").rglob("*.py")), ids=str)
+@pytest.mark.parametrize("file", sorted((ROOT / "pages").rglob("*.py")), ids=name_of)
 def test_pages_know_nothing_of_app(file: Path) -> None:
     assert "app" not in imported_by(file.read_text("utf-8"))
 
@@ -62,15 +67,15 @@ def test_a_forbidden_import_would_be_seen() -> None:
     assert "streamlit" in imported_by("def f():\n    from streamlit import cache_data\n")
 
 
-def test_core_loads_without_what_is_heavy() -> None:
+def test_core_loads_without_heavy_packages() -> None:
     loaded = loaded_after(*LIGHT_CORE)
     assert not loaded & {*HEAVY, "streamlit"}
     assert "numpy" in loaded
 
 
-def test_a_page_starts_without_what_is_heavy() -> None:
+def test_a_page_starts_without_heavy_packages() -> None:
     loaded = loaded_after("pages.parts.subject", "pages.parts.networks", *LIGHT_CORE)
-    assert not loaded & (set(HEAVY) - {"plotly"})  # which Streamlit itself imports
+    assert not loaded & (set(HEAVY) - {"plotly"})  # Streamlit itself imports Plotly
     assert "streamlit" in loaded
 
 

@@ -1,7 +1,4 @@
-"""A Chromium for the browser tests: found, or else installed.
-
-`python -m tests.browser.chromium` makes sure that there is one.
-"""
+"""Find a Chromium for the browser tests, or install one: `python -m tests.browser.chromium`."""
 
 import os
 import shutil
@@ -11,7 +8,7 @@ from pathlib import Path
 
 
 def find() -> str | None:
-    """The path of a Chromium: Playwright's own, or the system's; None where there is neither."""
+    """Return the path of Playwright's own Chromium or of the system's, None without either."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -23,7 +20,7 @@ def find() -> str | None:
 
 
 def install() -> None:
-    """Try Playwright's download, then the system's package; both may fail."""
+    """Try Playwright's download, then the system's package. Both may fail."""
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
     if find() is None and shutil.which("apt-get"):
         admin = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -32,7 +29,7 @@ def install() -> None:
 
 
 def main() -> int:
-    """Find or install one; exit status 1 where that fails in CI, where browser tests must run."""
+    """Find or install one; return 1 where that fails in CI, which must run the browser tests."""
     if find() is None:
         print("No Chromium found for the browser tests; installing one.")
         install()

@@ -1,16 +1,19 @@
-"""A real server and a real browser, with an eye on everything that is asked of the network."""
+"""A real server and a real browser, with an eye on everything that is asked of the network.
+
+Nothing here waits for a time: a test waits for what the page is to show, as long as it takes.
+"""
 
 import os
 import re
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,9 +23,9 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from tests.browser import chromium
 
 ROOT = Path(__file__).parent.parent.parent
-# Milliseconds that a page may take to come to what is expected, where a test names none: five
-# seconds are too few on a busy machine.
-expect.set_options(timeout=20_000)
+# Milliseconds after which a page counts as broken. No working page on any machine needs as long.
+PATIENCE = 300_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +36,12 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         if os.environ.get("CI"):
             pytest.fail("no Chromium: in CI the browser tests must run")
         pytest.skip("no Chromium; `python -m tests.browser.chromium` gets one")
-    return {**browser_type_launch_args, "executable_path": path}
+    return {**browser_type_launch_args, "executable_path": path, "timeout": PATIENCE}
 
 
 @contextmanager
 def serve() -> Iterator[str]:
-    """The app on a server of its own, started as the README says; gives its address."""
+    """Start the app on a server of its own, as the README says; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -46,7 +49,7 @@ def serve() -> Iterator[str]:
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
         try:
-            wait_until_healthy(url)
+            wait_until_healthy(server, url)
             yield url
         finally:
             server.terminate()
@@ -54,31 +57,32 @@ def serve() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    """The address of a server for all tests."""
+    """The address of a server for all tests of a process."""
     with serve() as url:
         yield url
 
 
-def wait_until_healthy(url: str) -> None:
-    """Return once the server answers."""
-    end = monotonic() + 60
-    while True:
+def wait_until_healthy(server: subprocess.Popen[bytes], url: str) -> None:
+    """Return once the server answers.
+
+    Raises:
+        RuntimeError: the server has ended.
+    """
+    while server.poll() is None:
         try:
             with urllib.request.urlopen(f"{url}/_stcore/health"):
                 return
         except (urllib.error.URLError, ConnectionError):
-            if monotonic() > end:
-                raise
-            sleep(0.1)
+            time.sleep(0.1)
+    raise RuntimeError(f"the server ended with status {server.returncode}")
 
 
-def watch(context: BrowserContext) -> list[str]:
-    """What goes wrong in a context from now on: requests that leave this machine, errors."""
-    faults: list[str] = []
+def watch(context: BrowserContext, faults: list[str]) -> None:
+    """Add to `faults` what goes wrong in a context: requests that leave this machine, errors."""
 
     def look_at(url: str) -> None:
         split = urlsplit(url)
-        if split.scheme not in ("data", "blob") and split.hostname != "127.0.0.1":
+        if split.scheme not in ("data", "blob", "file") and split.hostname != "127.0.0.1":
             faults.append(f"a request for {url}")
 
     def watch_page(page: Page) -> None:
@@ -94,12 +98,23 @@ def watch(context: BrowserContext) -> list[str]:
     context.on("request", lambda request: look_at(request.url))
     context.on("console", listen)
     context.on("page", watch_page)
-    return faults
 
 
-@pytest.fixture(autouse=True)
-def nothing_goes_wrong(context: BrowserContext) -> Iterator[None]:
-    """Fail any browser test in which a request leaves this machine or the console has an error."""
-    faults = watch(context)
-    yield
+@pytest.fixture
+def new_context(
+    new_context: Callable[..., BrowserContext],
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Make browser contexts that are patient; fail a test in whose contexts anything goes wrong.
+
+    pytest-playwright's own `page` comes from here too.
+    """
+    faults: list[str] = []
+
+    def patient_and_watched(**settings: Any) -> BrowserContext:
+        context = new_context(**settings)
+        context.set_default_timeout(PATIENCE)
+        watch(context, faults)
+        return context
+
+    yield patient_and_watched
     assert not faults

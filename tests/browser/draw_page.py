@@ -1,22 +1,60 @@
-"""What people do on the Draw page."""
+"""What people do on a page, the Draw page above all, and how a test waits for the answer."""
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import PATIENCE
 
 Point = tuple[int, int]
 SEVEN: list[Point] = [(80, 70), (200, 70), (130, 220)]
 
 
+def wait_until(page: Page, holds: Callable[[], bool]) -> None:
+    """Return once `holds` returns True."""
+    for _ in range(PATIENCE // 100):
+        if holds():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the page never came to what was expected")
+
+
+def settle(page: Page) -> None:
+    """Return once the server has answered everything that the page has asked so far."""
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.locator("[data-stale=true]")).to_have_count(0)
+
+
+def widget(page: Page, key: str) -> Locator:
+    """The element that the app gave this key."""
+    return page.locator(f".st-key-{key}")
+
+
+def open_page(page: Page, url: str, key: str) -> None:
+    """Open an address and wait until the page has run and shows the widget of a key."""
+    page.goto(url)
+    expect(widget(page, key)).to_be_visible()
+    settle(page)
+
+
 def open_draw(page: Page, app_url: str, query: str = "") -> None:
-    """Open the page and wait until it can be used."""
-    page.goto(f"{app_url}/{query}")
-    expect(page.get_by_text("Draw a digit, turn up ε, watch it flip")).to_be_visible(timeout=30_000)
-    expect(page.get_by_label("Network", exact=True)).to_be_visible()
+    """Open the Draw page and wait until it can be used."""
+    open_page(page, f"{app_url}/{query}", "model")
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    wider: int = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return wider
 
 
 def draw(page: Page, points: list[Point]) -> None:
-    """One stroke on the canvas."""
+    """Draw one stroke on the canvas."""
+    settle(page)
     canvas = page.locator("canvas.upper-canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -45,6 +83,7 @@ def slider(page: Page) -> Locator:
 
 def position(page: Page, index: int) -> Point:
     """Where on the screen the slider's handle is at the index-th ε."""
+    settle(page)
     handle = slider(page)
     handle.scroll_into_view_if_needed()
     box = handle.bounding_box()
@@ -56,7 +95,7 @@ def position(page: Page, index: int) -> Point:
 
 def expect_seen(page: Page, digit: int | str) -> None:
     """Wait until the verdict is this digit (a pattern may be given)."""
-    expect(page.locator(".verdict .now")).to_have_text(re.compile(str(digit)), timeout=15_000)
+    expect(page.locator(".verdict .now")).to_have_text(re.compile(str(digit)))
 
 
 def expect_address(page: Page, part: str) -> None:

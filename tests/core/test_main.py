@@ -16,6 +16,7 @@ from core.networks.mlp import MLP
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.training
 def test_training_prints_the_report_s_log_and_saves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -37,6 +38,7 @@ def test_training_prints_the_report_s_log_and_saves(
     assert 0.9 < card.train_accuracy < 1
 
 
+@pytest.mark.training
 def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
     out = tmp_path / "mine.safetensors"
     command = [sys.executable, "-u", "-m", "core", "train", "report", "--set", "epochs=1000"]
@@ -46,6 +48,8 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        # The tests may run where Ctrl-C is ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         seen = 0
@@ -107,7 +111,7 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     first, *_ = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"report +2\d{3}-\d\d-\d\d +109,386 numbers  test accuracy 97\.\d\d%  shipped", first
+        r"report +2\d{3}-\d\d-\d\d +109,386 numbers  test accuracy 9\d\.\d\d%  shipped", first
     )
 
 
@@ -118,6 +122,7 @@ def test_what_is_measured_is_not_measured_again(capsys: pytest.CaptureFixture[st
     assert [cache.read_bytes() for cache in caches] == before
 
 
+@pytest.mark.training
 def test_a_changed_recipe_does_not_replace_what_is_shipped(
     library: Library, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +134,7 @@ def test_a_changed_recipe_does_not_replace_what_is_shipped(
     assert "name" in capsys.readouterr().err
 
 
+@pytest.mark.training
 def test_a_network_is_trained_on_folders_of_pictures(
     tmp_path: Path,
     test_digits: Digits,

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -14,7 +14,7 @@ from core.networks.mlp import MLP
 def canvas_with(
     image: np.ndarray, *, size: int, top: int, left: int, side: int = 280
 ) -> np.ndarray:
-    """A digit as somebody might have drawn it: `size` pixels large, somewhere on a canvas."""
+    """Return a digit as somebody might have drawn it: `size` pixels large, somewhere."""
     grey = Image.fromarray((image * 255).round().astype(np.uint8))
     ink = np.zeros((side, side), np.uint8)
     drawn = grey.resize((size, size), Image.Resampling.BICUBIC)
@@ -26,13 +26,14 @@ def test_drawn_anywhere_at_any_size_the_test_digits_lose_at_most_half_a_point(
     report_network: MLP, test_digits: Digits
 ) -> None:
     rng = np.random.default_rng(0)
-    seen = np.empty_like(test_digits.x)
-    for index, image in enumerate(test_digits.x.reshape(-1, 28, 28)):
+    x, y = test_digits.x[:2500], test_digits.y[:2500]
+    seen = np.empty_like(x)
+    for index, image in enumerate(x.reshape(-1, 28, 28)):
         size = int(rng.integers(112, 281))
         top, left = rng.integers(0, 281 - size, 2)
         seen[index] = drawing.to_mnist(canvas_with(image, size=size, top=top, left=left)).x
-    clean = measures.accuracy(report_network, test_digits.x, test_digits.y)
-    drawn = measures.accuracy(report_network, seen, test_digits.y)
+    clean = measures.accuracy(report_network, x, y)
+    drawn = measures.accuracy(report_network, seen, y)
     assert clean - drawn <= 0.005
 
 
@@ -94,7 +95,6 @@ def test_an_empty_drawing_says_so(alpha: int) -> None:
         drawing.to_mnist(rgba)
 
 
-@settings(deadline=None)
 @given(
     arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(4))), st.booleans()
 )

@@ -195,7 +195,7 @@ EXACT: dict[str, Callable[[Image.Image], bytes]] = {
 
 
 @pytest.mark.parametrize("encode", EXACT.values(), ids=EXACT)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5)  # of each kind
 @given(st.binary(min_size=784, max_size=784))
 def test_28_by_28_grey_pixels_come_through_unchanged(
     encode: Callable[[Image.Image], bytes], pixels: bytes
@@ -288,7 +288,6 @@ NAMES = st.text(SAFE, min_size=1, max_size=40).filter(
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), NAMES), max_size=8, unique_by=lambda file: file[1].lower()
@@ -412,7 +411,6 @@ def digit_or_sentence(content: bytes) -> None:
             assert 0 <= x.min() <= x.max() <= 1
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_digit_or_a_sentence(content: bytes) -> None:
     digit_or_sentence(content)
@@ -426,7 +424,6 @@ PICTURES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(PICTURES), st.integers(0, 10_000), st.integers(0, 255), st.booleans())
 def test_a_damaged_picture_is_a_digit_or_a_sentence(
     whole: bytes, place: int, value: int, cut: bool

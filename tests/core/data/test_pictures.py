@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -67,7 +67,9 @@ SEVENS = {
     ),
     "photograph in uneven light": encoded(photograph(), "JPEG", quality=80),
     "wide": encoded(grey(np.pad(INK, ((0, 0), (300, 300))), 1, 0)),
-    "8,000 × 8,000": encoded(grey(INK, 1, 0).resize((8000, 8000), Image.Resampling.NEAREST)),
+    "8,000 × 8,000": encoded(
+        grey(INK, 1, 0).resize((8000, 8000), Image.Resampling.NEAREST), compress_level=1
+    ),
 }
 
 
@@ -109,23 +111,21 @@ def test_what_is_no_picture_of_a_digit_is_refused_in_a_sentence(content: bytes, 
         pictures.read(content)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300) | st.integers(0, len(WHOLE)).map(lambda length: WHOLE[:length]))
 def test_any_bytes_are_a_picture_or_a_sentence(content: bytes) -> None:
     try:
         pictures.read(content)
     except pictures.PictureError as error:
-        assert str(error).endswith((".", "see."))
+        assert str(error).endswith(".")
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.integers(8, len(WHOLE) - 1), st.integers(0, 255))
 def test_a_picture_with_a_wrong_byte_is_a_picture_or_a_sentence(place: int, value: int) -> None:
     content = WHOLE[:place] + bytes([value]) + WHOLE[place + 1 :]
     try:
         pictures.read(content)
     except pictures.PictureError as error:
-        assert str(error).endswith((".", "see."))
+        assert str(error).endswith(".")
 
 
 def test_a_picture_that_unpacks_to_400_million_pixels_is_refused() -> None:

@@ -244,6 +244,7 @@ def test_every_shipped_network_has_been_measured() -> None:
     assert [name for name, network in networks.items() if digest(network) not in known] == []
 
 
+@pytest.mark.thorough
 def test_the_shipped_figures_are_what_is_measured_now(
     report_network: MLP, test_digits: Digits
 ) -> None:

@@ -32,6 +32,7 @@ def failed(found: Sanity) -> set[str]:
     return {name for name, passed in found.passed.items() if not passed}
 
 
+@pytest.mark.thorough
 def test_on_the_report_s_network_only_the_rounded_gradient_fails(
     report_network: MLP, test_digits: Digits
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import measures
@@ -317,7 +317,6 @@ def test_missing_unreadable_and_enormous_files_are_refused(tmp_path: Path) -> No
 REPORT = SHIPPED.path("report").read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, len(REPORT) - 1))
 def test_a_file_cut_short_anywhere_is_refused(length: int) -> None:
     with pytest.raises(NetworkFileError):
@@ -327,7 +326,6 @@ def test_a_file_cut_short_anywhere_is_refused(length: int) -> None:
 BOTH = [REPORT, saved(members(0, 1), **ours(format="ensemble"))]
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(BOTH), st.integers(0, 2000), st.integers(0, 255))
 def test_a_file_with_a_wrong_byte_is_refused_or_a_network(
     whole: bytes, place: int, value: int

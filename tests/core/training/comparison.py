@@ -1,4 +1,4 @@
-"""What the tests of training compare with, and by."""
+"""References and measures that the tests of training share."""
 
 import numpy as np
 import torch
@@ -9,12 +9,12 @@ from core.networks.mlp import MLP
 
 
 def first(digits: Digits, count: int) -> Digits:
-    """The first so many images."""
+    """Return the first `count` images."""
     return Digits(digits.x[:count], digits.y[:count])
 
 
 def largest_difference(one: MLP, other: MLP) -> float:
-    """Of any weight or bias."""
+    """Return the largest difference of any weight or bias."""
     pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
@@ -25,9 +25,13 @@ def gradients(
     digits: Digits,
     gates: FloatArray | None = None,
 ) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Autograd's in float64, of the mean cross-entropy: of the weights, and of the biases.
+    """Return autograd's float64 gradients of the mean cross-entropy, by weights and by biases.
 
-    `gates`, `(N, hidden units)`, multiply the hidden outputs.
+    Args:
+        weights: of each layer, `(inputs, outputs)`.
+        biases: of each layer, `(outputs,)`.
+        digits: the images and labels.
+        gates: `(N, hidden units)`, multiply the hidden outputs; None for none.
     """
     w = [torch.tensor(weight, dtype=torch.float64, requires_grad=True) for weight in weights]
     b = [torch.tensor(bias, dtype=torch.float64, requires_grad=True) for bias in biases]
@@ -40,6 +44,6 @@ def gradients(
                 out = out * torch.tensor(gates[:, ends[layer - 1] : ends[layer]])
         out = out @ w[layer] + b[layer]
     torch.nn.functional.cross_entropy(out, torch.tensor(digits.y)).backward()
-    slopes = [tensor.grad for tensor in w + b]
-    arrays: list[FloatArray] = [slope.numpy() for slope in slopes if slope is not None]
+    found = [tensor.grad for tensor in w + b]
+    arrays: list[FloatArray] = [gradient.numpy() for gradient in found if gradient is not None]
     return arrays[: len(w)], arrays[len(w) :]

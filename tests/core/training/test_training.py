@@ -1,4 +1,4 @@
-"""The generator of reports, and what each remedy changes."""
+"""Training as a generator of reports, and what each setting changes."""
 
 import dataclasses
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import measures
@@ -36,14 +36,14 @@ def others(test_digits: Digits) -> Digits:
 
 
 def numbered(count: int) -> Digits:
-    """Images that tell their number, of the digits 0 to 9 in turn."""
+    """Return images whose first pixel tells their number, of the digits 0 to 9 in turn."""
     x = np.zeros((count, 784), np.float32)
     x[:, 0] = np.arange(count) / count
     return Digits(x, np.arange(count) % 10)
 
 
 def black(count: int) -> Digits:
-    """Images with no pixel to learn from: of the first layer, only the biases have a slope."""
+    """Return black images: in the first layer only the biases have a gradient."""
     return Digits(np.zeros((count, 784), np.float32), np.arange(count) % 10)
 
 
@@ -71,15 +71,6 @@ def test_an_epoch_is_reported_as_it_was(
     assert last.logged.validation_loss == pytest.approx(expected.item(), rel=1e-4)
     assert last.kept is last.network
     assert last.kept_epoch == 2
-
-
-def test_the_report_s_training_reaches_the_report_s_accuracies(
-    training_digits: Digits, test_digits: Digits
-) -> None:
-    *_, last = train(REPORT, training_digits, test_digits)
-    network = last.network
-    assert measures.accuracy(network, training_digits.x, training_digits.y) >= 0.995
-    assert measures.accuracy(network, test_digits.x, test_digits.y) >= 0.9747
 
 
 def test_closing_the_generator_stops_the_training(few: Digits, others: Digits) -> None:
@@ -126,6 +117,7 @@ FROM_ANOTHER = {**EVERYTHING, "start": "another", "frozen": 1}
 IN_BATCHES = {**EVERYTHING, "batch_size": 16, "optimizer": "adam", "adversary": "pgd"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("engine", "options"),
     [
@@ -209,7 +201,7 @@ def test_each_epoch_has_the_schedule_s_learning_rate(
     used = []
     before = initial_network(recipe).weights[0]
     for report in train(recipe, images, images, engine=engine):
-        # All that happens to weights without a slope is decay, by learning rate × λ a step.
+        # Weights without a gradient only decay, by learning rate × λ a step.
         ratio = np.median(report.network.weights[0] / before)
         used.append((1 - ratio ** (1 / len(images))) / recipe.weight_decay)
         before = report.network.weights[0]
@@ -243,11 +235,11 @@ def test_decay_shrinks_weights_and_no_bias(engine: str, few: Digits, others: Dig
 
 @every_engine
 def test_dropout_keeps_the_expectation_and_is_off_afterwards(engine: str) -> None:
-    # One hidden unit that puts out 1. Open, it puts out 1 / (1 - dropout); shut, 0.
-    slope = np.zeros((1, 10), np.float32)
-    slope[0, 3] = 2
+    # One hidden unit of output 1. In training it gives 1 / (1 - dropout) or, dropped, 0.
+    second = np.zeros((1, 10), np.float32)
+    second[0, 3] = 2
     start = MLP(
-        (np.full((784, 1), 1 / 784, np.float32), slope),
+        (np.full((784, 1), 1 / 784, np.float32), second),
         (np.zeros(1, np.float32), np.zeros(10, np.float32)),
     )
     images = Digits(np.ones((4000, 784), np.float32), np.full(4000, 3))
@@ -259,8 +251,8 @@ def test_dropout_keeps_the_expectation_and_is_off_afterwards(engine: str) -> Non
 
     assert report.logged.validation_loss == pytest.approx(loss(1), rel=1e-4)
     assert largest_difference(report.network, start) < 1e-6
-    open_share = (loss(0) - report.logged.train_loss) / (loss(0) - loss(1 / 0.75))
-    assert open_share == pytest.approx(0.75, abs=0.03)
+    kept_share = (loss(0) - report.logged.train_loss) / (loss(0) - loss(1 / 0.75))
+    assert kept_share == pytest.approx(0.75, abs=0.03)
 
 
 # Frozen layers and other starts
@@ -314,7 +306,7 @@ def test_a_start_that_does_not_fit_is_refused(
 
 
 def wrongly_labelled(digits: Digits) -> Digits:
-    """What is learned makes the loss on these rise, after a while."""
+    """Return the digits with every eighth label wrong: learning makes the loss on them rise."""
     y = digits.y.copy()
     y[::8] = (y[::8] + 1) % 10
     return Digits(digits.x, y)
@@ -347,7 +339,9 @@ def test_without_patience_all_epochs_are_trained_and_the_last_kept(
     assert [report.kept_epoch for report in reports] == list(range(1, 16))
 
 
-def test_who_goes_on_improving_is_not_stopped(training_digits: Digits, few: Digits) -> None:
+def test_a_training_that_goes_on_improving_is_not_stopped(
+    training_digits: Digits, few: Digits
+) -> None:
     reports = list(train(Recipe(epochs=4, held_out=1, patience=1), few, few))
     assert [report.kept_epoch for report in reports] == [1, 2, 3, 4]
 
@@ -410,11 +404,10 @@ def splits(draw: st.DrawFn) -> Recipe:
 
 
 def numbers(digits: Digits, count: int) -> set[int]:
-    """Which of the numbered images these are."""
+    """Return which of the numbered images these are."""
     return {int(number) for number in (digits.x[:, 0] * count).round()}
 
 
-@settings(max_examples=50, deadline=None)
 @given(splits())
 def test_a_split_is_of_the_digits_disjoint_and_of_the_right_sizes(recipe: Recipe) -> None:
     images, test = numbered(1000), numbered(50)
@@ -491,12 +484,13 @@ def test_what_can_t_be_trained_is_refused(test_digits: Digits) -> None:
 # Presets
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_trained(
     name: str, training_digits: Digits, test_digits: Digits
 ) -> None:
     preset = PRESETS[name]
-    changes: dict[str, Any] = {"epochs": 2, "training_images": 1000}
+    changes: dict[str, Any] = {"epochs": 2, "training_images": 500}
     if preset.held_out:
         changes["held_out"] = 50
     recipe = dataclasses.replace(preset, **changes)
@@ -504,4 +498,6 @@ def test_every_preset_can_be_trained(
     start = initial_network(Recipe(hidden=recipe.hidden, seed=9)) if recipe.start else None
     *_, last = train(recipe, training, validation, start=start)
     assert last.logged.member == recipe.members
-    assert measures.accuracy(last.kept, training.x, training.y) > 0.15
+    assert last.network.sizes == (784, *recipe.hidden, 10)
+    before = initial_network(recipe) if start is None else start
+    assert largest_difference(last.network, before) > 1e-3
