@@ -161,6 +161,12 @@ class Jobs:
             self._look(key, job, who)
         return self._progress_of(job)
 
+    def result(self, key: Hashable) -> Any:
+        """Return the result of a computation that is DONE, else None; this is no look."""
+        with self._lock:
+            job = self._jobs.get(key)
+        return job.progress.result if job and job.progress.state == DONE else None
+
     def leave(self, key: Hashable, *, who: Hashable = None) -> None:
         """Stop looking; the computation ends at once unless others look."""
         with self._lock:

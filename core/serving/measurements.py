@@ -13,7 +13,7 @@ from core.evaluation.robustness import EPSILONS, Robustness, measure, mirrored
 from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
 from core.presentation.course_report import PASSES, Findings, measure_report
-from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
+from core.serving.jobs import Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
 from core.training import of_digits
 
@@ -70,11 +70,8 @@ class Measurements:
         Raises:
             MeasuredFileError: the shipped file is damaged or can't be read.
         """
-        progress = self._robustness.look(served.digest)
-        if progress is not None and progress.state == DONE:
-            found: Robustness = progress.result
-            return found
-        return served.shipped
+        found: Robustness | None = self._robustness.result(served.digest)
+        return found or served.shipped
 
     def accuracy(self, served: ServedNetwork) -> float:
         """Return the accuracy on all test images, in [0, 1]."""

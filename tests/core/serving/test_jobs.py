@@ -150,7 +150,8 @@ def test_a_failure_is_a_sentence_and_who_comes_back_later_tries_again() -> None:
     assert ended(jobs, "a", refuse) == Progress(FAILED, error="x must be pixels")
     assert ended(jobs, "a", lambda tell: 1).error == "x must be pixels"
     now[0] = 11.0
-    assert ended(jobs, "a", lambda tell: 1).result == 1
+    assert jobs.result("a") is None
+    assert ended(jobs, "a", lambda tell: 1).result == 1 == jobs.result("a")
 
 
 def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
