@@ -163,7 +163,7 @@ def test_mirrored_digits(report: ServedNetwork, test_digits: Digits) -> None:
     np.testing.assert_array_equal(found.x[5], fives[0])
     seen = report.network.logits(fives).argmax(axis=1)
     assert found.seen[5] == seen[0]
-    assert found.flipped[5] == pytest.approx((seen == 5).mean())
+    assert found.flipped[5] == pytest.approx((seen == 5).mean(), abs=0.01)
     assert measurements.mirrored(report) is found
 
 
