@@ -133,7 +133,7 @@ class Jobs:
         Args:
             key: stands for the computation and everything that it depends on.
             work: the computation; it must call the `Tell` that it is given again and again.
-            wait: seconds to wait for the result; one who waits is looking.
+            wait: seconds to wait for the result; the caller counts as looking all that time.
             who: the person who looks, for `leave`.
             so_far: what there is to show before the work begins.
 
@@ -174,7 +174,7 @@ class Jobs:
                 job.looks = {other: when for other, when in job.looks.items() if other != who}
 
     def stop(self, key: Hashable) -> None:
-        """End a computation, whoever looks; nothing happens to one that is unknown or has ended."""
+        """End a computation for everybody. Nothing happens to one that is unknown or has ended."""
         with self._lock:
             if job := self._jobs.get(key):
                 job.stop = True
@@ -254,7 +254,7 @@ class Computation:
 
 
 class Cache:
-    """Values by key, each made once, in the thread of whoever asks first; the others wait."""
+    """Values by key. The first caller makes a value in its own thread; other callers wait."""
 
     def __init__(self, most_kept: int) -> None:
         """Start empty; keep the `most_kept` most recently used values."""
