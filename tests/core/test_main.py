@@ -9,11 +9,30 @@ import pytest
 from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
-from core.evaluation import replication_file, robustness
+from core.evaluation import replication_file, robustness, seeds
 from core.networks import Library, load_file
 from core.networks.mlp import MLP
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.training
+def test_seeds_are_trained_measured_and_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    test_digits: Digits,
+) -> None:
+    few = Digits(test_digits.x[:300], test_digits.y[:300])
+    monkeypatch.setattr(mnist, "load", lambda split: few)
+    monkeypatch.setattr(seeds, "SEEDS", range(2))
+    monkeypatch.setattr(seeds, "PATH", tmp_path / "seeds.json")
+    for _ in range(2):  # the second time, the file knows them
+        assert main(["seeds"]) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert [line.partition(":")[0] for line in said[:2]] == ["seed 0", "seed 1"]
+        assert said[2].startswith("2 networks")
+    assert len(robustness.read_cache(seeds.PATH)) == 2
 
 
 @pytest.mark.training
@@ -30,6 +49,7 @@ def test_training_prints_the_report_s_log_and_saves(
             line = rf"Epoch \[{epoch}/2\], {part} Loss: {number}, {part} Accuracy: {number}\n"
             assert re.search(line, said)
     assert re.search(r"Test accuracy: +9\d\.\d\d%", said)
+    assert "Every processor" in said
     network, card = load_file(out)
     assert isinstance(network, MLP)
     assert network.sizes == (784, 16, 10)
