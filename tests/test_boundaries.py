@@ -5,6 +5,7 @@ and what is really loaded when a page starts.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_core_knows_nothing_of_the_page(file: Path) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "pages").rglob("*.py")), ids=name_of)
 def test_pages_know_nothing_of_app(file: Path) -> None:
     assert "app" not in imported_by(file.read_text("utf-8"))
+
+
+def test_every_page_has_its_stub() -> None:
+    pages = re.findall(r'st\.Page\("([^"]+)"(.*)\)', (ROOT / "app.py").read_text("utf-8"))
+    addresses = {
+        (re.findall(r'url_path="(\w+)"', settings) or [Path(file).stem])[0]
+        for file, settings in pages
+        if "default=True" not in settings
+    }
+    stubs = {file.stem.lstrip("0123456789_") for file in (ROOT / "pages").glob("*.py")}
+    assert len(addresses) == len(pages) - 1 > 0
+    assert stubs - {"init__"} == addresses
 
 
 def test_app_only_configures_and_navigates() -> None:
