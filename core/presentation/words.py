@@ -124,7 +124,7 @@ def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:
         engine: the one that was asked for, if any.
     """
     if recipe.reproducible and engine != "torch":
-        return "The compiled engine trains the same network by this recipe on every processor, bit for bit."
+        return "The compiled engine trains the same network on every processor, bit for bit."
     return "PyTorch trains this recipe. Another processor may give a slightly different network."
 
 
