@@ -28,6 +28,7 @@ BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
+CHANCE = remedies.chance()
 BETWEEN_NAMES = "~"  # no network's name has it
 EXPLANATION = f"""
 The course report recommends a number of remedies for robustness and tries none. Here each of them
@@ -39,9 +40,9 @@ images by an attacker who knows everything about the network.
   may move each pixel by ε. Images that were misclassified before the attack count too.
 - **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
   findings go by PGD.
-- The same recipe with another seed gives an accuracy that differs by up to
-  {100 * remedies.SAME_ACCURACY:g} points and an evasion rate that differs by up to
-  {100 * remedies.SAME_EVASION:g}. A smaller difference means nothing.
+- Networks of the report's recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
+  points in accuracy, and by up to {100 * CHANCE.evasion:.1f} points in PGD's evasion rate at
+  ε = 0.1. A difference no larger than that counts as none, at every ε.
 - *transfer* learned from few images only and is compared with *few-images*, which learned from the
   same ones. All others are compared with *report*.
 """

@@ -18,10 +18,11 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     titles = {preset: each.title for each in facts.RECOMMENDATIONS for preset in each.presets}
     recommended = [trials[preset] for preset in titles]
     others = [trial for trial in findings.trials if trial not in recommended]
+    chance = remedies.chance()
     yield Text(
         "The report recommends eight remedies for robustness but tries none. This program comes "
-        "with networks that follow them; the network named report follows none. Their figures do "
-        f"not depend on the network that this page is about. {_best(recommended, others)}"
+        "with a network for each remedy. The network named report has none of them. The figures "
+        "below are the same for every network that this page is about." + _best(recommended, others)
     )
     head = (
         *("recommended", "network", "effect", "read right"),
@@ -29,8 +30,9 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     )
     yield Table(
         f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
-        f"Differences of up to {100 * remedies.SAME_ACCURACY:.1f} points in accuracy and "
-        f"{100 * remedies.SAME_EVASION:.0f} points in misread images count as none",
+        f"Differences of up to {100 * chance.accuracy:.1f} points in accuracy and "
+        f"{100 * chance.evasion:.1f} points in misread images count as none, because networks of "
+        "one recipe with different seeds differ as much",
         head,
         tuple(_trial_rows([(titles[trial.remedy.preset], trial) for trial in recommended])),
     )
@@ -43,20 +45,20 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
 
 def _best(recommended: Sequence[Trial], others: Sequence[Trial]) -> str:
     """Say how well the best recommended remedy does, and the best of the others."""
-
-    def best(trials: Sequence[Trial]) -> tuple[float, str]:
-        rates = [
+    best = [
+        min(
             (trial.own.evasion_rate("pgd", TRIED_AT), trial.remedy.preset)
             for trial in trials
             if trial.own is not None
-        ]
-        return min(rates, default=(1.0, ""))
-
-    (rate, preset), (other_rate, other_preset) = best(recommended), best(others)
-    if not (preset and other_preset):
+        )
+        for trials in (recommended, others)
+        if any(trial.own for trial in trials)
+    ]
+    if len(best) < 2:
         return ""
+    (rate, preset), (other_rate, other_preset) = best
     return (
-        f"Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, misreads "
+        f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, misreads "
         f"{percent(rate)} of the test images. The best of the others, {other_preset}, misreads "
         f"{percent(other_rate)}."
     )
@@ -66,25 +68,23 @@ def _trial_rows(named: Sequence[tuple[str, Trial]]) -> Iterable[tuple[str, ...]]
     """Yield a row for each trial, after the row of the network without the remedy."""
     shown = set()
     for title, trial in named:
-        remedy = trial.remedy
-        if remedy.compared_with not in shown:
-            shown.add(remedy.compared_with)
-            without = _figures(trial.other, trial.other_seconds)
-            yield "(for comparison)", remedy.compared_with, "", *without
+        name = trial.remedy.compared_with
+        if name not in shown:
+            shown.add(name)
+            yield "(for comparison)", name, "", *_figures(trial.other, trial.other_seconds)
         effect = "not measured yet: run `python -m core measure`"
         if trial.own is not None and trial.other is not None:
             effect = remedies.verdict(trial.own, trial.other, epsilon=TRIED_AT)
-        yield title, remedy.preset, effect, *_figures(trial.own, trial.seconds)
+        yield title, trial.remedy.preset, effect, *_figures(trial.own, trial.seconds)
 
 
 def _figures(robustness: Robustness | None, seconds: float | None) -> tuple[str, ...]:
     """Return a network's rates and training time as cells; unknown ones are empty."""
-    time = "" if seconds is None else f"{seconds:.0f} s"
-    if robustness is None:
-        return "", "", "", time
-    return (
-        percent(robustness.clean_accuracy),
-        percent(robustness.evasion_rate("fgsm", TRIED_AT)),
-        percent(robustness.evasion_rate("pgd", TRIED_AT)),
-        time,
-    )
+    rates = ("", "", "")
+    if robustness is not None:
+        rates = (
+            percent(robustness.clean_accuracy),
+            percent(robustness.evasion_rate("fgsm", TRIED_AT)),
+            percent(robustness.evasion_rate("pgd", TRIED_AT)),
+        )
+    return *rates, "" if seconds is None else f"{seconds:.0f} s"

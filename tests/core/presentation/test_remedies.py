@@ -1,21 +1,25 @@
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.evaluation import seeds
 from core.evaluation.robustness import EPSILONS, Robustness
+from core.evaluation.seeds import Spread
 from core.presentation import remedies
 from core.presentation.remedies import (
     BASELINE,
     NO_DIFFERENCE,
     REMEDIES,
-    SAME_ACCURACY,
-    SAME_EVASION,
     TOO_LARGE,
     TOO_SMALL,
     VERDICTS,
+    Chance,
     Remedy,
+    chance,
 )
 from core.recipe import PRESETS
 
@@ -27,6 +31,14 @@ def robustness(clean: float, fgsm: float, pgd: float) -> Robustness:
     """The same evasion rate at every budget but 0."""
     rates = {"fgsm": (1 - clean, *[fgsm] * 12), "pgd": (1 - clean, *[pgd] * 12)}
     return Robustness(10_000, clean, EPSILONS, rates, (clean,) * 10, (0.4,) * 10)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fixed_chance() -> Iterator[None]:
+    """The thresholds that the numbers in these tests are chosen for."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(remedies, "chance", lambda: Chance(0.004, 0.05))
+        yield
 
 
 OTHER = robustness(0.95, fgsm=0.5, pgd=0.7)
@@ -105,13 +117,13 @@ def test_a_verdict_names_robustness_as_pgd_has_it(
     ours, theirs = (robustness(*(count / 1000 for count in each)) for each in (own, other))
     said = remedies.verdict(ours, theirs, epsilon=epsilon)
     if said in (TOO_LARGE, TOO_SMALL):
-        assert abs(own[2] - other[2]) <= 1000 * SAME_EVASION
+        assert abs(own[2] - other[2]) <= 1000 * 0.05
         assert min(own[2], other[2]) > 900 or max(own[2], other[2]) < 100
         return
     gains = {sentence: gains for gains, sentence in VERDICTS.items()}.get(said, (0, 0))
     for gain, gained, same in (
-        (gains[0], own[0] - other[0], SAME_ACCURACY),
-        (gains[1], other[2] - own[2], SAME_EVASION),
+        (gains[0], own[0] - other[0], 0.004),
+        (gains[1], other[2] - own[2], 0.05),
     ):
         assert gain == (gained > 1000 * same) - (gained < -1000 * same)
 
@@ -120,6 +132,22 @@ def test_a_verdict_names_robustness_as_pgd_has_it(
 def test_a_budget_at_which_nothing_was_found_is_a_sentence(epsilon: float, said: str) -> None:
     with pytest.raises(ValueError, match=f"^epsilon .*{said}"):
         remedies.verdict(OTHER, OTHER, epsilon=epsilon)
+
+
+def test_chance_is_what_the_seeds_differ_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    spread = Spread(10, 0.1, (0.9773, 0.9819), (0.612, 0.7))
+    monkeypatch.setattr(seeds, "known_spread", lambda recipe: spread)
+    assert chance.__wrapped__() == (0.005, 0.088)  # the differences of the shares as shown
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_without_a_measurement_of_the_seeds_four_of_them_decide(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeds, "PATH", tmp_path / "seeds.json")
+    if content:
+        seeds.PATH.write_text(content)
+    assert chance.__wrapped__() == (0.004, 0.05)
 
 
 def test_a_finding_gives_its_numbers_and_their_denominator() -> None:
@@ -150,7 +178,7 @@ def test_a_finding_gives_its_numbers_and_their_denominator() -> None:
 def test_a_finding_does_without_what_nobody_timed_and_names_its_own_yardstick() -> None:
     said = remedies.finding(TRANSFER, OTHER, OTHER, epsilon=0.2, seconds=3)
     assert said.startswith(NO_DIFFERENCE)
-    assert "few-images 95.0" in said
+    assert "few-images classifies 95.0" in said
     numbers = re.findall(r"\d[\d.,]*\d|\d", said)
     assert " ".join(numbers) == "95.0 10,000 95.0 0.2 50.0 10,000 70.0 50.0 70.0"
 
