@@ -169,9 +169,11 @@ class Chance(NamedTuple):
 def chance() -> Chance:
     """Return how much chance decides, as measured on networks of the report's recipe.
 
-    The evasion rate is PGD's at ε = 0.1, and its difference serves at every ε: at a larger ε all of
-    these networks are misled on nearly all images, so they hardly differ although other networks
-    may. If the file of measurements is missing or damaged, it is what seeds 0 to 3 gave.
+    The evasion rate is PGD's at ε = 0.1, where it is far from 0 and 1. Its difference is used at
+    every ε: nearer to 0 or 1 these networks differ less, but others may still differ by chance.
+
+    If the file of measurements is missing or damaged, the differences are those once seen between
+    four seeds, under FGSM.
     """
     try:
         spread = seeds.known_spread(PRESETS[BASELINE])

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from core.classifier import IntArray
 from core.evaluation.confusion import most_mistaken
 from core.evaluation.replication import EPSILONS, PRECISION, Evasion
 from core.presentation.course_report import facts
@@ -22,7 +19,7 @@ from core.presentation.course_report.content import (
     percent,
 )
 from core.presentation.course_report.findings import Findings
-from core.presentation.words import on_mistakes
+from core.presentation.words import on_mistakes, with_article
 
 EXACT, ROUNDED = "exact gradient", "float32 autograd's gradient"
 
@@ -37,7 +34,8 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
         f"with the smallest ε that reaches {reported}, to within {PRECISION:g}."
     )
     yield Table(
-        f"FGSM on {exact.images:,} test images",
+        f"FGSM on {exact.images:,} test images. A vanished term: float32 rounds the largest term "
+        "of the gradient to 0",
         (
             "gradient",
             f"ε for {reported}",
@@ -68,8 +66,8 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
     large = [each.epsilon for each in (exact, rounded) if each.epsilon and each.epsilon >= 0.5]
     if large:
         yield Text(
-            f"An ε of {large[0]:.3f} is at least half of a pixel's range. That is enough to paint "
-            "every image the same grey, so the success of such an attack says little."
+            f"An ε of {large[0]:.3f} is at least half of a pixel's range. It allows an attack to "
+            "paint every image the same grey, so success at such an ε says little."
         )
     yield Text(
         f"At ε = {exact.attacked_at:.3f}, the network misreads {percent(exact.evasion_rate)} of "
@@ -88,25 +86,25 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
         f"the largest term of the gradient to 0. This happens for {lost} of the images."
     )
     elsewhere = (
-        f"{why} What is left of their gradient points elsewhere. Of the {rounded.withstood:,} "
-        f"images that withstand this attack at ε = {rounded.attacked_at:.3f}, "
-        f"{rounded.withstood_vanished:,} have lost this term."
+        f"{why} The rest of the gradient points in another direction. At ε = "
+        f"{rounded.attacked_at:.3f}, {rounded.withstood:,} images are still read right; "
+        f"{rounded.withstood_vanished:,} of them have lost this term."
     )
-    theirs = "the gradient that automatic differentiation gives in float32"
+    theirs = "float32 autograd's gradient"
     if exact.epsilon == 0:
-        return "This network misreads that many images without any attack."
+        return "This network misreads at least as many images without any attack."
     if exact.epsilon is None and rounded.epsilon is None:
         return (
-            f"At any ε, FGSM misleads the network on at most {percent(max(exact.rates))} of the "
-            f"images with the exact gradient, and {percent(max(rounded.rates))} with {theirs}. "
-            f"{why}"
+            f"FGSM misleads the network on at most {percent(max(exact.rates))} of the images with "
+            f"the exact gradient, and on at most {percent(max(rounded.rates))} with {theirs}, "
+            f"whatever ε is. {why}"
         )
     if rounded.epsilon is None:
         return f"With {theirs}, FGSM never reaches this rate. {elsewhere}"
     if exact.epsilon is None:
         return (
             f"FGSM reaches this rate only with {theirs}. It takes one straight step, and a large "
-            "step in a worse direction may lead to a better place."
+            "step in a worse direction may happen to mislead the network more often."
         )
     if not rounded.vanished.any():
         return (
@@ -127,7 +125,7 @@ def on_twins(findings: Findings) -> Iterable[Block]:
         twins.y, twins.x, twins.x_adv, twins.before, twins.after, twins.l2_norm, strict=True
     ):
         pictures = (
-            Picture(x, f"a {digit}, read as {before}"),
+            Picture(x, f"{with_article(digit)}, read as {before}"),
             Picture(x_adv, f"its adversarial twin, read as {after}"),
         )
         columns.append((pictures, f"{arrow(before, after)} L2\N{NO-BREAK SPACE}{norm:.2f}"))
@@ -140,8 +138,8 @@ def on_twins(findings: Findings) -> Iterable[Block]:
     yield Text(
         f"These are the first test images of each digit, under FGSM with the exact gradient at "
         f"ε = {at:.3f}; {fooled} of the {len(twins.y)} are misclassified. No pixel changes by more "
-        f"than ε, so no L2 norm exceeds 28 ε = {28 * at:.2f}. The norms are smaller because all "
-        "pixels stay between black and white."
+        f"than ε, so no L2 norm exceeds 28 ε = {28 * at:.2f}. Most norms are smaller: every pixel "
+        "must stay between black and white, so many pixels can't change by all of ε."
     )
 
 
@@ -149,18 +147,7 @@ def on_labels(findings: Findings) -> Iterable[Block]:
     """Show Figure 5: what each digit is most often taken for."""
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     known = findings.card.recipe.digits
-    ours = {name: most_mistaken(findings.evasion[name].confusion) for name in findings.evasion}
-    rows = []
-    for said in facts.MISTAKEN:
-        if said.digit in known:
-            mistakes = [ours[name][said.digit] for name in ("exact", "float32_autograd")]
-            rows.append(
-                (
-                    str(said.digit),
-                    "not misclassified" if said.label is None else f"taken for {said.label}",
-                    *map(on_mistakes, mistakes),
-                )
-            )
+    ours, ours_rounded = (most_mistaken(each.confusion) for each in (exact, rounded))
     yield Table(
         "Figure 5: the label that each digit's adversarial examples are most often taken for",
         (
@@ -169,17 +156,26 @@ def on_labels(findings: Findings) -> Iterable[Block]:
             f"here, {EXACT}, ε = {exact.attacked_at:.3f}",
             f"here, {ROUNDED}, ε = {rounded.attacked_at:.3f}",
         ),
-        tuple(rows),
+        tuple(
+            (
+                str(said.digit),
+                "not misclassified" if said.label is None else f"taken for {said.label}",
+                on_mistakes(ours[said.digit]),
+                on_mistakes(ours_rounded[said.digit]),
+            )
+            for said in facts.MISTAKEN
+            if said.digit in known
+        ),
     )
-    same = {
-        name: [each.digit for each in findings.turned if each.label in mistakes[each.digit].labels]
-        for name, mistakes in ours.items()
-    }
     if told := len(findings.turned):
+        same, same_rounded = (
+            [each.digit for each in findings.turned if each.label in of[each.digit].labels]
+            for of in (ours, ours_rounded)
+        )
         yield Text(
-            f"The label is the same as the report's for {counted(same['exact'], told)} with the "
-            f"exact gradient, and for {counted(same['float32_autograd'], told)} with the rounded "
-            f"one. A random guess would be right for one digit in {len(known) - 1}."
+            f"The label is the same as the report's for {counted(same, told)} with the exact "
+            f"gradient, and for {counted(same_rounded, told)} with {ROUNDED}. A random guess would "
+            f"be right for one digit in {len(known) - 1}."
         )
     if 4 in known:
         yield Text(_on_fours(findings))
@@ -190,28 +186,22 @@ def _on_fours(findings: Findings) -> str:
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     fours = int(findings.clean[4].sum())
     clean, with_exact, with_rounded = (
-        _misread(matrix)[4] for matrix in (findings.clean, exact.confusion, rounded.confusion)
+        fours - int(matrix[4, 4]) for matrix in (findings.clean, exact.confusion, rounded.confusion)
     )
     said = (
         f"The report says that no 4 is misclassified, although {percent(facts.EVASION_RATE)} of "
-        f"all digits are. Here the network misreads {clean:,} of the {fours:,} fours without an "
-        f"attack, {with_exact:,} under FGSM with the exact gradient, and {with_rounded:,} with the "
-        "rounded one."
+        f"all adversarial examples are. Here the network misreads {clean:,} of the {fours:,} fours "
+        f"without an attack, {with_exact:,} under FGSM with the exact gradient, and "
+        f"{with_rounded:,} with {ROUNDED}."
     )
     if with_rounded == 0 or with_exact == 0:
         return f"{said} So the claim is possible."
-    if not rounded.vanished.any():
-        return f"{said} The report does not say how many fours it attacked."
-    lost = rounded.vanished[4] / fours
-    lost_of_all = rounded.vanished.sum() / rounded.images
-    return (
-        f"{said} Vanished terms of the gradient don't explain the claim: they occur for "
-        f"{percent(lost)} of the fours and for {percent(lost_of_all)} of all images. The report "
-        "does not say how many fours it attacked."
-    )
-
-
-def _misread(matrix: IntArray) -> IntArray:
-    """Return how many images of each row's digit are taken for another digit."""
-    misread: IntArray = matrix.sum(axis=1) - np.diag(matrix)
-    return misread
+    if rounded.vanished.any():
+        lost, lost_of_all = rounded.vanished[4] / fours, rounded.vanished.sum() / rounded.images
+        said += (
+            f" With {ROUNDED}, the largest term vanishes for {percent(lost)} of the fours and for "
+            f"{percent(lost_of_all)} of all images."
+        )
+        if lost < lost_of_all + 0.1:
+            said += " So vanished terms do not explain the claim."
+    return f"{said} The report does not say how many fours it attacked."

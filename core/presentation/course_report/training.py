@@ -28,7 +28,7 @@ from core.recipe import Recipe
 
 def on_data(findings: Findings) -> Iterable[Block]:
     """Show how many images there are, and what they are used for."""
-    split = findings.split
+    split, digits = findings.split, findings.card.recipe.digits
     yield Table(
         "How MNIST's images are divided",
         ("", REPORT, "MNIST's files", OURS),
@@ -50,21 +50,16 @@ def on_data(findings: Findings) -> Iterable[Block]:
             for digit, counts in enumerate(zip(split.training, split.test, strict=True))
         ),
     )
+    only = "" if len(digits) == 10 else f"This network knows only the digits {listed(digits)}. "
     validated = (
         f"{split.validated:,} other training images"
         if split.held_out
         else f"the same {split.validated:,} test images that it is tested on"
     )
     yield Text(
-        f"{_which_digits(findings)}This network learned from {split.learned:,} images and was "
-        f"validated on {validated}. Everything below is measured on {split.tested:,} test images."
+        f"{only}This network learned from {split.learned:,} images and was validated on "
+        f"{validated}. The attacks below are measured on {split.tested:,} test images."
     )
-
-
-def _which_digits(findings: Findings) -> str:
-    """Name the digits that the network knows, unless it knows all."""
-    digits = findings.card.recipe.digits
-    return "" if len(digits) == 10 else f"It knows only the digits {listed(digits)}. "
 
 
 def on_network(findings: Findings) -> Iterable[Block]:
@@ -111,48 +106,46 @@ def on_recipe(findings: Findings) -> Iterable[Block]:
 
 def on_log(findings: Findings) -> Iterable[Block]:
     """Show Figures 1 and 2: the log, and where the validation loss is lowest."""
-    theirs, log = facts.LOG, findings.card.log
+    log = findings.card.log
     ours = [logged for logged in log if logged.member == 1]
     alone = len(findings.layers) == 1
-    whose = OURS if alone else "the first of its networks"
+    logs: dict[str, Sequence[LoggedEpoch]] = {REPORT: facts.LOG}
+    if ours:
+        logs[OURS if alone else "the first of its networks"] = ours
     yield Chart(
         "Figure 2: the loss over the epochs; the lowest validation loss is marked",
-        loss_over_epochs({REPORT: theirs, **({whose: ours} if ours else {})}),
+        loss_over_epochs(logs),
     )
-    yield Text(_on_lowest("The report's", theirs) + " The report does not comment on this.")
-    yield from _on_own_log(findings, "This network's" if alone else "The first network's", ours)
+    yield Text(_on_lowest("The report's", facts.LOG) + " The report does not comment on this.")
+    if ours:
+        yield Text(_on_lowest("This network's" if alone else "The first network's", ours))
+    else:
+        yield Text(
+            "This network's file has no log of its training, so only the report's log is shown. "
+            "If you train this recipe on the Train page, the new network's file has a log."
+        )
+    if ours and _made_harder(findings.card.recipe):
+        yield Text(
+            "Its training loss and accuracy are measured during training, on images that are "
+            "augmented or attacked, or with hidden units switched off. This makes the images "
+            "harder to classify. Only its validation figures can be compared with the report's."
+        )
     yield Text(
-        "If the validation loss rises while the training loss falls, a network memorises its "
-        "training images. It becomes more certain of its mistakes, which raises the loss but not "
-        "the number of mistakes. Early stopping keeps the epoch with the lowest validation loss."
+        "If the validation loss rises while the training loss falls, the network is memorising its "
+        "training images. It becomes surer of its mistakes: this raises the loss, but not the "
+        "number of mistakes. Early stopping keeps the epoch with the lowest validation loss."
     )
+    columns = (REPORT, "here")[: len(logs)]
     yield Table(
-        f"Figure 1: the log, the report's and that of {whose}" if ours else "Figure 1: the log",
-        ("epoch", *(f"{measure}, {name}" for measure in _MEASURES for name in _sides(ours))),
-        tuple(_epochs_beside_each_other(theirs, ours)),
+        f"Figure 1: the log of {' and of '.join(logs)}",
+        ("epoch", *(f"{measure}, {name}" for measure in _MEASURES for name in columns)),
+        tuple(_rows_of_epochs(tuple(logs.values()))),
     )
     if ours and not alone:
         yield Table(
             "Each network's lowest validation loss",
             ("network", "epochs", "lowest validation loss", "in epoch"),
-            tuple(_members_lowest(log)),
-        )
-
-
-def _on_own_log(findings: Findings, whose: str, ours: Sequence[LoggedEpoch]) -> Iterable[Block]:
-    """Describe the network's own log, or say that its file has none."""
-    if not ours:
-        yield Text(
-            "This network's file holds no log of its training, so the report's log stands alone. "
-            "Training the same recipe on the Train page gives a file with a log."
-        )
-        return
-    yield Text(_on_lowest(whose, ours))
-    if _made_harder(findings.card.recipe):
-        yield Text(
-            "Its training loss and accuracy are measured while it learns from images that are "
-            "augmented, attacked, or read with units switched off. Such images are harder to "
-            "read. Only the validation figures can be compared with the report's."
+            tuple(_rows_of_members(log)),
         )
 
 
@@ -164,16 +157,8 @@ _MEASURES = {
 }
 
 
-def _sides(ours: Sequence[LoggedEpoch]) -> tuple[str, ...]:
-    """Return the names of the logs that there are."""
-    return (REPORT, "here") if ours else (REPORT,)
-
-
-def _epochs_beside_each_other(
-    theirs: Sequence[LoggedEpoch], ours: Sequence[LoggedEpoch]
-) -> Iterable[tuple[str, ...]]:
-    """Yield the rows of the log's table; after the end of a log, its cells are empty."""
-    logs = (theirs, ours) if ours else (theirs,)
+def _rows_of_epochs(logs: Sequence[Sequence[LoggedEpoch]]) -> Iterable[tuple[str, ...]]:
+    """Yield a row for each epoch; after the end of a log, its cells are empty."""
     for place in range(max(map(len, logs))):
         numbers = [
             f"{getattr(log[place], field):.4f}" if place < len(log) else ""
@@ -183,7 +168,7 @@ def _epochs_beside_each_other(
         yield (str(place + 1), *numbers)
 
 
-def _members_lowest(log: Sequence[LoggedEpoch]) -> Iterable[tuple[str, ...]]:
+def _rows_of_members(log: Sequence[LoggedEpoch]) -> Iterable[tuple[str, ...]]:
     """Yield a row for each member of an ensemble."""
     for member in range(1, log[-1].member + 1):
         own = [logged for logged in log if logged.member == member]
@@ -195,13 +180,13 @@ def _on_lowest(whose: str, log: Sequence[LoggedEpoch]) -> str:
     """Say in which epoch a log's validation loss is lowest, and what came after."""
     lowest, last = lowest_validation_loss(log), log[-1]
     said = (
-        f"{whose} validation loss is lowest in epoch {lowest.epoch}: {lowest.validation_loss:.4f}"
+        f"{whose} validation loss is lowest in epoch {lowest.epoch}: {lowest.validation_loss:.4f}."
     )
     if lowest.epoch == last.epoch:
-        return f"{said}. That is the last epoch."
+        return f"{said} That is the last epoch."
     rise = last.validation_loss / lowest.validation_loss - 1
     return (
-        f"{said}. In the last epoch, {last.epoch}, it is {last.validation_loss:.4f}, "
+        f"{said} In the last epoch, {last.epoch}, it is {last.validation_loss:.4f}, "
         f"{words.percent(rise, 0)} higher. Between the two, the validation accuracy went from "
         f"{percent(lowest.validation_accuracy)} to {percent(last.validation_accuracy)}."
     )
@@ -209,32 +194,40 @@ def _on_lowest(whose: str, log: Sequence[LoggedEpoch]) -> str:
 
 def on_accuracies(findings: Findings) -> Iterable[Block]:
     """Show the accuracies on training, validation and test images."""
-    split, own = findings.split, findings.accuracies
+    split, own, card = findings.split, findings.accuracies, findings.card
     running = _running_accuracy(findings)
-    rows = [
-        _accuracy_row("training", facts.TRAIN_ACCURACY, own.train, split.learned),
-        _accuracy_row("validation", facts.VALIDATION_ACCURACY, own.validation, split.validated),
-        _accuracy_row("test", facts.TEST_ACCURACY, own.test, split.tested),
+    rows: list[tuple[str, float | None, float, int]] = [
+        ("training", facts.TRAIN_ACCURACY, own.train, split.learned),
+        ("validation", facts.VALIDATION_ACCURACY, own.validation, split.validated),
+        ("test", facts.TEST_ACCURACY, own.test, split.tested),
     ]
     if running is not None:
         rows[:1] = [
-            _accuracy_row(
-                "training, during the epoch", facts.TRAIN_ACCURACY, running, split.learned
-            ),
-            _accuracy_row("training, after it", None, own.train, split.learned),
+            ("training, during the epoch", facts.TRAIN_ACCURACY, running, split.learned),
+            ("training, after it", None, own.train, split.learned),
         ]
     yield Table(
         "The share of images that are read right",
         ("", REPORT, OURS, "difference", "of how many images"),
-        tuple(rows),
+        tuple(
+            (
+                name,
+                "not given" if theirs is None else percent(theirs),
+                percent(ours),
+                "" if theirs is None else _points(ours - theirs),
+                f"{images:,}",
+            )
+            for name, theirs, ours, images in rows
+        ),
     )
-    yield Text(_why_others(findings))
+    yield Text(_why_others(card.recipe))
     yield Text(
         "The report's validation and test accuracies are equal because they are measured on the "
+        "same images. "
         + (
-            "same images. This network was validated on other images than it is tested on."
+            "This network was validated and tested on different images."
             if split.held_out
-            else "same images, as here. If these images help to choose a network, none are left "
+            else "The same is true here. If these images help to choose a network, none are left "
             "for an unbiased test."
         )
     )
@@ -243,32 +236,30 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
         "log: it was counted during the epoch, on each image just before the network learned from "
         "it." + (" This network's is measured after training." if running is None else "")
     )
-    yield from _accuracies_in_the_file(findings)
+    written = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
+    if not np.allclose(written, (own.train, own.validation, own.test), rtol=0, atol=5e-5):
+        yield Text(
+            f"The network's file states other accuracies: {', '.join(map(percent, written))}. It "
+            "was trained or measured on images other than MNIST's."
+        )
 
 
-def _accuracy_row(name: str, theirs: float | None, ours: float, images: int) -> tuple[str, ...]:
-    """Return a row of the table of accuracies."""
-    if theirs is None:
-        return name, "not given", percent(ours), "", f"{images:,}"
-    return name, percent(theirs), percent(ours), _points(ours - theirs), f"{images:,}"
-
-
-def _why_others(findings: Findings) -> str:
+def _why_others(recipe: Recipe) -> str:
     """Say why the accuracies differ from the report's."""
-    if len(findings.card.recipe.digits) < 10:
+    if len(recipe.digits) < 10:
         return "The report's network knows all ten digits, which is harder."
-    same = dataclasses.replace(findings.card.recipe, seed=0) == Recipe()
-    recipe = "the same, so the differences are due to chance" if same else "another one"
+    same = dataclasses.replace(recipe, seed=0) == Recipe()
+    which = "the same, so the differences are due to chance" if same else "a different one"
     return (
-        f"The recipe is {recipe}. The initial weights and the order of the images are random, and "
+        f"The recipe is {which}. The initial weights and the order of the images are random, and "
         "the report does not give its seed."
     )
 
 
 def _running_accuracy(findings: Findings) -> float | None:
-    """Return the training accuracy of the last epoch, counted while the weights changed.
+    """Return the last epoch's training accuracy, counted while the weights changed.
 
-    It is None if no such number is comparable with the report's.
+    None if there is no such number, or it can't be compared with the report's.
     """
     last = [each for each in findings.card.log if each.epoch == findings.card.epochs_trained]
     comparable = len(findings.layers) == 1 and not _made_harder(findings.card.recipe)
@@ -276,21 +267,10 @@ def _running_accuracy(findings: Findings) -> float | None:
 
 
 def _made_harder(recipe: Recipe) -> bool:
-    """Return whether the training makes its images harder to read; its log shows that."""
+    """Return whether the images are harder to classify during training than after it."""
     return recipe.augmented or recipe.dropout > 0 or recipe.adversary != "none"
 
 
 def _points(difference: float) -> str:
     """Return a difference of shares in percentage points."""
     return f"{100 * difference:+.2f} points".replace("-", "\N{MINUS SIGN}")
-
-
-def _accuracies_in_the_file(findings: Findings) -> Iterable[Block]:
-    """Say so if the network's file states other accuracies."""
-    card, own = findings.card, findings.accuracies
-    written = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
-    if not np.allclose(written, (own.train, own.validation, own.test), rtol=0, atol=5e-5):
-        yield Text(
-            f"The network's file states other accuracies: {', '.join(map(percent, written))}. It "
-            "was trained or measured on images other than MNIST's."
-        )
