@@ -147,7 +147,7 @@ class Twins:
 
 
 @dataclass(frozen=True, eq=False)
-class Alike:
+class Similarities:
     """How similar the mean test images of any two digits are, `(10, 10)` each.
 
     See `core.evaluation.similarity.similarity`. `upper` and `lower` compare half images.
@@ -190,7 +190,7 @@ class Replication:
         controls: evasion rates of a stronger attack, "pgd", and a weaker one, "noise", at the ε of
             the exact gradient.
         twins: under FGSM with the exact gradient, at its ε.
-        alike: MNIST's digits, the same for all networks.
+        similarity: of MNIST's digits, the same for all networks.
         means: `(10, 784)`, each digit's mean over the tested images that are classified
             correctly; NaN where there are none.
         turned: for each reported pair of digits that the network knows.
@@ -202,7 +202,7 @@ class Replication:
     evasion: Mapping[str, Evasion]
     controls: Mapping[str, float]
     twins: Twins
-    alike: Alike
+    similarity: Similarities
     means: FloatArray
     turned: tuple[Turned, ...]
 
@@ -249,7 +249,7 @@ def measure(
         evasion={gradient: each for gradient, (_, each) in attacked.items()},
         controls=controls,
         twins=_twins(exact),
-        alike=_alike(images.test),
+        similarity=_similarities(images.test),
         means=_means(exact),
         turned=tuple(
             _turned(network, exact, digit, label)
@@ -326,10 +326,10 @@ def _twins(attacked: Evaluation) -> Twins:
     )
 
 
-def _alike(test: Digits) -> Alike:
+def _similarities(test: Digits) -> Similarities:
     """Compare the digits' mean images, as a whole and by halves."""
     half = test.x.shape[1] // 2
-    return Alike(
+    return Similarities(
         whole=similarity(test.x, test.y),
         upper=similarity(test.x[:, :half], test.y),
         lower=similarity(test.x[:, half:], test.y),

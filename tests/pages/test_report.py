@@ -38,7 +38,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
         "The evasion rate",
         "Digits and their adversarial twins",
         "What each digit is most often taken for",
-        "Are a digit and its label alike?",
+        "Are a digit and its label similar?",
         "What was recommended",
     ]
     cells = " ".join(

@@ -63,23 +63,23 @@ class Mistaken:
         label: what they are most often taken for; None if the report says that none is
             misclassified.
         explanation: the report's reason in our words; empty if there is nothing to explain.
-        alike_half: "upper" or "lower" if the report says that this half looks alike.
+        similar_half: "upper" or "lower" if the report says that these halves look similar.
     """
 
     digit: int
     label: int | None
     explanation: str
-    alike_half: str = ""
+    similar_half: str = ""
 
 
 MISTAKEN = (
     Mistaken(0, 9, "Both are round; only the tail of the 9 differs."),
     Mistaken(1, 3, "Both have vertical strokes; the 3 also has a horizontal one."),
-    Mistaken(2, 7, "Their upper halves curve alike; the 2 also has a base line.", "upper"),
+    Mistaken(2, 7, "Their upper halves have similar curves; the 2 also has a base line.", "upper"),
     Mistaken(3, 0, "Both consist of round shapes, most of all if the top of the 3 is drawn badly."),
     Mistaken(4, None, ""),
-    Mistaken(5, 7, "Their upper halves curve alike and have a horizontal stroke.", "upper"),
-    Mistaken(6, 8, "Their lower halves are alike; the 6 has no upper loop.", "lower"),
+    Mistaken(5, 7, "Their upper halves have similar curves and a horizontal stroke.", "upper"),
+    Mistaken(6, 8, "Their lower halves are similar; the 6 has no upper loop.", "lower"),
     Mistaken(7, 3, "Both have vertical strokes; the 3 also has a horizontal one."),
     Mistaken(8, 2, "Both begin with a curve at the top; the 8 is more symmetrical.", "upper"),
     Mistaken(9, 4, "Both have a round part; the tail of the 9 differs."),

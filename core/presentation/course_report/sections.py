@@ -25,7 +25,7 @@ def sections(findings: Findings) -> tuple[Section, ...]:
         "The evasion rate": on_evasion,
         "Digits and their adversarial twins": on_twins,
         "What each digit is most often taken for": on_labels,
-        "Are a digit and its label alike?": on_explanations,
+        "Are a digit and its label similar?": on_explanations,
         "What was recommended": on_recommendations,
     }
     return tuple(Section(title, tuple(part(findings))) for title, part in parts.items())

@@ -1,4 +1,4 @@
-"""The course report's section on why digits are taken for others: whether they look alike."""
+"""The course report's section on why digits are taken for others: how similar they are."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from core.classifier import FloatArray
 from core.evaluation.confusion import most_mistaken
-from core.evaluation.replication import Alike, Turned
+from core.evaluation.replication import Similarities, Turned
 from core.evaluation.similarity import rank
 from core.presentation.course_report.content import (
     Block,
@@ -19,20 +19,20 @@ from core.presentation.course_report.content import (
 )
 from core.presentation.course_report.facts import MISTAKEN, Mistaken
 from core.presentation.course_report.findings import Findings
-from core.presentation.words import on_similarities, percent
+from core.presentation.words import on_similarities, percent, with_article
 
 
 def on_explanations(findings: Findings) -> Iterable[Block]:
     """Check the report's explanations of its labels against measurements."""
-    told = findings.turned
+    told, similarity = findings.turned, findings.similarity
     if not told:
         yield Text("This network knows none of the pairs that the report explains.")
         return
-    alike = findings.alike
     yield Text(
         "The report explains each label by strokes that both digits share. Here the similarity of "
-        "two digits is that of their mean test images: 1 for equal images, 0 for images without a "
-        "common pixel. Of the nine other digits, the most similar one has rank 1."
+        "two digits is that of their mean test images: 1 for images that differ only in "
+        "brightness, 0 for images without a common pixel. Of the nine other digits, the most "
+        "similar one has rank 1."
     )
     yield Table(
         "The report's labels and explanations",
@@ -40,39 +40,39 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
             *("digit and label", "the report's explanation", "similarity", "rank", "upper halves"),
             *("lower halves", "taken for it under FGSM", "decided in the upper half"),
         ),
-        tuple(_explanation_row(each, alike) for each in told),
+        tuple(_explanation_row(each, similarity) for each in told),
     )
-    theirs = [_place(alike, each.digit, each.label) for each in told]
-    ours = [
-        _place(alike, mistakes.digit, mistakes.labels[0])
-        for mistakes in most_mistaken(findings.evasion["exact"].confusion)
-        if mistakes.labels
-    ]
-    all_digits = len(findings.card.recipe.digits) == 10  # among fewer, there are fewer places
-    if all_digits:
+    if len(findings.card.recipe.digits) == 10:  # a network that knows fewer has fewer ranks
+        theirs = [rank(similarity.whole, each.digit, each.label) for each in told]
+        ours = [
+            rank(similarity.whole, each.digit, each.labels[0])
+            for each in most_mistaken(findings.evasion["exact"].confusion)
+            if each.labels
+        ]
         yield Text(f"By the report, {on_similarities(theirs)}")
-    if all_digits and ours:
-        yield Text(f"On this network, {on_similarities(ours)}")
-    halves = [said for each in told if (said := MISTAKEN[each.digit]).alike_half]
+        if ours:
+            yield Text(f"On this network, {on_similarities(ours)}")
+    halves = [said for each in told if (said := MISTAKEN[each.digit]).similar_half]
     if halves:
-        holds = [said.digit for said in halves if _holds(said, alike)]
+        holds = [said.digit for said in halves if _holds(said, similarity)]
         yield Text(
-            "Sometimes the report sees the similarity in one half of the digits. That half is the "
-            f"more similar one for {counted(holds, len(halves))}."
+            "For some digits, the report says that one half looks like the same half of the label. "
+            f"That half is the more similar one for {counted(holds, len(halves))}."
         )
-    if columns := tuple(
-        _moved(each, each.contributions, findings.means)
+    columns = tuple(
+        _pictures(each, each.contributions, findings.means)
         for each in told
         if each.contributions is not None
-    ):
+    )
+    if columns:
         yield Gallery(
             "The mean images of each digit and its label, and the pixels that moved the decision "
-            "from one to the other. Brighter pixels moved it more, to first order",
+            "from one to the other. Brighter pixels moved it more, by a linear model of the pixels",
             columns,
         )
 
 
-def _explanation_row(turned: Turned, alike: Alike) -> tuple[str, ...]:
+def _explanation_row(turned: Turned, similarity: Similarities) -> tuple[str, ...]:
     """Return the table's row for one of the report's pairs."""
     pair = (turned.digit, turned.label)
     upper = ""
@@ -81,26 +81,22 @@ def _explanation_row(turned: Turned, alike: Alike) -> tuple[str, ...]:
     return (
         arrow(*pair),
         MISTAKEN[turned.digit].explanation,
-        f"{alike.whole[pair]:.2f}",
-        str(_place(alike, *pair)),
-        f"{alike.upper[pair]:.2f}",
-        f"{alike.lower[pair]:.2f}",
+        f"{similarity.whole[pair]:.2f}",
+        str(rank(similarity.whole, *pair)),
+        f"{similarity.upper[pair]:.2f}",
+        f"{similarity.lower[pair]:.2f}",
         f"{turned.turned:,} of {turned.images:,}",
         upper,
     )
 
 
-def _place(alike: Alike, digit: int, label: int) -> int:
-    return rank(alike.whole, digit, label)
-
-
-def _holds(said: Mistaken, alike: Alike) -> bool:
+def _holds(said: Mistaken, similarity: Similarities) -> bool:
     """Return whether the half that the report names is the more similar one."""
-    upper, lower = (half[said.digit, said.label] for half in (alike.upper, alike.lower))
-    return bool(upper > lower if said.alike_half == "upper" else lower > upper)
+    upper, lower = (half[said.digit, said.label] for half in (similarity.upper, similarity.lower))
+    return bool(upper > lower if said.similar_half == "upper" else lower > upper)
 
 
-def _moved(
+def _pictures(
     turned: Turned, contributions: FloatArray, means: FloatArray
 ) -> tuple[tuple[Picture, ...], str]:
     """Return a column: a digit, its label, and the pixels that moved the decision."""
@@ -111,6 +107,5 @@ def _moved(
         for each in (digit, label)
         if np.isfinite(means[each]).all()
     ]
-    brightness = moved / (moved.max() or 1)
-    pictures.append(Picture(brightness, f"the pixels that made the {digit} a {label}"))
-    return tuple(pictures), arrow(digit, label)
+    what = f"the pixels that made {with_article(digit)} {with_article(label)}"
+    return (*pictures, Picture(moved / (moved.max() or 1), what)), arrow(digit, label)

@@ -25,10 +25,10 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     turned = confusion(
         evaluation.y[evaluation.correct_before], evaluation.after[evaluation.correct_before]
     )
-    alike = server().evaluations.similarity(question.images)
+    similarity = server().evaluations.similarity(question.images)
     mistakes = most_mistaken(turned)
     known = question.chosen.card.recipe.digits
-    show_similarity(mistakes, alike, all_digits=len(known) == 10)
+    show_similarity(mistakes, similarity, all_digits=len(known) == 10)
     digit = int(
         st.segmented_control("A digit", list(range(10)), default=0, required=True, key="why_digit")
         or 0
@@ -47,7 +47,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
         st.write(words.on_explanation(found))
-        st.write(words.on_similarity(digit, label, rank(alike, digit, label)))
+        st.write(words.on_similarity(digit, label, rank(similarity, digit, label)))
     with right:
         maps = [(found.digit_mean.reshape(28, 28), f"The mean {digit}")]
         if found.label_mean is not None:
@@ -65,11 +65,13 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         )
 
 
-def show_similarity(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits: bool) -> None:
-    """Show whether digits turn into those that look most alike, as the report says."""
+def show_similarity(
+    mistakes: Sequence[Mistakes], similarity: FloatArray, *, all_digits: bool
+) -> None:
+    """Show whether digits turn into those that look most similar, as the report says."""
 
     def place(digit: int, label: int | None) -> str:
-        return "" if label is None else f"{rank(alike, digit, label)} of 9"
+        return "" if label is None else f"{rank(similarity, digit, label)} of 9"
 
     pairs = [(each.digit, each.labels[0] if each.labels else None) for each in mistakes]
     head = ("digit", "turns into", "likeness", "by the report", "their likeness", "explained by")
@@ -87,7 +89,7 @@ def show_similarity(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digi
     show_table(head, rows)
     downloads.csv(head, rows, "likeness.csv", key="likeness_csv")
     if all_digits:
-        places = [rank(alike, digit, label) for digit, label in pairs if label is not None]
+        places = [rank(similarity, digit, label) for digit, label in pairs if label is not None]
         st.write(words.on_similarities(places))
     st.caption(
         "Likeness: the label's rank among the nine other digits by the cosine similarity of the "

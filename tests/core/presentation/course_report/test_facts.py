@@ -48,7 +48,7 @@ def test_the_ten_labels_are_the_report_s() -> None:
     assert labels == {0: 9, 1: 3, 2: 7, 3: 0, 4: None, 5: 7, 6: 8, 7: 3, 8: 2, 9: 4}
     for each in facts.MISTAKEN:
         assert bool(each.explanation) == (each.label is not None)
-    halves = {each.digit: each.alike_half for each in facts.MISTAKEN if each.alike_half}
+    halves = {each.digit: each.similar_half for each in facts.MISTAKEN if each.similar_half}
     assert halves == {2: "upper", 5: "upper", 6: "lower", 8: "upper"}
 
 

@@ -129,7 +129,7 @@ def test_the_twins_are_the_first_of_each_digit(
     np.testing.assert_array_equal(twins.after, predictions(report_network, twins.x_adv))
 
 
-def test_digits_are_as_alike_as_their_mean_images(
+def test_digits_are_as_similar_as_their_mean_images(
     findings: Findings, few: tuple[Digits, Digits]
 ) -> None:
     test = few[1]
@@ -141,7 +141,7 @@ def test_digits_are_as_alike_as_their_mean_images(
                 for d in (a, b)
             )
             cosine = (u * v).sum() / np.sqrt((u**2).sum() * (v**2).sum())
-            assert getattr(findings.alike, half)[a, b] == pytest.approx(cosine)
+            assert getattr(findings.similarity, half)[a, b] == pytest.approx(cosine)
 
 
 def test_the_report_s_labels_are_looked_for_among_ours(

@@ -160,13 +160,14 @@ def test_the_report_s_labels_stand_beside_ours(findings: Findings) -> None:
 
 
 def test_similarities_and_their_ranks(findings: Findings) -> None:
-    said = texts(findings, "Are a digit and its label alike?")
+    said = texts(findings, "Are a digit and its label similar?")
     holds = [
         each.digit
         for each in facts.MISTAKEN
-        if each.alike_half
+        if each.similar_half
         for pair in [(each.digit, each.label)]
-        if (findings.alike.upper[pair] > findings.alike.lower[pair]) == (each.alike_half == "upper")
+        if (findings.similarity.upper[pair] > findings.similarity.lower[pair])
+        == (each.similar_half == "upper")
     ]
     which = f" ({', '.join(map(str, holds))})" if holds else ""
     assert f"{len(holds)} of the 4 digits{which}" in said[-1]
@@ -174,8 +175,8 @@ def test_similarities_and_their_ranks(findings: Findings) -> None:
     rows = table(findings, "The report's labels and explanations").rows
     told = [each for each in facts.MISTAKEN if each.label is not None]
     for each, row in zip(told, rows, strict=True):
-        others = np.delete(findings.alike.whole[each.digit], each.digit)
-        ranks.append(1 + int((others > findings.alike.whole[each.digit, each.label]).sum()))
+        others = np.delete(findings.similarity.whole[each.digit], each.digit)
+        ranks.append(1 + int((others > findings.similarity.whole[each.digit, each.label]).sum()))
         assert row[3] == str(ranks[-1])
     assert f"{ranks.count(1)} of 9 digits" in said[1]
     assert f"{np.mean(ranks):.1f} of 9" in said[1]
