@@ -1,4 +1,4 @@
-"""Charts of what the rest of core computes, as values that any front end can show."""
+"""Charts of results, as values that any front end can show."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ LEGIBLE_LINES = 8
 
 
 def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε") -> Figure:
-    """Draw the probabilities of the digits that matter along a path, over ε.
+    """Draw the probabilities of the likeliest digits over the budgets of a path.
 
     Args:
         path: one image under every budget.
@@ -56,7 +56,7 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
         )
         for place, digit in enumerate(matter)
     ]
-    # The slider's mark has its label below and the flip's above: they never overlap.
+    # The slider's label is below and the flip's is above, so they never overlap.
     marks = [mark(epsilon, axis, y=0.0, xanchor="left")]
     if path.flip is not None:
         flip = path.flip
@@ -73,10 +73,9 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
 
 
 def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
-    """Draw loss and accuracy in training and validation over the epochs, side by side.
+    """Draw loss and accuracy over the epochs, side by side, in training and validation.
 
-    Args:
-        log: the epochs so far; those of an ensemble's members follow one another.
+    The epochs of an ensemble's members follow one another.
     """
     sides = (("", "loss", ".4f"), ("2", "accuracy", ".2%"))
     lines = [
@@ -96,7 +95,7 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
         for place, (part, name) in enumerate((("train", "training"), ("validation", "validation")))
         for side, measure, form in sides
     ]
-    # The axes' titles stand above them: beside them, they would cover the curves on a phone.
+    # The axes' titles are above them, because beside them they would cover the curves on a phone.
     titles = [
         text(measure, x=0, xref=f"x{side} domain", xanchor="left", y=1, yref="paper")
         for side, measure, _ in sides
@@ -119,8 +118,8 @@ def evasion_over_epsilon(
 ) -> Figure:
     """Draw the evasion rates of several networks under one attack, over ε.
 
-    More than `LEGIBLE_LINES` lines would hide one another. At first only those are visible that
-    differ most from the baseline's; a click in the legend shows each of the others.
+    More than `LEGIBLE_LINES` lines would hide one another, so at first only those that differ most
+    from the baseline's are visible. A click in the legend shows the others.
 
     Args:
         networks: by name, at least one, in the order of the legend.
@@ -142,15 +141,7 @@ def evasion_over_epsilon(
         )
         for place, (name, each) in enumerate(networks.items())
     ]
-    largest = max(each.epsilons[-1] for each in networks.values())
-    return figure(
-        lines,
-        titled("ε", standoff=0, range=[0, largest]),
-        shares("evasion rate"),
-        marks=[mark(epsilon, f"ε = {epsilon:g}")],
-        height=520,
-        legend=legend(-0.18, "top", maxheight=1),
-    )
+    return _over_budgets(lines, "ε", epsilon, height=520, legend=legend(-0.18, "top", maxheight=1))
 
 
 def evasion_curves(
@@ -164,31 +155,28 @@ def evasion_curves(
         epsilon: the slider's position.
         x_title: the name of the budget.
     """
-    control = METHODS["noise"].title
-    places = {method.title: place for place, method in enumerate(METHODS.values())}
+    strokes = {method.title: stroke(place) for place, method in enumerate(METHODS.values())}
+    strokes[METHODS["noise"].title] = {"color": GREY, "width": 4}
     lines = [
-        line(
-            title,
-            epsilons,
-            rates,
-            **(
-                {"color": GREY, "width": 4}
-                if title == control
-                else stroke(places.setdefault(title, len(places)))
-            ),
-        )
+        line(title, epsilons, rates, **strokes.setdefault(title, stroke(len(strokes))))
         for title, (epsilons, rates) in curves.items()
     ]
+    return _over_budgets(
+        lines, x_title, epsilon, top=55, right=25, showlegend=True, legend=legend(-0.2, "top")
+    )
+
+
+def _over_budgets(
+    lines: list[dict[str, Any]], x_title: str, epsilon: float, **layout: Any
+) -> Figure:
+    """Return a figure of evasion rates over budgets, with a mark at the slider's position."""
     largest = max([epsilon, *(line["x"][-1] for line in lines)])
     return figure(
         lines,
         titled(x_title, standoff=0, range=[0, largest]),
         shares("evasion rate"),
         marks=[mark(epsilon, f"ε = {epsilon:g}")],
-        top=55,
-        right=25,
-        showlegend=True,
-        legend=legend(-0.2, "top"),
+        **layout,
     )
 
 
@@ -196,11 +184,7 @@ def evasion_curves(
 
 
 def accuracy_of_each_digit(series: Mapping[str, FloatArray]) -> Figure:
-    """Draw bars for each digit, side by side.
-
-    Args:
-        series: by name, `(10,)` shares in [0, 1] of each digit's images.
-    """
+    """Draw bars for each digit, side by side: `(10,)` shares in [0, 1] of its images, by name."""
     traces = [
         bars(name, range(len(shares)), shares, COLOURS[place], ("", "/", ".")[place % 3])
         for place, (name, shares) in enumerate(series.items())
@@ -208,19 +192,17 @@ def accuracy_of_each_digit(series: Mapping[str, FloatArray]) -> Figure:
     return figure(
         traces,
         titled("digit", dtick=1),
-        shares("read right"),
+        shares("classified correctly"),
         height=320,
         legend={"orientation": "h", "y": 1.15},
     )
 
 
 def mistakes_bars(mistakes: Sequence["Mistakes"]) -> Figure:
-    """Draw for each digit the shares read as its most frequent wrong label, as others, and right.
+    """Draw each digit's shares taken for its most frequent wrong label, for others, and right.
 
-    If several labels are equally frequent, the first share is that of all of them.
-
-    Args:
-        mistakes: see `core.evaluation.confusion.most_mistaken`.
+    If several labels are equally frequent, the first share is that of all of them. For `mistakes`
+    see `core.evaluation.confusion.most_mistaken`.
     """
     first = [each.count * len(each.labels) for each in mistakes]
     wrong = [each.misclassified for each in mistakes]
@@ -258,13 +240,10 @@ def mistakes_bars(mistakes: Sequence["Mistakes"]) -> Figure:
 
 
 def confusion_matrix(matrix: IntArray) -> Figure:
-    """Draw how often each digit is taken for each, as cells that can be selected.
+    """Draw a confusion matrix with cells that can be selected.
 
-    Plotly can't select the cells of a heatmap. So an invisible point lies over each cell; its `x`
-    is the label and its `y` is the digit.
-
-    Args:
-        matrix: `(10, 10)` counts as from `core.evaluation.confusion.confusion`.
+    Plotly can't select the cells of a heatmap, so an invisible point lies over each cell: its `x`
+    is the label, its `y` is the digit. `matrix` holds `(10, 10)` counts, a row for each digit.
     """
     digits = list(range(len(matrix)))
     right = np.eye(len(matrix), dtype=bool)
@@ -302,7 +281,7 @@ def confusion_matrix(matrix: IntArray) -> Figure:
 def norm_distribution(
     y: IntArray, l2_norm: FloatArray, flipped: NDArray[np.bool_], *, bound: float
 ) -> Figure:
-    """Draw the norms of each digit's perturbations, of those that flip it and of the others.
+    """Draw the L2 norms of the perturbations by digit, and by whether they succeed.
 
     A box reaches from the lower to the upper quartile, with the median inside. Its whiskers reach
     from the smallest to the largest norm.
@@ -311,7 +290,7 @@ def norm_distribution(
         y: `(N,)` true labels.
         l2_norm: `(N,)` L2 norms of the perturbations, in pixel units.
         flipped: `(N,)`, whether the adversarial image is misclassified.
-        bound: the largest L2 norm that the attack may reach: ε√784 if ε bounds each pixel.
+        bound: the largest L2 norm that the attack allows: ε√784 if ε bounds each pixel.
     """
     traces = []
     for name, chosen, colour, fill in (

@@ -1,4 +1,4 @@
-"""The parts that charts are made of, as plain dicts that Plotly knows."""
+"""The parts of charts, as plain dicts that Plotly accepts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from core.classifier import FloatArray
 
-# A Plotly figure as a plain dict: it takes half as long to send as a `go.Figure`.
+# A Plotly figure as a plain dict, which takes a server less work to send than a `go.Figure`.
 Figure: TypeAlias = dict[str, Any]
 
 # Okabe and Ito's colours, which colour-blind people can tell apart. Dashes differ as well.
@@ -31,7 +31,7 @@ def figure(
     bottom: int = 45,
     **layout: Any,
 ) -> Figure:
-    """Return a figure of traces over two axes, with marks and whatever else is in the layout."""
+    """Return a figure of traces over two axes, with marks and more settings of the layout."""
     if marks:
         shapes, labels = zip(*marks, strict=True)
         layout |= {"shapes": list(shapes), "annotations": list(labels)}
@@ -130,6 +130,6 @@ def text(words: str, *, yanchor: str = "bottom", **place: Any) -> dict[str, Any]
 
 
 def stroke(place: int) -> dict[str, Any]:
-    """Return the colour and dash at one of 36 places; each pair occurs once."""
+    """Return a colour and a dash; they differ for each place from 0 to 35."""
     turn, colour = divmod(place, len(COLOURS))
     return {"color": COLOURS[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}

@@ -17,7 +17,7 @@ def to_bytes(image: FloatArray) -> NDArray[np.uint8]:
 
 
 def png(picture: Image.Image) -> bytes:
-    """Return a picture as a PNG file; it is small anyway, so little time goes into compression."""
+    """Return a picture as a PNG file, compressed little because the pictures are small."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The checks of whether an evaluation can be trusted, in words."""
+"""Sentences about the checks of whether an evaluation can be trusted."""
 
 from dataclasses import dataclass
 
@@ -39,17 +39,17 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             "Random noise is weaker than FGSM",
             f"{at}, {share(found.noise)} {misclassified} are misclassified under random noise and "
             f"{share(found.fgsm)} under FGSM.",
-            "Both change every pixel by ε, but only FGSM chooses the direction. If noise does "
-            "better, the direction is worthless: the gradient is masked or the attack is broken. "
-            "Its failure then says nothing about the network.",
+            "Both change every pixel by ε, but only FGSM chooses the direction. If noise misleads "
+            "more often, the gradient is masked or the attack is broken. A failed attack then says "
+            "nothing about the network.",
         ),
         "steps": (
             "FGSM is no stronger than PGD",
             f"{at}, {share(found.fgsm)} {misclassified} are misclassified under FGSM and "
             f"{share(found.pgd[1][1])} under PGD.",
-            "PGD computes the gradient anew for each of its many steps and can go wherever the one "
-            "step of FGSM goes. If FGSM does better, the gradient is masked near the images, or "
-            "PGD's steps are too few or too short.",
+            "PGD takes many small steps and computes the gradient anew at each of them, so it "
+            "should find at least what FGSM finds in one step. If FGSM misleads more often, the "
+            "gradient is masked near the images, or PGD's steps are too few or too short.",
         ),
         "budget": (
             "A larger ε misleads more often",
@@ -62,10 +62,10 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             f"{share(found.pgd_unbounded)} {misclassified} are misclassified under PGD at ε = 1. "
             f"At least {percent(NEARLY_ALL)} are expected.",
             "At ε = 1 any image may turn into any other, so a working attack succeeds. If it does "
-            "not, something other than the network's robustness stops it.",
+            "not, the attack is at fault and not the network robust.",
         ),
         "gradient": (
-            "The gradient is there to follow",
+            "The exact gradient has not vanished",
             f"The exact gradient is 0 in every pixel for {of_all(found.exact.pixels)}. "
             f"The true label's term is 0 for {of_all(found.exact.label_term)}.",
             "An attack that follows the gradient cannot change an image whose gradient is 0. If "
@@ -85,8 +85,8 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             f"{at}, {share(found.fgsm_float32)} {misclassified} are misclassified under FGSM with "
             f"float32 autograd's gradient and {share(found.fgsm)} with the exact one.",
             "The attack and the network are the same; only the rounding of the gradient differs. "
-            "If the exact gradient misleads more often, a robustness measured with the other one "
-            "is overstated by the difference: gradient masking caused by arithmetic alone.",
+            "If the exact gradient misleads more often, the other one overstates the network's "
+            "robustness. This is gradient masking, caused by rounding alone.",
         ),
     }
     return tuple(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # importing these would slow down pages that have no use for 
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share in [0, 1] in per cent, with so many decimals and a no-break space."""
+    """Return a share in [0, 1] in per cent, with `digits` decimals and a no-break space."""
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
@@ -53,7 +53,7 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
     if before != label:
         return f"The network takes this {label} for {with_article(before)} without any attack."
     if scale is WAY and not path.l2_norm[-1]:
-        return f"Stays {with_article(before)}: the attack found nothing."
+        return f"Stays {with_article(before)}: the attack found no adversarial example."
     end = _budget(float(scale.budgets[-1]), scale, exact=False)
     if path.flip is None:
         return f"Stays {with_article(before)} all the way to {end}."
@@ -91,14 +91,11 @@ def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
 
 
 def _control(random_flips: int, *, noise: bool) -> str:
-    """Say how often random perturbations do the same; after noise, these are other ones."""
-    of_all = f"of 100 {'other ' if noise else ''}random perturbations of that size"
-    also = "" if noise else " too"
-    if random_flips == 0:
-        return f"none {of_all} does it"
-    if random_flips == 1:
-        return f"one {of_all} does it{also}"
-    return f"{random_flips} {of_all} do it{also}"
+    """Say how many random perturbations flip the prediction as well."""
+    count = {0: "none", 1: "one"}.get(random_flips, str(random_flips))
+    other, too = ("other ", "") if noise else ("", " too" if random_flips else "")
+    verb = "flip" if random_flips > 1 else "flips"
+    return f"{count} of 100 {other}random perturbations of that size {verb} it{too}"
 
 
 # Recipes
@@ -117,19 +114,14 @@ def on_recipe(recipe: Recipe) -> str:
 
 
 def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:
-    """Say whether another processor trains the same network.
-
-    Args:
-        recipe: the network's.
-        engine: the one that was asked for, if any.
-    """
+    """Say whether another processor trains the same network; `engine` is the one asked for."""
     if recipe.reproducible and engine != "torch":
         return "The compiled engine trains the same network on every processor, bit for bit."
     return "PyTorch trains this recipe. Another processor may give a slightly different network."
 
 
 def on_robustness(found: "Robustness", epsilon: float) -> str:
-    """Say how a network fares without and under attack at one of the budgets measured."""
+    """Say how a network does without an attack and under attacks at a budget that was measured."""
     fgsm, pgd = (found.evasion_rate(attack, epsilon) for attack in ("fgsm", "pgd"))
     return (
         f"test accuracy {found.clean_accuracy:.2%}; at ε = {epsilon:g}, FGSM misleads it on "
@@ -138,13 +130,14 @@ def on_robustness(found: "Robustness", epsilon: float) -> str:
 
 
 def on_spread(spread: "Spread") -> str:
-    """Say how much networks differ that differ by their seeds alone."""
+    """Say how much networks of one recipe with different seeds differ."""
     accuracies, rates = (
         f"{low:.1%} to {high:.1%}" for low, high in (spread.clean_accuracy, spread.evasion_rate)
     )
     return (
-        f"{spread.networks} networks of this recipe, each with another seed, have test accuracies "
-        f"of {accuracies}. PGD at ε = {spread.epsilon:g} misleads them on {rates} of the images."
+        f"{spread.networks} networks of this recipe, each with a different seed, have test "
+        f"accuracies from {accuracies}. PGD at ε = {spread.epsilon:g} misleads them on {rates} of "
+        "the test images."
     )
 
 
@@ -161,7 +154,7 @@ def _plain(value: object) -> str:
 
 
 def on_mistakes(mistakes: "Mistakes") -> str:
-    """Say what a digit is most often mistaken for, in the few words of a table's cell."""
+    """Say what a digit is most often mistaken for, for the cell of a table."""
     if not mistakes.images:
         return "no images"
     if not mistakes.labels:
@@ -182,17 +175,20 @@ def on_explanation(explanation: "Explanation") -> str:
         f"{images}, the logit of {digit} is {explanation.gap_before:.1f} above that of {label} "
         f"before the attack and {-explanation.gap_after:.1f} below it after the attack."
     )
-    explained, bends = round(100 * share), "because some ReLUs open and others close on the way"
+    explained, bends = (
+        round(100 * share),
+        "because the attack switches some ReLUs on and others off",
+    )
     if explained == 100:
         return f"{moved} A linear model of the pixels explains all of this change."
     if share > 1:
         return (
             f"{moved} A linear model of the pixels predicts a change {share:.2f} times as large. "
-            f"The difference is lost {bends}."
+            f"The change is smaller {bends}."
         )
     return (
         f"{moved} A linear model of the pixels explains {percent(explained / 100, 0)} of this "
-        f"change. The other {percent(1 - explained / 100, 0)} arises {bends}."
+        f"change. The other {percent(1 - explained / 100, 0)} occurs {bends}."
     )
 
 
@@ -200,29 +196,24 @@ _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ",
 
 
 def on_similarity(digit: int, label: int, place: int) -> str:
-    """Say whether the course report's explanation holds: that two digits look alike.
+    """Say whether similarity explains why a digit is taken for a label.
 
     Args:
         digit: the digit of the images.
         label: what the images are taken for.
-        place: the label's rank among the nine other digits, 1 for the most similar; see
-            `core.evaluation.similarity.rank`.
+        place: the label's rank; see `core.evaluation.similarity.rank`.
     """
     most = "least" if place == 9 else f"{_ORDINALS[place - 1]}most"
     said = f"Of the nine other digits, {label} is the {most} similar to {digit} by its mean image."
     if place == 1:
-        return f"{said} So the two do look alike."
+        return f"{said} So the two do look similar."
     others = "1 other digit is" if place == 2 else f"{place - 1} other digits are"
     holds = "explains only part of this" if place <= 3 else "does not explain this"
-    return f"{said} That the two look alike {holds}: {others} more similar."
+    return f"{said} Similarity {holds}: {others} more similar."
 
 
 def on_similarities(places: Sequence[int]) -> str:
-    """Say whether digits turn into those that look like them, over several digits.
-
-    Args:
-        places: the rank of what each digit turns into, as in `on_similarity`.
-    """
+    """Say whether similarity explains what several digits turn into, given the labels' ranks."""
     if not places:
         return "No digit is misclassified."
     first = sum(place == 1 for place in places)

@@ -1,4 +1,4 @@
 """What serves a class: long work runs once, in the background, for all who ask.
 
-`jobs` is the mechanism. A `core.serving.server.Server` holds what the sessions of a server share.
+`jobs` is the mechanism; `core.serving.server.Server` holds what the sessions of a server share.
 """

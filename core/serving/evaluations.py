@@ -30,7 +30,7 @@ _SLOW = ("carlini_wagner",)  # 10 ms an image; the others take 1 ms
 _AT_ONCE = 0.4  # seconds to wait for all images before a sample is shown
 _SAMPLE = 2.0  # seconds to wait for the sample
 _SMALL = 0.3  # seconds to wait for a sample's curve, and for the checks
-_STOPPED = 6.0  # the same when nothing else is being computed
+_STOPPED = 6.0  # seconds to wait for them if nothing else is being computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,27 +51,27 @@ class Question:
 
     @property
     def key(self) -> tuple[Hashable, ...]:
-        """Stands for the question, whoever asks."""
+        """A key for the question, the same for everybody who asks."""
         return (self.chosen.name, self.chosen.version, self.method.name, self.images)
 
     @property
     def norm(self) -> str:
-        """The norm of the page's slider, "linf" or "l2"."""
+        """The norm of the budget, "linf" or "l2"."""
         return "linf" if self.method.norm == "linf" else "l2"
 
     @property
     def sample(self) -> "Question":
-        """The same question about so few images that a page can wait for the answer."""
+        """The same question about a sample that takes a moment."""
         return self._of_at_most(100 if isinstance(self.method, MinimalMethod) else 500)
 
     @property
     def beside(self) -> "Question":
-        """The same question about as many images as a curve beside other attacks' is worth."""
+        """The same question for a curve beside another attack's: a slow attack gets a sample."""
         return self._of_at_most(1000) if self.method.name in _SLOW else self
 
     @property
     def first_curve(self) -> "Question":
-        """The same question about so few images that a page can wait for the curve."""
+        """The same question about a sample whose curve takes a moment."""
         return self._of_at_most(100 if isinstance(self.method, MinimalMethod) else 200)
 
     def _of_at_most(self, images: int) -> "Question":
@@ -107,7 +107,7 @@ class Evaluations:
         self._evaluations = Jobs(most_kept=8)
         # One thread for samples, one-step curves and checks: there are few cores.
         self._small = Jobs(most_kept=400, workers=ThreadPoolExecutor(1))
-        # One thread for what takes a minute. It refines what is shown, and leaves a core free.
+        # One thread for what takes a minute, so that a core stays free.
         self.long_workers = ThreadPoolExecutor(1)
         self._curves = Jobs(most_kept=200, workers=self.long_workers)
         self._slow_evaluations = Jobs(most_kept=4, workers=self.long_workers)
@@ -142,13 +142,8 @@ class Evaluations:
     ) -> tuple[Progress, dict[int, Computation]]:
         """Return the evaluation if it is quick, else a sample's, and what is still to come.
 
-        Args:
-            question: what is asked.
-            budget: of the question's norm.
-            stopped: whether only the sample is wanted.
-
-        Returns:
-            What to show, and by the number of images what is still being computed.
+        If `stopped`, only the sample is evaluated. What is still being computed is returned by its
+        number of images.
         """
         whole, sample = (self.evaluation(each, budget) for each in (question, question.sample))
         to_come = {question.sample.images: sample}
@@ -187,9 +182,9 @@ class Evaluations:
     def curve_to_show(
         self, question: Question, norm: str, *, stopped: bool
     ) -> tuple[Curve | None, Computation | None]:
-        """Return the best curve that is quick, and what is still to come.
+        """Return the best curve that is there at once, and what is still to come.
 
-        The first curve is the one shipped with the network, or else a sample's.
+        Until the curve is computed, that is the one shipped with the network, or a sample's.
         """
         whole = None if stopped else self.curve(question, norm)
         if whole is not None and (progress := whole.look()).state == DONE:
@@ -205,7 +200,7 @@ class Evaluations:
     def checks_to_show(
         self, chosen: ServedNetwork, epsilon: float, *, who: Hashable, stopped: bool
     ) -> tuple[Progress, Computation]:
-        """Check what the rates are worth; results in a `core.evaluation.sanity.Sanity`."""
+        """Check whether the rates can be trusted; results in a `core.evaluation.sanity.Sanity`."""
         digits = self._digits
 
         def work(tell: Tell) -> sanity.Sanity:
@@ -218,7 +213,7 @@ class Evaluations:
         return computation.look(wait=_STOPPED if stopped else _SMALL), computation
 
     def similarity(self, images: int) -> FloatArray:
-        """Compare the ten digits in a sample; see `core.evaluation.similarity`."""
+        """Return the similarity of the ten digits in a sample, `(10, 10)`."""
         return self._similarities.get(
             images, lambda: similarity(*_some(self._digits("test"), images))
         )
@@ -240,7 +235,7 @@ class Evaluations:
 
 
 def shipped_curve(question: Question) -> Curve | None:
-    """Return the curve of all images that is shipped with the network, if any."""
+    """Return the curve over all images that is shipped with the network, if there is one."""
     try:
         known = question.chosen.shipped
     except MeasuredFileError:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class StoppedError(Exception):
-    """Raised inside a computation that is to end early; the message says why.
+    """The computation in which this is raised must end early; the message says why.
 
     Work that has a partial result catches it and returns that result.
     """
@@ -28,13 +28,13 @@ class LineFullError(ValueError):
 
 
 class Tell(Protocol):
-    """What a computation calls again and again while it works."""
+    """The function that a computation calls again and again while it works."""
 
     def __call__(self, share: float, so_far: Any = None, /) -> None:
-        """Report the share that is done, in [0, 1], and what there is to show so far.
+        """Report the share that is done, in [0, 1], and the result so far.
 
         Raises:
-            StoppedError: the computation was stopped, or nobody watches it any more.
+            StoppedError: somebody stopped the computation, or nobody watches it any more.
         """
         ...
 
@@ -49,7 +49,7 @@ class Progress:
     Attributes:
         state: WAITING, RUNNING, DONE, STOPPED (by somebody, or because nobody watched) or FAILED.
         share: the share that is done, in [0, 1].
-        result: what the work returned; before that, what it had to show so far.
+        result: the result; before the end, the result so far.
         error: one sentence on why it FAILED, or STOPPED before its end.
         ahead: how many computations come before it while it is WAITING.
     """
@@ -83,9 +83,9 @@ class _Job:
 class Jobs:
     """Computations by key, shared by all sessions.
 
-    A computation that several people ask for runs once, for as long as at least one of them looks.
-    Anybody who knows its key can stop it. The most recent results are kept. When the `Jobs` itself
-    is garbage, its computations end.
+    A computation that several people ask for runs once, as long as at least one of them looks at
+    it. Anybody who knows its key can stop it. The most recent results are kept. The computations
+    end when the `Jobs` itself is garbage.
     """
 
     def __init__(
@@ -100,19 +100,17 @@ class Jobs:
         """Start empty.
 
         Args:
-            most_kept: how many results to keep; the least recently looked at go first.
-            workers: the threads to run in, first come, first served. Several `Jobs` may share
+            most_kept: how many results to keep; the least recently looked at goes first.
+            workers: the threads to run in, first come, first served; several `Jobs` may share
                 them. None for two threads of its own.
             most_waiting: how many computations may wait.
-            unwatched_seconds: a computation ends when nobody has looked for so long; None for
-                `UNWATCHED_SECONDS`.
+            unwatched_seconds: a computation ends when nobody has looked at it for this long; None
+                for `UNWATCHED_SECONDS`.
             clock: returns seconds, as `time.monotonic`.
         """
         self._most_kept = most_kept
         self._most_waiting = most_waiting
-        if unwatched_seconds is None:
-            unwatched_seconds = UNWATCHED_SECONDS
-        self._unwatched_seconds = unwatched_seconds
+        self._unwatched_seconds = unwatched_seconds or UNWATCHED_SECONDS
         self._clock = clock
         self._jobs: dict[Hashable, _Job] = {}  # the most recently looked at is the last
         self._count = 0
@@ -131,11 +129,11 @@ class Jobs:
         """Look at a computation, and begin it if it is not there.
 
         Args:
-            key: stands for the computation and everything that it depends on.
-            work: the computation; it must call the `Tell` that it is given again and again.
+            key: identifies the computation and everything that it depends on.
+            work: the computation; it must call its `Tell` again and again.
             wait: seconds to wait for the result; the caller counts as looking all that time.
             who: the person who looks, for `leave`.
-            so_far: what there is to show before the work begins.
+            so_far: the result before the work begins.
 
         Raises:
             LineFullError: too many computations are waiting.
@@ -162,7 +160,7 @@ class Jobs:
         return self._progress_of(job)
 
     def result(self, key: Hashable) -> Any:
-        """Return the result of a computation that is DONE, else None; this is no look."""
+        """Return the result of a computation if it is DONE, else None. This is not a look."""
         with self._lock:
             job = self._jobs.get(key)
         return job.progress.result if job and job.progress.state == DONE else None
@@ -182,7 +180,7 @@ class Jobs:
                     _end(job, STOPPED, error="It was stopped before it began.")
 
     def reason_to_stop(self, job: _Job) -> str | None:
-        """Why a job should end early, as a sentence; None if it should go on."""
+        """Return why a job should end early, as a sentence; None if it should go on."""
         if job.stop:
             return "It was stopped."
         last = max(job.looks.values(), default=-math.inf)
@@ -191,10 +189,10 @@ class Jobs:
         return None
 
     def _begin(self, key: Hashable, work: Work, so_far: Any, who: Hashable) -> _Job:
-        """Put a new job at the end of the line."""
+        """Put a new job at the end of the line, and forget the oldest results."""
         waiting = sum(job.progress.state == WAITING for job in self._jobs.values())
         if waiting >= self._most_waiting:
-            raise LineFullError(f"{waiting} others are waiting already; try again later.")
+            raise LineFullError(f"{waiting} others are already waiting; try again later.")
         self._count += 1
         job = _Job(work, self._count, Progress(WAITING, result=so_far), {who: self._clock()})
         self._jobs[key] = job
@@ -205,17 +203,17 @@ class Jobs:
         return job
 
     def _look(self, key: Hashable, job: _Job, who: Hashable, wait: float = 0.0) -> None:
-        """Write down that somebody looks, and for how long."""
+        """Note that somebody looks, and for how long."""
         job.looks = {**job.looks, who: self._clock() + wait}
         self._jobs[key] = self._jobs.pop(key)
 
     def _came_to_nothing(self, job: _Job) -> bool:
-        """Whether to begin a job again. Whoever stays with a failed one is told why it failed."""
+        """Return whether to begin again: if it stopped, or failed and nobody looked for a while."""
         state = job.progress.state
         return state == STOPPED or (state == FAILED and self.reason_to_stop(job) is not None)
 
     def _progress_of(self, job: _Job) -> Progress:
-        """The job's progress with its place in the line."""
+        """Return the job's progress with its place in the line."""
         progress = job.progress
         if progress.state != WAITING:
             return progress
@@ -227,10 +225,10 @@ class Jobs:
 
 @dataclass(frozen=True, eq=False)
 class Computation:
-    """What to ask a `Jobs` for. It begins with the first look.
+    """A computation that begins with the first look.
 
     Attributes:
-        jobs: runs it.
+        jobs: what runs it.
         key, work, who: as in `Jobs.ask`.
         finish: turns what the work returned into the result; called at every look.
     """
@@ -281,7 +279,7 @@ class Cache:
 
 
 def in_shares(tell: Tell, total: int) -> Callable[[int], None]:
-    """Return a function that takes how many more of `total` are done, and tells the share."""
+    """Return a function that takes how many more of `total` are done and tells the share."""
     done = 0
 
     def more(count: int) -> None:
@@ -332,7 +330,7 @@ def _end(job: _Job, state: str, **changes: Any) -> None:
 
 
 def _interpreter_ends() -> bool:
-    """Whether the server is shutting down: then no thread can be started."""
+    """Return whether the server is shutting down: then no thread can be started."""
     try:
         with ThreadPoolExecutor(1) as probe:
             probe.submit(int)

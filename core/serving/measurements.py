@@ -1,8 +1,7 @@
-"""What is measured on a network as a whole: its robustness, and the course report's figures."""
+"""Measurements of whole networks: their robustness, and the course report's figures."""
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +21,14 @@ _AT_ONCE = 0.5  # seconds to wait for a report before its progress is shown
 
 @dataclass(frozen=True, eq=False)
 class Mirrored:
-    """What a network makes of mirrored digits.
+    """A network's predictions for mirrored digits.
 
     Attributes:
         x: `(10, 784)`, the first test image of each digit, mirrored.
-        seen: `(10,)`, what they are taken for.
-        upright, flipped: `(10,)`, the accuracy on each digit's test images, as they are and
-            mirrored.
-        accuracy: on all mirrored test images, in [0, 1].
+        seen: `(10,)`, the predictions for these.
+        upright, flipped: `(10,)`, the accuracy on each digit's test images, unchanged and
+            mirrored, in [0, 1].
+        accuracy: the accuracy on all mirrored test images, in [0, 1].
     """
 
     x: FloatArray
@@ -65,7 +64,7 @@ class Measurements:
         return Computation(self._robustness, served.digest, work, who)
 
     def known_robustness(self, served: ServedNetwork) -> Robustness | None:
-        """Return what was shipped or measured since the server started, if anything.
+        """Return what was measured since the server started, else what is shipped, else None.
 
         Raises:
             MeasuredFileError: the shipped file is damaged or can't be read.
@@ -73,11 +72,17 @@ class Measurements:
         found: Robustness | None = self._robustness.result(served.digest)
         return found or served.shipped
 
+    def _known(self, served: ServedNetwork) -> Robustness | None:
+        """Return the same; None if the shipped file can't be used."""
+        try:
+            return self.known_robustness(served)
+        except MeasuredFileError:
+            return None
+
     def accuracy(self, served: ServedNetwork) -> float:
         """Return the accuracy on all test images, in [0, 1]."""
-        with suppress(MeasuredFileError):
-            if known := self.known_robustness(served):
-                return known.clean_accuracy
+        if known := self._known(served):
+            return known.clean_accuracy
 
         def measured() -> float:
             test = self._digits("test")
@@ -86,15 +91,12 @@ class Measurements:
         return self._accuracies.get(served.digest, measured)
 
     def mirrored(self, served: ServedNetwork) -> Mirrored:
-        """Return what a network makes of mirrored digits."""
+        """Return a network's predictions for mirrored digits."""
 
         def measured() -> Mirrored:
             test = self._digits("test")
             ten = mirrored(test.x[first_of_each(test.y)])
-            known = None
-            with suppress(MeasuredFileError):
-                known = self.known_robustness(served)
-            if known is not None:
+            if known := self._known(served):
                 upright = np.array(known.accuracy_by_digit)
                 flipped = np.array(known.mirrored_by_digit)
             else:
@@ -114,7 +116,7 @@ class Measurements:
     def report_to_show(
         self, served: ServedNetwork, *, who: Hashable
     ) -> tuple[Progress, Computation]:
-        """Measure everything that the course report says; results in `Findings`."""
+        """Measure on a network what the course report measured; results in `Findings`."""
         digits = self._digits
 
         def work(tell: Tell) -> Findings:

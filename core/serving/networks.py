@@ -1,4 +1,4 @@
-"""A network as the server holds it: read once, with what is known of it by its digest."""
+"""A network as the server holds it, with the measurements that are shipped for it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +26,7 @@ class ServedNetwork:
 
     @cached_property
     def digest(self) -> str:
-        """Stands for the network's weights, whatever its file is called."""
+        """A key for the network's weights, whatever its file is called."""
         return robustness.digest(self.network)
 
     @cached_property
@@ -40,7 +40,7 @@ class ServedNetwork:
 
     @cached_property
     def shipped_report(self) -> Findings | None:
-        """What the course report's sections ask for, if it is shipped for this network.
+        """What the course report's sections need, if it is shipped for this network.
 
         Raises:
             MeasuredFileError: the file is damaged or can't be read.

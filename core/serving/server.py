@@ -19,7 +19,7 @@ class Server:
         """Start with nothing read and nothing computed."""
         images = Cache(2)
 
-        # It refers to the cache alone: running work may hold it and not keep the server alive.
+        # It refers to the cache alone, so running work that holds it doesn't keep the server alive.
         def digits(split: str) -> Digits:
             return images.get(split, partial(mnist.load, split))
 

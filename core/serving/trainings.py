@@ -1,7 +1,7 @@
-"""Training on a shared server: one run at a time, the others wait in line.
+"""Training on a shared server: one run at a time; the others wait in line.
 
-A run belongs to the server, not to the person who asked for it. Anybody who knows its id can watch
-it and stop it. A run that nobody has watched for a while ends by itself and keeps its best epoch.
+Anybody who knows the id of a run can watch it and stop it. A run that nobody has watched for a
+while ends by itself and keeps its best epoch.
 """
 
 import contextlib
@@ -30,18 +30,18 @@ REMEMBERED = 40
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a run, and what it has come to so far.
+    """The state of a run, and its results so far.
 
     Attributes:
         recipe: what is trained.
-        images: how many images it has trained on.
-        all_images: how many it will have trained on, unless it stops early.
+        images: how many images it has trained on, each counted in every epoch.
+        all_images: how many that will be at the end, unless it stops early.
         seconds: since it began.
-        reports: the epochs.
+        reports: one for each epoch that has ended.
         result: the network and its card, once it has ended with at least one epoch.
         state: one of the states of `core.serving.jobs.Progress`.
         ahead: how many runs come before it.
-        error: one sentence if it failed, or ended before it should have.
+        error: one sentence if it failed or ended too early.
     """
 
     recipe: Recipe
@@ -61,7 +61,7 @@ class Status:
 
     @property
     def seconds_left(self) -> float | None:
-        """The seconds that remain at the pace so far; None before the first images."""
+        """The seconds left at the speed so far; None before the first images."""
         if not self.images:
             return None
         return self.seconds / self.images * (self.all_images - self.images)
@@ -80,7 +80,7 @@ class Trainings:
         """Start with an empty line.
 
         Args:
-            unwatched_seconds: a run ends when nobody has looked for so long.
+            unwatched_seconds: a run ends when nobody has looked at it for this long.
             load: returns MNIST's "train" and "test" images.
             clock: returns seconds, as `time.monotonic`.
         """
@@ -116,7 +116,7 @@ class Trainings:
         return replace(run, state=progress.state, ahead=progress.ahead, error=progress.error)
 
     def stop(self, run_id: str) -> None:
-        """End a run; its best epoch so far is kept. Nothing happens to one that has ended."""
+        """End a run and keep its best epoch so far; do nothing if it has ended."""
         self._jobs.stop(run_id)
 
 
@@ -147,7 +147,7 @@ def _train(
     except StoppedError:
         if not run.reports:
             raise StoppedError(
-                "It was stopped before the first epoch had ended; there is nothing to keep."
+                "It was stopped before the first epoch ended, so there is nothing to keep."
             ) from None
         stopped = True
     result = outcome(
@@ -166,9 +166,9 @@ def _train(
 def _give_way_to_pages() -> None:
     """Give this thread the lowest scheduling priority, where the system can (on Linux).
 
-    A page's answer passes through several threads. Without this, a thread that wakes up on this
-    one's core waits for the end of its turn, and an answer in a class of ten takes three times as
-    long. Threads that this one starts may work for pages too and keep the usual priority.
+    Several threads work on a page's answer. Otherwise each of them would wait whenever the
+    training holds its core. Threads that this one starts may also work for pages, so they keep the
+    usual priority.
     """
     with contextlib.suppress(AttributeError, OSError):
         policy = os.SCHED_IDLE | os.SCHED_RESET_ON_FORK

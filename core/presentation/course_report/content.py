@@ -1,4 +1,4 @@
-"""The parts of a section: plain values that a page or a file can show."""
+"""The blocks of a section, as plain values that a page or a file can show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with as many cells as the head; the first cell of each names the row."""
+    """Rows with as many cells as the head; the first cell of a row is its name."""
 
     caption: str
     head: tuple[str, ...]
@@ -88,6 +88,6 @@ def listed(digits: Sequence[int]) -> str:
 
 
 def counted(digits: Sequence[int], of: int) -> str:
-    """Return how many digits of so many, and which."""
+    """Return how many of `of` digits these are, and which."""
     which = f" ({listed(digits)})" if digits else ""
     return f"{len(digits)} of the {of} digits{which}"

@@ -1,4 +1,4 @@
-"""What the course report's sections ask for: a network's measurements, its card, the remedies."""
+"""What the course report's sections need: a network's measurements, its card, the remedies."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ REPORTED = Reported(
 
 @dataclass(frozen=True)
 class Trial:
-    """A shipped network that follows one of the recommendations, beside the one without.
+    """A shipped network with a remedy, and the one without it.
 
     Attributes:
-        remedy: what it is.
-        own: how it fares under attack; None if that has not been measured.
-        seconds: how long its training took; None if nobody measured it.
-        other, other_seconds: the same of the network without.
+        remedy: the remedy.
+        own: the measurements of the network with it; None if there are none.
+        seconds: how long its training took; None if that is not known.
+        other, other_seconds: the same for the network without it.
     """
 
     remedy: Remedy
@@ -38,13 +38,13 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Findings(Replication):
-    """All that the report's sections ask for.
+    """All that the report's sections need.
 
     Attributes:
-        card: what the network's file says of it.
+        card: the card in the network's file.
         layers: units of each layer of each member, from the pixels to the logits.
         size: the number of weights and biases.
-        trials: what came of the recommendations.
+        trials: one for each remedy.
     """
 
     card: Card
@@ -61,15 +61,15 @@ def measure_report(
     *,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> Findings:
-    """Measure on a network what the course report says of its own.
+    """Measure on a network what the course report measured on its own.
 
     A network that learned only some of the digits is tested on images of these alone.
 
     Args:
         network: the network.
-        card: what its file says of it.
+        card: the card in its file.
         train: MNIST's training images.
-        test: MNIST's test images, every digit among them.
+        test: MNIST's test images, with every digit.
         on_progress: as in `core.evaluation.replication.measure`.
 
     Raises:
@@ -79,9 +79,7 @@ def measure_report(
 
 
 def shipped_report(network: Network, card: Card) -> Findings | None:
-    """Return what was measured on a shipped network, or None if that is not known.
-
-    It needs neither MNIST nor a forward pass.
+    """Return the findings of a network if they are shipped, else None. This needs no MNIST.
 
     Raises:
         MeasuredFileError: the file of measurements is damaged or can't be read.
@@ -97,14 +95,14 @@ def write_shipped(
     *,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> None:
-    """Measure the networks that the file of measurements doesn't know; drop all others from it.
+    """Measure the networks that the shipped file lacks; remove those that are not given.
 
     Args:
         networks: with their cards, by name.
-        train: gives MNIST's training images, if they are needed.
+        train: returns MNIST's training images; called only if they are needed.
         test: MNIST's test images.
-        on_progress: is told again and again how many more of `PASSES` × the number of test images
-            are done for each network.
+        on_progress: receives again and again how many more images are done, in all `PASSES` times
+            the number of test images for each network.
 
     Raises:
         MeasuredFileError: the file can't be written.
@@ -162,7 +160,7 @@ def _findings(network: Network, card: Card, measured: Replication) -> Findings:
 def _trial(
     preset: str, robustnesses: Mapping[str, Robustness]
 ) -> tuple[Robustness | None, float | None]:
-    """Look up how a shipped network fares, and how long its training took, if that is known."""
+    """Return a shipped network's measurements and the seconds of its training, where known."""
     try:
         network, card = LIBRARY.load(preset)
     except NetworkFileError:

@@ -1,4 +1,4 @@
-"""The course report as one HTML file that needs no other file and no network."""
+"""The course report as one HTML file that needs neither another file nor the internet."""
 
 import html
 import re
@@ -103,7 +103,7 @@ def _block(block: Block) -> str:
 
 
 def _text(text: str) -> str:
-    """Return the text escaped, with code in place of backticks."""
+    """Return a text as HTML; what is in backticks becomes code."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
@@ -122,7 +122,7 @@ def _table(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a cell; long ones get a minimum width, or a phone would show one word a line."""
+    """Return a cell; a long one has a minimum width, else a phone would show one word a line."""
     kind = ' class="long"' if len(text) > 30 else ""
     return f"<td{kind}>{_text(text)}</td>"
 

@@ -1,7 +1,7 @@
-"""A chart of lines as HTML and SVG: it needs no script, follows the page's colours, and prints.
+"""A chart of lines as HTML and SVG, which needs no script and can be printed.
 
-The SVG is stretched to the page's width. So everything that must keep its shape is either HTML or
-a stroke, which does not scale.
+The SVG is stretched to the page's width. Texts would be stretched too, so they are HTML; lines and
+points are strokes that do not scale.
 """
 
 import html
@@ -81,7 +81,7 @@ def to_html(figure: Figure) -> str:
 
 
 def _range(axis: dict[str, Any], values: Iterable[float]) -> tuple[float, float]:
-    """Return the ends of an axis: as they are given, or from 0 to a little above all values."""
+    """Return the ends of an axis: the given ones, or 0 and a little above the largest value."""
     low, high = axis.get("range") or (0.0, 1.05 * max(values))
     return low, high
 
@@ -104,7 +104,7 @@ def _stroke(trace: dict[str, Any]) -> str:
 
 
 def _points(trace: dict[str, Any], places: list[str], over: str) -> list[str]:
-    """Return a tooltip for each point, under a dot that can only be seen if the trace has one."""
+    """Return a dot with a tooltip for each point; it is visible if the trace has markers."""
     form = re.search(r"%\{y:(.*?)\}", trace["hovertemplate"])
     assert form is not None
     seen = f' style="stroke:{trace["marker"]["color"]}"' if trace["mode"] == "markers" else ""
