@@ -261,9 +261,10 @@ def finding(
     if _gain("fgsm", own, other, epsilon) > 0 >= _gain("pgd", own, other, epsilon):
         said.append("PGD, with a new gradient at each step, undoes the gain against FGSM.")
     if seconds and other_seconds:
+        times = f"{seconds / other_seconds:.1f} times"
         said.append(
             f"Its training took {_seconds(seconds)}, "
-            f"{seconds / other_seconds:.2g} times as long as that of {name}."
+            f"{'about' if times == '1.0 times' else times} as long as that of {name}."
         )
     return " ".join(said)
 

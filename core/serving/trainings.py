@@ -19,7 +19,7 @@ from core.data import mnist
 from core.data.mnist import Digits
 from core.networks import Card, Network
 from core.recipe import Recipe
-from core.serving.jobs import DONE, FAILED, STOPPED, WAITING, Jobs, StoppedError, Tell
+from core.serving.jobs import RUNNING, WAITING, Jobs, Progress, StoppedError, Tell
 from core.training import EpochReport, load_start, split, train
 from core.training.outcome import outcome
 
@@ -28,9 +28,9 @@ MOST_WAITING = 20
 REMEMBERED = 40
 
 
-@dataclass(frozen=True)
-class Status:
-    """The state of a run, and its results so far.
+@dataclass(frozen=True, kw_only=True)
+class Status(Progress):
+    """The progress of a run.
 
     Attributes:
         recipe: what is trained.
@@ -39,9 +39,6 @@ class Status:
         seconds: since it began.
         reports: one for each epoch that has ended.
         result: the network and its card, once it has ended with at least one epoch.
-        state: one of the states of `core.serving.jobs.Progress`.
-        ahead: how many runs come before it.
-        error: one sentence if it failed or ended too early.
     """
 
     recipe: Recipe
@@ -50,14 +47,6 @@ class Status:
     seconds: float = 0.0
     reports: tuple[EpochReport, ...] = ()
     result: tuple[Network, Card] | None = None
-    state: str = WAITING
-    ahead: int = 0
-    error: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the state is final."""
-        return self.state in (DONE, STOPPED, FAILED)
 
     @property
     def seconds_left(self) -> float | None:
@@ -104,7 +93,7 @@ class Trainings:
         load_start(recipe)
         run_id = secrets.token_hex(6)
         work = partial(_train, recipe, self._load, self._clock)
-        self._jobs.ask(run_id, work, so_far=Status(recipe))
+        self._jobs.ask(run_id, work, so_far=Status(WAITING, recipe=recipe))
         return run_id
 
     def status(self, run_id: str) -> Status | None:
@@ -113,7 +102,7 @@ class Trainings:
         if progress is None:
             return None
         run: Status = progress.result
-        return replace(run, state=progress.state, ahead=progress.ahead, error=progress.error)
+        return replace(run, **vars(progress) | {"result": run.result})
 
     def stop(self, run_id: str) -> None:
         """End a run and keep its best epoch so far; do nothing if it has ended."""
@@ -128,7 +117,7 @@ def _train(
     start = load_start(recipe)
     everything, test = load("train"), load("test")
     training, validation = split(recipe, everything, test)
-    run = Status(recipe, all_images=recipe.members * recipe.epochs * len(training))
+    run = Status(RUNNING, recipe=recipe, all_images=recipe.members * recipe.epochs * len(training))
 
     def advance(images: int = 0, reports: tuple[EpochReport, ...] = ()) -> None:
         nonlocal run

@@ -40,7 +40,7 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
             "gradient",
             f"ε for {reported}",
             "evasion rate there",
-            f"highest up to ε = {EPSILONS[-1]:g}",
+            f"highest rate up to ε = {EPSILONS[-1]:g}",
             "images with a vanished term",
         ),
         tuple(
@@ -70,8 +70,8 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
             "paint every image the same grey, so success at such an ε says little."
         )
     yield Text(
-        f"At ε = {exact.attacked_at:.3f}, the network misreads {percent(exact.evasion_rate)} of "
-        "the images under FGSM with the exact gradient, "
+        f"At ε = {exact.attacked_at:.3f}, the network misclassifies "
+        f"{percent(exact.evasion_rate)} of the images under FGSM with the exact gradient, "
         f"{percent(findings.controls['pgd'])} under PGD with 40 steps, and "
         f"{percent(findings.controls['noise'])} under random noise of the same size. An evasion "
         "rate says little if the attack and its ε are not named."
@@ -87,12 +87,12 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
     )
     elsewhere = (
         f"{why} The rest of the gradient points in another direction. At ε = "
-        f"{rounded.attacked_at:.3f}, {rounded.withstood:,} images are still read right; "
+        f"{rounded.attacked_at:.3f}, {rounded.withstood:,} images are still classified correctly; "
         f"{rounded.withstood_vanished:,} of them have lost this term."
     )
     theirs = "float32 autograd's gradient"
     if exact.epsilon == 0:
-        return "This network misreads at least as many images without any attack."
+        return "This network misclassifies at least as many images without any attack."
     if exact.epsilon is None and rounded.epsilon is None:
         return (
             f"FGSM misleads the network on at most {percent(max(exact.rates))} of the images with "
@@ -190,9 +190,9 @@ def _on_fours(findings: Findings) -> str:
     )
     said = (
         f"The report says that no 4 is misclassified, although {percent(facts.EVASION_RATE)} of "
-        f"all adversarial examples are. Here the network misreads {clean:,} of the {fours:,} fours "
-        f"without an attack, {with_exact:,} under FGSM with the exact gradient, and "
-        f"{with_rounded:,} with {ROUNDED}."
+        f"all adversarial examples are. Here the network misclassifies {clean:,} of the "
+        f"{fours:,} fours without an attack, {with_exact:,} under FGSM with the exact gradient, "
+        f"and {with_rounded:,} with {ROUNDED}."
     )
     if with_rounded == 0 or with_exact == 0:
         return f"{said} So the claim is possible."

@@ -25,13 +25,13 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
         "below are the same for every network that this page is about." + _best(recommended, others)
     )
     head = (
-        *("recommended", "network", "effect", "read right"),
-        *("misread under FGSM", "misread under PGD", "training time"),
+        *("recommended", "network", "effect", "accuracy"),
+        *("evasion rate, FGSM", "evasion rate, PGD", "training time"),
     )
     yield Table(
         f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
         f"Differences of up to {100 * chance.accuracy:.1f} points in accuracy and "
-        f"{100 * chance.evasion:.1f} points in misread images count as none, because networks of "
+        f"{100 * chance.evasion:.1f} points in an evasion rate count as none, because networks of "
         "one recipe with different seeds differ as much",
         head,
         tuple(_trial_rows([(titles[trial.remedy.preset], trial) for trial in recommended])),
@@ -58,9 +58,9 @@ def _best(recommended: Sequence[Trial], others: Sequence[Trial]) -> str:
         return ""
     (rate, preset), (other_rate, other_preset) = best
     return (
-        f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, misreads "
-        f"{percent(rate)} of the test images. The best of the others, {other_preset}, misreads "
-        f"{percent(other_rate)}."
+        f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, "
+        f"misclassifies {percent(rate)} of the test images. The best of the others, "
+        f"{other_preset}, misclassifies {percent(other_rate)}."
     )
 
 

@@ -49,7 +49,7 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
             for each in most_mistaken(findings.evasion["exact"].confusion)
             if each.labels
         ]
-        yield Text(f"By the report, {on_similarities(theirs)}")
+        yield Text(f"In the report, {on_similarities(theirs)}")
         if ours:
             yield Text(f"On this network, {on_similarities(ours)}")
     halves = [said for each in told if (said := MISTAKEN[each.digit]).similar_half]

@@ -50,15 +50,17 @@ def on_data(findings: Findings) -> Iterable[Block]:
             for digit, counts in enumerate(zip(split.training, split.test, strict=True))
         ),
     )
-    only = "" if len(digits) == 10 else f"This network knows only the digits {listed(digits)}. "
+    it = "This network"
+    if len(digits) < 10:
+        it = f"This network knows only the digits {listed(digits)}. It"
     validated = (
         f"{split.validated:,} other training images"
         if split.held_out
         else f"the same {split.validated:,} test images that it is tested on"
     )
     yield Text(
-        f"{only}This network learned from {split.learned:,} images and was validated on "
-        f"{validated}. The attacks below are measured on {split.tested:,} test images."
+        f"{it} learned from {split.learned:,} images and was validated on {validated}. The attacks "
+        f"below are measured on {split.tested:,} test images."
     )
 
 
@@ -207,7 +209,7 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
             ("training, after it", None, own.train, split.learned),
         ]
     yield Table(
-        "The share of images that are read right",
+        "The share of images that are classified correctly",
         ("", REPORT, OURS, "difference", "of how many images"),
         tuple(
             (

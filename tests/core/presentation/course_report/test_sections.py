@@ -86,7 +86,7 @@ def test_the_running_accuracy_stands_beside_the_report_s_where_it_is_of_the_same
 ) -> None:
     recipe = Recipe(**changed)  # type: ignore[arg-type]
     own = dataclasses.replace(findings, card=dataclasses.replace(findings.card, recipe=recipe))
-    rows = table(own, "The share of images that are read right").rows
+    rows = table(own, "The share of images that are classified").rows
     running = findings.card.log[findings.card.epochs_trained - 1].train_accuracy
     difference = 100 * (running - facts.TRAIN_ACCURACY)
     if beside:
