@@ -135,6 +135,7 @@ REMEDIES = (
         expectation=NOT_NAMED,
     ),
 )
+BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 # Every preset's name for people.
 TITLES = {
     "report": "The report",

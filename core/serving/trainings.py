@@ -122,10 +122,7 @@ def _train(
     def advance(images: int = 0, reports: tuple[EpochReport, ...] = ()) -> None:
         nonlocal run
         run = replace(
-            run,
-            images=run.images + images,
-            seconds=clock() - began,
-            reports=run.reports + reports,
+            run, images=run.images + images, seconds=clock() - began, reports=run.reports + reports
         )
         tell(run.images / run.all_images, run)
 

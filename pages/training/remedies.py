@@ -12,7 +12,7 @@ from core.evaluation.shipped import MeasuredFileError
 from core.networks import NetworkFileError
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
-from core.presentation.remedies import BASELINE, REMEDIES
+from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
 from core.presentation.words import percent
 from core.serving.evaluations import ALL
 from core.serving.jobs import DONE, Computation
@@ -24,7 +24,6 @@ from pages.parts.networks import network_names
 from pages.parts.server import server, who
 from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
 
-BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]

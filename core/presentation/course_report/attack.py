@@ -57,9 +57,7 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
     yield Chart(
         "The evasion rate (misclassified / all images) under FGSM",
         evasion_beside_reported(
-            EPSILONS,
-            {EXACT: exact.rates, ROUNDED: rounded.rates},
-            reported=facts.EVASION_RATE,
+            EPSILONS, {EXACT: exact.rates, ROUNDED: rounded.rates}, reported=facts.EVASION_RATE
         ),
     )
     yield Text(_on_gradients(exact, rounded))

@@ -9,7 +9,7 @@ from core.evaluation.replication import PASSES, Images, Replication, Reported
 from core.evaluation.robustness import Robustness
 from core.networks import LIBRARY, Card, Network, NetworkFileError
 from core.presentation.course_report import facts
-from core.presentation.remedies import REMEDIES, Remedy, presets
+from core.presentation.remedies import presets
 from core.training import of_digits, split
 
 REPORTED = Reported(
@@ -20,20 +20,15 @@ REPORTED = Reported(
 
 @dataclass(frozen=True)
 class Trial:
-    """A shipped network with a remedy, and the one without it.
+    """A shipped network that was trained to try a remedy, or to compare it with.
 
     Attributes:
-        remedy: the remedy.
-        own: the measurements of the network with it; None if there are none.
+        robustness: its measurements; None if there are none.
         seconds: how long its training took; None if that is not known.
-        other, other_seconds: the same for the network without it.
     """
 
-    remedy: Remedy
-    own: Robustness | None
-    seconds: float | None
-    other: Robustness | None
-    other_seconds: float | None
+    robustness: Robustness | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +36,13 @@ class Findings(Replication):
     """All that the report's sections need.
 
     Attributes:
-        card: the card in the network's file.
-        layers: units of each layer of each member, from the pixels to the logits.
-        size: the number of weights and biases.
-        trials: one for each remedy.
+        network, card: what was measured, and the card in its file.
+        trials: by preset, all of `core.presentation.remedies.presets`.
     """
 
+    network: Network
     card: Card
-    layers: tuple[tuple[int, ...], ...]
-    size: int
-    trials: tuple[Trial, ...]
+    trials: Mapping[str, Trial]
 
 
 def measure_report(
@@ -126,11 +118,7 @@ def write_shipped(
 
 
 def _measure(
-    network: Network,
-    card: Card,
-    train: Digits,
-    test: Digits,
-    on_progress: Callable[[int], object],
+    network: Network, card: Card, train: Digits, test: Digits, on_progress: Callable[[int], object]
 ) -> Replication:
     recipe = card.recipe
     learned, validated = split(recipe, train, test)
@@ -144,25 +132,13 @@ def _findings(network: Network, card: Card, measured: Replication) -> Findings:
         robustnesses = robustness.read_cache()
     except shipped.MeasuredFileError:  # the sections say what is missing
         robustnesses = {}
-    known = {preset: _trial(preset, robustnesses) for preset in presets()}
-    return Findings(
-        **vars(measured),
-        card=card,
-        layers=tuple(member.sizes for member in network.members),
-        size=network.parameter_count,
-        trials=tuple(
-            Trial(remedy, *known[remedy.preset], *known[remedy.compared_with])
-            for remedy in REMEDIES
-        ),
-    )
+    trials = {preset: _trial(preset, robustnesses) for preset in presets()}
+    return Findings(**vars(measured), network=network, card=card, trials=trials)
 
 
-def _trial(
-    preset: str, robustnesses: Mapping[str, Robustness]
-) -> tuple[Robustness | None, float | None]:
-    """Return a shipped network's measurements and the seconds of its training, where known."""
+def _trial(preset: str, robustnesses: Mapping[str, Robustness]) -> Trial:
     try:
         network, card = LIBRARY.load(preset)
     except NetworkFileError:
-        return None, None
-    return robustnesses.get(robustness.digest(network)), card.train_seconds
+        return Trial()
+    return Trial(robustnesses.get(robustness.digest(network)), card.train_seconds)

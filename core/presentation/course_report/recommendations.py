@@ -1,12 +1,12 @@
 """The course report's section on its recommendations, and their effects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
-from core.evaluation.robustness import Robustness
 from core.presentation import remedies
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Block, Table, Text
 from core.presentation.course_report.findings import Findings, Trial
+from core.presentation.remedies import BY_PRESET, REMEDIES
 from core.presentation.words import percent
 
 TRIED_AT = 0.1  # the ε at which the recommendations are compared
@@ -14,15 +14,14 @@ TRIED_AT = 0.1  # the ε at which the recommendations are compared
 
 def on_recommendations(findings: Findings) -> Iterable[Block]:
     """Show the effects of the eight recommendations, and of remedies that are not among them."""
-    trials = {trial.remedy.preset: trial for trial in findings.trials}
     titles = {preset: each.title for each in facts.RECOMMENDATIONS for preset in each.presets}
-    recommended = [trials[preset] for preset in titles]
-    others = [trial for trial in findings.trials if trial not in recommended]
+    others = {each.preset: each.title for each in REMEDIES if each.preset not in titles}
     chance = remedies.chance()
     yield Text(
         "The report recommends eight remedies for robustness but tries none. This program comes "
         "with a network for each remedy. The network named report has none of them. The figures "
-        "below are the same for every network that this page is about." + _best(recommended, others)
+        "below are the same for every network that this page is about."
+        + _best(findings, titles, others)
     )
     head = (
         *("recommended", "network", "effect", "accuracy"),
@@ -34,28 +33,27 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
         f"{100 * chance.evasion:.1f} points in an evasion rate count as none, because networks of "
         "one recipe with different seeds differ as much",
         head,
-        tuple(_trial_rows([(titles[trial.remedy.preset], trial) for trial in recommended])),
+        tuple(_rows(findings, titles)),
     )
     yield Table(
         "What the report does not mention",
         ("remedy", *head[1:]),
-        tuple(_trial_rows([(trial.remedy.title, trial) for trial in others])),
+        tuple(_rows(findings, others)),
     )
 
 
-def _best(recommended: Sequence[Trial], others: Sequence[Trial]) -> str:
+def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str]) -> str:
     """Say how well the best recommended remedy does, and the best of the others."""
-    best = [
-        min(
-            (trial.own.evasion_rate("pgd", TRIED_AT), trial.remedy.preset)
-            for trial in trials
-            if trial.own is not None
-        )
-        for trials in (recommended, others)
-        if any(trial.own for trial in trials)
-    ]
-    if len(best) < 2:
-        return ""
+    best = []
+    for presets in (recommended, others):
+        measured = [
+            (found.evasion_rate("pgd", TRIED_AT), preset)
+            for preset in presets
+            if (found := findings.trials[preset].robustness)
+        ]
+        if not measured:
+            return ""
+        best.append(min(measured))
     (rate, preset), (other_rate, other_preset) = best
     return (
         f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, "
@@ -64,27 +62,28 @@ def _best(recommended: Sequence[Trial], others: Sequence[Trial]) -> str:
     )
 
 
-def _trial_rows(named: Sequence[tuple[str, Trial]]) -> Iterable[tuple[str, ...]]:
-    """Yield a row for each trial, after the row of the network without the remedy."""
+def _rows(findings: Findings, titles: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
+    """Yield a row for each preset, the first one after the row of the network without it."""
     shown = set()
-    for title, trial in named:
-        name = trial.remedy.compared_with
-        if name not in shown:
-            shown.add(name)
-            yield "(for comparison)", name, "", *_figures(trial.other, trial.other_seconds)
+    for preset, title in titles.items():
+        other = BY_PRESET[preset].compared_with
+        if other not in shown:
+            shown.add(other)
+            yield "(for comparison)", other, "", *_figures(findings.trials[other])
+        own, without = findings.trials[preset].robustness, findings.trials[other].robustness
         effect = "not measured yet: run `python -m core measure`"
-        if trial.own is not None and trial.other is not None:
-            effect = remedies.verdict(trial.own, trial.other, epsilon=TRIED_AT)
-        yield title, trial.remedy.preset, effect, *_figures(trial.own, trial.seconds)
+        if own and without:
+            effect = remedies.verdict(own, without, epsilon=TRIED_AT)
+        yield title, preset, effect, *_figures(findings.trials[preset])
 
 
-def _figures(robustness: Robustness | None, seconds: float | None) -> tuple[str, ...]:
+def _figures(trial: Trial) -> tuple[str, ...]:
     """Return a network's rates and training time as cells; unknown ones are empty."""
     rates = ("", "", "")
-    if robustness is not None:
+    if found := trial.robustness:
         rates = (
-            percent(robustness.clean_accuracy),
-            percent(robustness.evasion_rate("fgsm", TRIED_AT)),
-            percent(robustness.evasion_rate("pgd", TRIED_AT)),
+            percent(found.clean_accuracy),
+            percent(found.evasion_rate("fgsm", TRIED_AT)),
+            percent(found.evasion_rate("pgd", TRIED_AT)),
         )
-    return *rates, "" if seconds is None else f"{seconds:.0f} s"
+    return *rates, "" if trial.seconds is None else f"{trial.seconds:.0f} s"

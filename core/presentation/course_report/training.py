@@ -66,21 +66,21 @@ def on_data(findings: Findings) -> Iterable[Block]:
 
 def on_network(findings: Findings) -> Iterable[Block]:
     """Show the network's layers."""
-    layers = facts.LAYERS
-    report_s_size = sum(inputs * outputs + outputs for inputs, outputs in pairwise(layers))
-    kinds = dict.fromkeys(map(dashed, findings.layers))
-    networks = len(findings.layers)
-    own = ", ".join(kinds) if networks == 1 else f"{networks} networks, {', '.join(kinds)}"
+    report_s_size = sum(inputs * outputs + outputs for inputs, outputs in pairwise(facts.LAYERS))
+    members = findings.network.members
+    own = ", ".join(dict.fromkeys(dashed(member.sizes) for member in members))
+    if len(members) > 1:
+        own = f"{len(members)} networks, {own}"
     yield Table(
         "The fully connected network",
         ("", REPORT, OURS),
         (
-            ("units of each layer", dashed(layers), own),
+            ("units of each layer", dashed(facts.LAYERS), own),
             ("after each hidden layer", facts.ACTIVATION, "ReLU"),
-            row("weights and biases", report_s_size, findings.size),
+            row("weights and biases", report_s_size, findings.network.parameter_count),
         ),
     )
-    if networks > 1:
+    if len(members) > 1:
         yield Text("The probabilities of these networks are averaged. Attacks target the average.")
 
 
@@ -110,7 +110,7 @@ def on_log(findings: Findings) -> Iterable[Block]:
     """Show Figures 1 and 2: the log, and where the validation loss is lowest."""
     log = findings.card.log
     ours = [logged for logged in log if logged.member == 1]
-    alone = len(findings.layers) == 1
+    alone = len(findings.network.members) == 1
     logs: dict[str, Sequence[LoggedEpoch]] = {REPORT: facts.LOG}
     if ours:
         logs[OURS if alone else "the first of its networks"] = ours
@@ -264,7 +264,7 @@ def _running_accuracy(findings: Findings) -> float | None:
     None if there is no such number, or it can't be compared with the report's.
     """
     last = [each for each in findings.card.log if each.epoch == findings.card.epochs_trained]
-    comparable = len(findings.layers) == 1 and not _made_harder(findings.card.recipe)
+    comparable = len(findings.network.members) == 1 and not _made_harder(findings.card.recipe)
     return last[0].train_accuracy if last and comparable else None
 
 

@@ -179,15 +179,12 @@ def test_stronger_and_weaker_attacks_are_measured_at_the_same_epsilon(
 def test_the_trials_are_what_was_measured(findings: Findings) -> None:
     entries = json.loads(robustness.CACHE.read_bytes()).values()
     written = {entry["network"]: entry for entry in entries}
-    assert len(findings.trials) == 12
-    for trial in findings.trials:
-        entry = written[trial.remedy.preset]
-        assert trial.own is not None
-        assert trial.own.clean_accuracy == entry["clean_accuracy"]
-        assert list(trial.own.evasion_rates["pgd"]) == entry["evasion_rates"]["pgd"]
-        assert trial.other is not None
-        compared = written[trial.remedy.compared_with]
-        assert trial.other.clean_accuracy == compared["clean_accuracy"]
+    assert len(findings.trials) == 14
+    for preset, trial in findings.trials.items():
+        entry = written[preset]
+        assert trial.robustness is not None
+        assert trial.robustness.clean_accuracy == entry["clean_accuracy"]
+        assert list(trial.robustness.evasion_rates["pgd"]) == entry["evasion_rates"]["pgd"]
 
 
 def test_progress_comes_to_its_end(

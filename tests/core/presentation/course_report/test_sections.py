@@ -11,6 +11,7 @@ from core.evaluation.replication import EPSILONS
 from core.networks import Card
 from core.presentation.course_report import Chart, Findings, Table, Text, facts, sections
 from core.presentation.course_report.content import percent
+from core.presentation.course_report.findings import Trial
 from core.recipe import Recipe
 
 
@@ -120,9 +121,7 @@ def test_a_file_with_other_accuracies_is_noticed(findings: Findings, together: F
 
 
 def test_what_was_not_measured_is_said_and_the_rest_stands(findings: Findings) -> None:
-    trials = tuple(
-        dataclasses.replace(trial, own=None, other=None, seconds=None) for trial in findings.trials
-    )
+    trials = dict.fromkeys(findings.trials, Trial())
     unknown = dataclasses.replace(findings, trials=trials)
     rows = [row for row in table(unknown, "The eight").rows if "core measure" in row[2]]
     assert len(rows) == 9
