@@ -39,10 +39,7 @@ LEGIBLE_LINES = 8
 def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε") -> Figure:
     """Draw the probabilities of the likeliest digits over the budgets of a path.
 
-    Args:
-        path: one image under every budget.
-        epsilon: the slider's position.
-        axis: the name of the budgets.
+    `epsilon` is the slider's position, and `axis` the name of the budgets.
     """
     highest = path.probabilities.max(axis=0)
     matter = [digit for digit in np.argsort(-highest) if highest[digit] > 0.05][: len(COLOURS)]

@@ -62,7 +62,7 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             f"{share(found.pgd_unbounded)} {misclassified} are misclassified under PGD at ε = 1. "
             f"At least {percent(NEARLY_ALL)} are expected.",
             "At ε = 1 any image may turn into any other, so a working attack succeeds. If it does "
-            "not, the attack is at fault and not the network robust.",
+            "not, the attack is at fault; the network is not robust.",
         ),
         "gradient": (
             "The exact gradient has not vanished",

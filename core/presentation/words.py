@@ -56,7 +56,7 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
         return f"Stays {with_article(before)}: the attack found no adversarial example."
     end = _budget(float(scale.budgets[-1]), scale, exact=False)
     if path.flip is None:
-        return f"Stays {with_article(before)} all the way to {end}."
+        return f"Stays {with_article(before)} up to {end}."
     flips = (
         f"Flips from {before} to {path.flip.after} at {_size(path)}; "
         f"{_control(path.random_flips, noise=noise)}."
@@ -124,8 +124,8 @@ def on_robustness(found: "Robustness", epsilon: float) -> str:
     """Say how a network does without an attack and under attacks at a budget that was measured."""
     fgsm, pgd = (found.evasion_rate(attack, epsilon) for attack in ("fgsm", "pgd"))
     return (
-        f"test accuracy {found.clean_accuracy:.2%}; at ε = {epsilon:g}, FGSM misleads it on "
-        f"{fgsm:.2%} of the test images, PGD on {pgd:.2%}"
+        f"test accuracy {found.clean_accuracy:.2%}; at ε = {epsilon:g}, {fgsm:.2%} of the test "
+        f"images are misclassified under FGSM and {pgd:.2%} under PGD"
     )
 
 
@@ -136,8 +136,8 @@ def on_spread(spread: "Spread") -> str:
     )
     return (
         f"{spread.networks} networks of this recipe, each with a different seed, have test "
-        f"accuracies from {accuracies}. PGD at ε = {spread.epsilon:g} misleads them on {rates} of "
-        "the test images."
+        f"accuracies from {accuracies}. Under PGD at ε = {spread.epsilon:g}, they misclassify "
+        f"{rates} of the test images."
     )
 
 

@@ -25,8 +25,8 @@ ORDER = np.random.default_rng(0).permutation(ALL)  # a sample is the first image
 CHECKED = 1000  # images that the checks attack, several times each
 # The budgets of the page's slider by norm; a curve has a point at each.
 BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
-_ONE_STEP = ("fgsm", "noise")  # their curve of all images takes a second, PGD's a minute
-_SLOW = ("carlini_wagner",)  # 10 ms an image; the others take 1 ms
+_ONE_STEP = ("fgsm", "noise")  # their curves are quick even for all images
+_SLOW = ("carlini_wagner",)  # several times slower than the other attacks
 _AT_ONCE = 0.4  # seconds to wait for all images before a sample is shown
 _SAMPLE = 2.0  # seconds to wait for the sample
 _SMALL = 0.3  # seconds to wait for a sample's curve, and for the checks
@@ -97,13 +97,9 @@ class Evaluations:
     """What attacks do, computed in the background and shared by all sessions."""
 
     def __init__(self, digits: Callable[[str], Digits]) -> None:
-        """Start empty.
-
-        Args:
-            digits: returns MNIST's "test" images.
-        """
+        """Start empty; `digits` returns MNIST's "test" images."""
         self._digits = digits
-        # An evaluation of all images holds 31 MB of adversarial ones, so few are kept.
+        # An evaluation holds 31 MB of adversarial images, so few are kept.
         self._evaluations = Jobs(most_kept=8)
         # One thread for samples, one-step curves and checks: there are few cores.
         self._small = Jobs(most_kept=400, workers=ThreadPoolExecutor(1))
@@ -221,15 +217,7 @@ class Evaluations:
     def path(
         self, chosen: ServedNetwork, method: Method, x: FloatArray, label: int, target: int | None
     ) -> AttackPath:
-        """Follow a digit along the budgets of an attack.
-
-        Args:
-            chosen: the network.
-            method: the attack.
-            x: `(1, 784)` float32 pixels in [0, 1].
-            label: the digit it is meant to be.
-            target: the digit to aim for, if any.
-        """
+        """Follow one image along the budgets of an attack; see `core.evaluation.path.follow`."""
         key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target)
         return self._paths.get(key, lambda: follow(chosen.network, method, x, label, target=target))
 

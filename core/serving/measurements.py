@@ -42,11 +42,7 @@ class Measurements:
     """Measurements of networks, shared by all sessions; one of each kind at a time."""
 
     def __init__(self, digits: Callable[[str], Digits]) -> None:
-        """Start empty.
-
-        Args:
-            digits: returns MNIST's "train" and "test" images.
-        """
+        """Start empty; `digits` returns MNIST's "train" or "test" images."""
         self._digits = digits
         self._robustness = Jobs(most_kept=200, workers=ThreadPoolExecutor(1))
         self._reports = Jobs(most_kept=40, workers=ThreadPoolExecutor(1))

@@ -17,11 +17,7 @@ from core.presentation.figure import (
 
 
 def loss_over_epochs(logs: Mapping[str, Sequence[LoggedEpoch]]) -> Figure:
-    """Draw Figure 2: training and validation loss, with each log's lowest validation loss marked.
-
-    Args:
-        logs: by name, the epochs of one network each, at least one.
-    """
+    """Draw Figure 2: the losses of each network; the lowest validation loss is marked."""
     lines = []
     for colour, (name, log) in zip(COLOURS, logs.items(), strict=False):
         epochs = [logged.epoch for logged in log]
@@ -62,13 +58,7 @@ def lowest_validation_loss(log: Sequence[LoggedEpoch]) -> LoggedEpoch:
 def evasion_beside_reported(
     epsilons: Sequence[float], rates: Mapping[str, Sequence[float]], *, reported: float
 ) -> Figure:
-    """Draw evasion rates over ε, and the course report's rate as a horizontal line.
-
-    Args:
-        epsilons: the E budgets, rising.
-        rates: by name, at most two times E evasion rates in [0, 1].
-        reported: the course report's rate, in [0, 1].
-    """
+    """Draw evasion rates over rising ε, by name, and the course report's as a horizontal line."""
     lines = [
         line(name, epsilons, each, **stroke(place))
         for place, (name, each) in enumerate(rates.items())

@@ -55,14 +55,8 @@ def measure_report(
 ) -> Findings:
     """Measure on a network what the course report measured on its own.
 
-    A network that learned only some of the digits is tested on images of these alone.
-
-    Args:
-        network: the network.
-        card: the card in its file.
-        train: MNIST's training images.
-        test: MNIST's test images, with every digit.
-        on_progress: as in `core.evaluation.replication.measure`.
+    A network that learned only some of the digits is tested on images of these alone. `train` and
+    `test` are MNIST's images; for `on_progress` see `core.evaluation.replication.measure`.
 
     Raises:
         ValueError: there are too few images for the card's recipe.

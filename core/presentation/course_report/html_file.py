@@ -48,12 +48,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def to_html(findings: Findings, *, name: str) -> str:
-    """Return the report as a self-contained HTML file.
-
-    Args:
-        findings: see `core.presentation.course_report.measure_report`.
-        name: the network's name.
-    """
+    """Return the report as a self-contained HTML file; `name` is the network's."""
     parts = sections(findings)
     title = f"The course report, line by line: {html.escape(name)}"
     contents = "".join(
