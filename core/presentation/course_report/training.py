@@ -93,7 +93,7 @@ def on_recipe(findings: Findings) -> Iterable[Block]:
         ("", REPORT, OURS),
         (
             ("optimiser", facts.OPTIMIZER, optimizers[recipe.optimizer]),
-            row("images a step", facts.BATCH_SIZE, recipe.batch_size),
+            row("batch size", facts.BATCH_SIZE, recipe.batch_size),
             row("learning rate", facts.LEARNING_RATE, recipe.learning_rate),
             row("epochs", facts.EPOCHS, recipe.epochs),
             ("loss", facts.LOSS, "cross-entropy"),
