@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from core.evaluation import seeds
-from core.evaluation.robustness import Robustness
+from core.evaluation.robustness import Robustness, read_cache
 from core.evaluation.shipped import MeasuredFileError
 from core.presentation.words import percent
-from core.recipe import PRESETS
 
 BASELINE = "report"
 RECOMMENDED = "Recommended, not tried"
@@ -159,31 +158,37 @@ class Chance(NamedTuple):
 
     Attributes:
         accuracy: of the clean accuracy.
-        evasion: of the evasion rate.
+        fgsm, pgd: of the evasion rate under each attack.
     """
 
     accuracy: float
-    evasion: float
+    fgsm: float
+    pgd: float
 
 
 @cache
 def chance() -> Chance:
     """Return how much chance decides, as measured on networks of the report's recipe.
 
-    The evasion rate is PGD's at ε = 0.1, where it is far from 0 and 1. Its difference is used at
-    every ε: nearer to 0 or 1 these networks differ less, but others may still differ by chance.
-
-    If the file of measurements is missing or damaged, the differences are those once seen between
-    four seeds, under FGSM.
+    The evasion rates are those at ε = 0.1, where they are far from 0 and 1. Their differences are
+    used at every ε: nearer to 0 or 1 these networks differ less, but others may still differ by
+    chance. If the file of measurements is missing or damaged, the differences are those once seen
+    between four seeds.
     """
     try:
-        spread = seeds.known_spread(PRESETS[BASELINE])
+        measured = list(read_cache(seeds.PATH).values())
     except MeasuredFileError:
-        spread = None
-    if spread is None:
-        return Chance(0.004, 0.05)
-    ranges = (spread.clean_accuracy, spread.evasion_rate)
-    return Chance(*(round(round(high, 3) - round(low, 3), 3) for low, high in ranges))
+        measured = []
+    if not measured:
+        return Chance(0.004, 0.05, 0.05)
+    shares = (
+        [each.clean_accuracy for each in measured],
+        *(
+            [each.evasion_rate(name, seeds.EPSILON) for each in measured]
+            for name in ("fgsm", "pgd")
+        ),
+    )
+    return Chance(*(round(round(max(each), 3) - round(min(each), 3), 3) for each in shares))
 
 
 NO_DIFFERENCE = "No clear difference."
@@ -295,7 +300,7 @@ def _sign(share: float, other: float, threshold: float) -> int:
 def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float) -> int:
     """Return 1 if an attack misleads the own network less often, -1 if more often, else 0."""
     theirs, ours = (network.evasion_rate(attack, epsilon) for network in (other, own))
-    return _sign(theirs, ours, chance().evasion)
+    return _sign(theirs, ours, getattr(chance(), attack))
 
 
 def _seconds(seconds: float) -> str:

@@ -40,8 +40,9 @@ images by an attacker who knows everything about the network.
 - **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
   findings go by PGD.
 - Networks of the report's recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
-  points in accuracy, and by up to {100 * CHANCE.evasion:.1f} points in PGD's evasion rate at
-  ε = 0.1. A difference no larger than that counts as none, at every ε.
+  points in accuracy. Their evasion rates at ε = 0.1 differ by up to {100 * CHANCE.fgsm:.1f} points
+  under FGSM and {100 * CHANCE.pgd:.1f} under PGD. Differences that are no larger count as none, at
+  every ε.
 - *transfer* learned from few images only and is compared with *few-images*, which learned from the
   same ones. All others are compared with *report*.
 """

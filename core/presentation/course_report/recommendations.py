@@ -29,9 +29,9 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     )
     yield Table(
         f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
-        f"Differences of up to {100 * chance.accuracy:.1f} points in accuracy and "
-        f"{100 * chance.evasion:.1f} points in an evasion rate count as none, because networks of "
-        "one recipe with different seeds differ as much",
+        f"Differences of up to {100 * chance.accuracy:.1f} points in accuracy, "
+        f"{100 * chance.fgsm:.1f} in the evasion rate under FGSM and {100 * chance.pgd:.1f} under "
+        "PGD count as none, because networks of one recipe with different seeds differ as much",
         head,
         tuple(_rows(findings, titles)),
     )

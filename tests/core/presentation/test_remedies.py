@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from core.evaluation import seeds
 from core.evaluation.robustness import EPSILONS, Robustness
-from core.evaluation.seeds import Spread
 from core.presentation import remedies
 from core.presentation.remedies import (
     BASELINE,
@@ -37,7 +36,7 @@ def robustness(clean: float, fgsm: float, pgd: float) -> Robustness:
 def fixed_chance() -> Iterator[None]:
     """The thresholds that the numbers in these tests are chosen for."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(remedies, "chance", lambda: Chance(0.004, 0.05))
+        patched.setattr(remedies, "chance", lambda: Chance(0.004, 0.05, 0.05))
         yield
 
 
@@ -135,9 +134,9 @@ def test_a_budget_at_which_nothing_was_found_is_a_sentence(epsilon: float, said:
 
 
 def test_chance_is_what_the_seeds_differ_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    spread = Spread(10, 0.1, (0.9773, 0.9819), (0.612, 0.7))
-    monkeypatch.setattr(seeds, "known_spread", lambda recipe: spread)
-    assert chance.__wrapped__() == (0.005, 0.088)  # the differences of the shares as shown
+    networks = [robustness(0.9773, 0.5, 0.612), robustness(0.9819, 0.45, 0.7)]
+    monkeypatch.setattr(remedies, "read_cache", lambda path: dict(enumerate(networks)))
+    assert chance.__wrapped__() == (0.005, 0.05, 0.088)  # differences of the shares as shown
 
 
 @pytest.mark.parametrize("content", [None, "{"])
@@ -147,7 +146,7 @@ def test_without_a_measurement_of_the_seeds_four_of_them_decide(
     monkeypatch.setattr(seeds, "PATH", tmp_path / "seeds.json")
     if content:
         seeds.PATH.write_text(content)
-    assert chance.__wrapped__() == (0.004, 0.05)
+    assert chance.__wrapped__() == (0.004, 0.05, 0.05)
 
 
 def test_a_finding_gives_its_numbers_and_their_denominator() -> None:
