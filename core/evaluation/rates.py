@@ -42,6 +42,10 @@ class Evaluation:
     after: IntArray
     l2_norm: FloatArray
 
+    def only(self, rows: IntArray | NDArray[np.bool_]) -> "Evaluation":
+        """Return the results for some of the images, by their indices or a mask `(N,)`."""
+        return Evaluation(**{name: array[rows] for name, array in vars(self).items()})
+
     @property
     def images(self) -> int:
         """The number of images, N."""

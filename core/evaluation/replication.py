@@ -1,11 +1,12 @@
-"""What the course report measured, measured again on a network of ours: numbers and arrays.
+"""The course report's measurements, repeated on any network and kept in a file.
 
-The report's own figures are arguments here; what is said about them is presentation's.
+The report's own figures are arguments here; `core.presentation.course_report` compares them.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -13,26 +14,31 @@ from core import measures
 from core.attacks import fgsm, noise, pgd
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
+from core.evaluation import shipped
 from core.evaluation.attribution import explain
 from core.evaluation.confusion import confusion
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve
 from core.evaluation.similarity import similarity
 from core.losses import COTANGENTS
+from core.networks import LIBRARY, Network
+from core.recipe import Recipe
 
 GRADIENTS = ("exact", "float32_autograd")
-EPSILONS = tuple(np.linspace(0, 1, 41).round(3).tolist())  # of the curves
-PRECISION = 1e-3  # of the ε that is searched for
+EPSILONS = tuple(np.linspace(0, 1, 41).round(3).tolist())  # of the evasion curves
+PRECISION = 1e-3  # of the ε that reaches the report's evasion rate
+CACHE = LIBRARY.folder / "replication.json"
+_VERSION = 1  # to be raised whenever the same network would be measured differently
 _HALVINGS = int(np.ceil(np.log2((EPSILONS[1] - EPSILONS[0]) / PRECISION)))
-PASSES = len(GRADIENTS) * (1 + _HALVINGS + 1) + 2  # over the test images, in all
+PASSES = len(GRADIENTS) * (1 + _HALVINGS + 1) + 2  # over the test images, for one network
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What the report says that a measurement depends on.
+    """The claims of the report that the measurements depend on.
 
     Attributes:
         evasion_rate: misclassified / all adversarial examples, in [0, 1].
-        turned: pairs of a digit and the label that its adversarial examples are said to get.
+        turned: pairs of a digit and the label that the report says its adversarial examples get.
     """
 
     evasion_rate: float
@@ -41,13 +47,13 @@ class Reported:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """What a network is measured on.
+    """The images that a network is measured on; see `Split` for their numbers.
 
     Attributes:
-        training, test: MNIST's images.
-        learned, validated: those that the network learned from and was validated on.
-        tested: the test images of its digits.
-        held_out: whether `validated` are training images, not test images.
+        training, test: all of MNIST.
+        learned, validated: the images that the network learned from and was validated on.
+        tested: the test images of the digits that it learned.
+        held_out: whether `validated` are training images rather than test images.
     """
 
     training: Digits
@@ -60,15 +66,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Split:
-    """How many images there are and what they are for.
-
-    Attributes:
-        training, test: MNIST's images of each digit 0 to 9.
-        learned: how many of the training images the network learned from.
-        validated: how many it was validated on.
-        tested: how many all that follows is measured on: the test images of its digits.
-        held_out: whether those validated on are training images, not the test images.
-    """
+    """The numbers of the `Images`; `training` and `test` are counted for each digit 0 to 9."""
 
     training: tuple[int, ...]
     test: tuple[int, ...]
@@ -80,7 +78,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Accuracies:
-    """On the images learned from, validated on and tested on, each in [0, 1]."""
+    """The accuracy on the images learned from, validated on and tested on, each in [0, 1]."""
 
     train: float
     validation: float
@@ -89,7 +87,7 @@ class Accuracies:
 
 @dataclass(frozen=True, eq=False)
 class Evasion:
-    """FGSM with one kind of gradient.
+    """The results of FGSM with one of the `GRADIENTS`.
 
     Attributes:
         gradient: its name in `core.losses.COTANGENTS`.
@@ -98,8 +96,8 @@ class Evasion:
             large; None if no ε up to 1 does.
         attacked_at: the ε of everything below: `epsilon`, or 1 if that is None.
         confusion: `(10, 10)` counts; the row is the digit, the column the prediction.
-        vanished: `(10,)`, for how many images of each digit the true label's term of the gradient
-            is exactly 0 before the attack.
+        vanished: `(10,)`, the number of images of each digit whose gradient in the logits is
+            exactly 0 for the true label before the attack.
         withstood_vanished: how many of these are still classified correctly under the attack.
     """
 
@@ -113,12 +111,12 @@ class Evasion:
 
     @property
     def images(self) -> int:
-        """How many images were attacked."""
+        """The number of images attacked."""
         return int(self.confusion.sum())
 
     @property
     def withstood(self) -> int:
-        """How many images are still classified correctly under the attack."""
+        """The number of images still classified correctly under the attack."""
         return int(self.confusion.trace())
 
     @property
@@ -128,27 +126,8 @@ class Evasion:
 
 
 @dataclass(frozen=True, eq=False)
-class Twins:
-    """Figure 4: the first test image of each digit, and its adversarial twin.
-
-    Attributes:
-        y: `(K,)` the digits, rising.
-        x, x_adv: `(K, 784)` the images.
-        before, after: `(K,)` the predictions of `x` and `x_adv`.
-        l2_norm: `(K,)` of the perturbations.
-    """
-
-    y: IntArray
-    x: FloatArray
-    x_adv: FloatArray
-    before: IntArray
-    after: IntArray
-    l2_norm: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
 class Similarities:
-    """How similar the mean test images of any two digits are, `(10, 10)` each.
+    """The similarity of any two digits' mean test images, `(10, 10)` each.
 
     See `core.evaluation.similarity.similarity`. `upper` and `lower` compare half images.
     """
@@ -160,14 +139,14 @@ class Similarities:
 
 @dataclass(frozen=True, eq=False)
 class Turned:
-    """A digit and the label that the report says it gets, under FGSM with the exact gradient.
+    """How many images of a digit become another label under FGSM with the exact gradient.
 
     Attributes:
-        digit, label: the pair.
-        images: how many images of the digit were classified correctly before.
+        digit, label: a pair of `Reported.turned`.
+        images: the number of the digit's images that were classified correctly before.
         turned: how many of these are classified as the label after.
-        contributions: `(784,)`, what each pixel added to the change of the decision (see
-            `core.evaluation.attribution.Explanation`); None if `turned` is 0.
+        contributions: `(784,)`, as in `core.evaluation.attribution.Explanation`; None if `turned`
+            is 0.
     """
 
     digit: int
@@ -179,21 +158,22 @@ class Turned:
 
 @dataclass(frozen=True, eq=False)
 class Replication:
-    """What is measured on a network.
+    """All measurements of a network.
 
     Attributes:
-        split: the images.
-        accuracies: on these.
+        split: the numbers of images.
+        accuracies: the accuracies on them.
         clean: `(10, 10)` counts without an attack; the row is the digit, the column the
             prediction.
         evasion: by the gradient's name.
         controls: evasion rates of a stronger attack, "pgd", and a weaker one, "noise", at the ε of
             the exact gradient.
-        twins: under FGSM with the exact gradient, at its ε.
-        similarity: of MNIST's digits, the same for all networks.
+        twins: the first tested image of each digit, in the digits' order, under FGSM with the exact
+            gradient at its ε (the report's figure 4).
+        similarity: the similarities of MNIST's digits, the same for all networks.
         means: `(10, 784)`, each digit's mean over the tested images that are classified
             correctly; NaN where there are none.
-        turned: for each reported pair of digits that the network knows.
+        turned: one for each reported pair of digits that the network knows.
     """
 
     split: Split
@@ -201,7 +181,7 @@ class Replication:
     clean: IntArray
     evasion: Mapping[str, Evasion]
     controls: Mapping[str, float]
-    twins: Twins
+    twins: Evaluation
     similarity: Similarities
     means: FloatArray
     turned: tuple[Turned, ...]
@@ -214,14 +194,14 @@ def measure(
     *,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> Replication:
-    """Measure on a network what the course report measured on its own.
+    """Repeat the course report's measurements on a network.
 
     Args:
         network: the network.
-        images: what to measure it on; `test` holds every digit.
-        reported: the report's figures.
-        on_progress: is told again and again how many more images have been attacked; in the end,
-            `PASSES` times as many as are tested. What it raises ends the work.
+        images: the images to measure it on; `test` holds every digit.
+        reported: the report's claims.
+        on_progress: called repeatedly with the number of images attacked since the last call,
+            `PASSES` × `images.tested` in all; an exception that it raises ends the work.
     """
     tested = images.tested
     attacked = {
@@ -235,10 +215,12 @@ def measure(
         controls[name] = measures.evasion_rate(network, x_adv, tested.y)
         on_progress(len(tested))
     parts = (images.learned, images.validated, tested)
+    half = tested.x.shape[1] // 2
+    test = images.test
     return Replication(
         split=Split(
             training=_of_each(images.training.y),
-            test=_of_each(images.test.y),
+            test=_of_each(test.y),
             learned=len(images.learned),
             validated=len(images.validated),
             tested=len(tested),
@@ -248,8 +230,12 @@ def measure(
         clean=confusion(exact.y, exact.before),
         evasion={gradient: each for gradient, (_, each) in attacked.items()},
         controls=controls,
-        twins=_twins(exact),
-        similarity=_similarities(images.test),
+        twins=exact.only(measures.first_of_each(exact.y)),
+        similarity=Similarities(
+            whole=similarity(test.x, test.y),
+            upper=similarity(test.x[:, :half], test.y),
+            lower=similarity(test.x[:, half:], test.y),
+        ),
         means=_means(exact),
         turned=tuple(
             _turned(network, exact, digit, label)
@@ -313,29 +299,6 @@ def _smallest_epsilon(
     return high if reached.size else None
 
 
-def _twins(attacked: Evaluation) -> Twins:
-    """Take the first image of each digit."""
-    rows = measures.first_of_each(attacked.y)
-    return Twins(
-        y=attacked.y[rows],
-        x=attacked.x[rows],
-        x_adv=attacked.x_adv[rows],
-        before=attacked.before[rows],
-        after=attacked.after[rows],
-        l2_norm=attacked.l2_norm[rows],
-    )
-
-
-def _similarities(test: Digits) -> Similarities:
-    """Compare the digits' mean images, as a whole and by halves."""
-    half = test.x.shape[1] // 2
-    return Similarities(
-        whole=similarity(test.x, test.y),
-        upper=similarity(test.x[:, :half], test.y),
-        lower=similarity(test.x[:, half:], test.y),
-    )
-
-
 def _means(attacked: Evaluation) -> FloatArray:
     """Average each digit's images that are classified correctly before the attack."""
     means = np.full((10, attacked.x.shape[1]), np.nan)
@@ -356,3 +319,20 @@ def _turned(network: Classifier, attacked: Evaluation, digit: int, label: int) -
 def _of_each(y: IntArray) -> tuple[int, ...]:
     """Count the labels of each digit."""
     return tuple(np.bincount(y, minlength=10).tolist())
+
+
+def digest(network: Network, recipe: Recipe, reported: Reported) -> str:
+    """Return the key of a network's measurements in the file (see `shipped.digest`).
+
+    The recipe's digits, numbers of images and seed decide which images it learned from.
+    """
+    images = (recipe.seed, recipe.digits, recipe.training_images, recipe.held_out)
+    return shipped.digest(network, _VERSION, EPSILONS, PRECISION, images, reported)
+
+
+def cached(key: str, *, path: Path = CACHE) -> Replication | None:
+    """Return the measurements that the file has under a digest, or None; errors as `shipped.read`.
+
+    Means and contributions are rounded to float16.
+    """
+    return shipped.read(path, Replication, [key]).get(key)

@@ -1,10 +1,14 @@
-"""Files of measured figures that come with the networks, each network's under its digest."""
+"""JSON files of measured figures that are shipped with the networks, by the networks' digests."""
 
+import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -12,19 +16,20 @@ from core import files
 from core.networks import Network
 
 T = TypeVar("T")
+_PIXELS = 784
 
 
 class MeasuredFileError(ValueError):
     """A file of measured figures is damaged, or can't be read or written; the message says which.
 
-    Nothing depends on such a file: whatever it should know can be measured again.
+    The program works without the file: all figures can be measured again.
     """
 
 
 def digest(network: Network, *settings: object) -> str:
-    """Return 64 characters that stand for a network's numbers and a measurement's settings.
+    """Return 64 characters that stand for a network's weights and a measurement's settings.
 
-    Another training gives another digest, so no network is shown with another one's figures.
+    Other weights give another digest, so no network is shown with the figures of another one.
     """
     sha = hashlib.sha256(repr(settings).encode())
     for member in network.members:
@@ -34,19 +39,60 @@ def digest(network: Network, *settings: object) -> str:
     return sha.hexdigest()
 
 
-def read(
-    path: Path, decode: Callable[[dict[str, Any]], T], keys: Collection[str] | None = None
-) -> dict[str, T]:
+def read(path: Path, kind: type[T], keys: Collection[str] | None = None) -> dict[str, T]:
     """Return what the file has under some keys, or under all; nothing if there is no file.
 
     Args:
-        path: of the file.
-        decode: turns the fields of an entry, which are as they were written, into figures.
-        keys: the entries to decode; None for all.
+        path: the file.
+        kind: the dataclass of the figures. Its fields may be numbers, text, arrays, tuples,
+            mappings from text, and such dataclasses. Float64 arrays of pixels were rounded to
+            float16 in the file.
+        keys: the entries to read; None for all.
 
     Raises:
         MeasuredFileError: the file is damaged or can't be read.
     """
+    return _read(path, partial(_decoded, kind), keys)
+
+
+def complete(
+    path: Path,
+    keys: Mapping[str, str],
+    measure: Callable[[str], object],
+    *,
+    on_known: Callable[[], object] = lambda: None,
+) -> None:
+    """Measure the networks that the file doesn't have, and drop those that are not asked for.
+
+    The file is replaced in one step after each network. So a run that is stopped loses no more
+    than the network it was at, and the next run continues from there. A damaged file is replaced.
+
+    Args:
+        path: the file.
+        keys: the networks' digests by their names.
+        measure: measures the network of a name; returns a dataclass as in `read`.
+        on_known: called for each network that needs no measurement.
+
+    Raises:
+        MeasuredFileError: the file can't be written.
+    """
+    try:
+        known = _read(path, dict, keys.values())
+    except MeasuredFileError:
+        known = {}
+    _write(path, keys, known)
+    for name, key in keys.items():
+        if key in known:
+            on_known()
+        else:
+            known[key] = _encoded(measure(name))
+            _write(path, keys, known)
+
+
+def _read(
+    path: Path, decode: Callable[[dict[str, Any]], T], keys: Collection[str] | None
+) -> dict[str, T]:
+    """Do as `read` does, with a function that turns the fields of an entry into figures."""
     try:
         entries = json.loads(path.read_bytes())
         wanted = entries.keys() if keys is None else entries.keys() & set(keys)
@@ -61,49 +107,15 @@ def read(
         ) from None
 
 
-def complete(
-    path: Path,
-    keys: Mapping[str, str],
-    measure: Callable[[str], T],
-    *,
-    decode: Callable[[dict[str, Any]], T],
-    encode: Callable[[T], dict[str, Any]],
-    on_known: Callable[[], object] = lambda: None,
-) -> None:
-    """Measure the networks that the file doesn't know, and drop those that are not asked for.
-
-    The file is replaced in one step after each network. So a run that is stopped loses no more
-    than the network it was at, and the next run continues from there. A damaged file is replaced.
-
-    Args:
-        path: of the file.
-        keys: the networks' digests by their names.
-        measure: measures the network of a name.
-        decode: as in `read`.
-        encode: the opposite of `decode`.
-        on_known: is called for each network that needs no measurement.
+def _checked(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of an entry.
 
     Raises:
-        MeasuredFileError: the file can't be written.
+        ValueError: they are not those that were written.
     """
-    try:
-        known = read(path, decode, keys.values())
-    except MeasuredFileError:
-        known = {}
-    _write(path, keys, known, encode)
-    for name, key in keys.items():
-        if key in known:
-            on_known()
-        else:
-            known[key] = measure(name)
-            _write(path, keys, known, encode)
-
-
-def _checked(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an entry; raise if they are not those that were written."""
     fields = {name: value for name, value in entry.items() if name not in ("network", "sha256")}
     if entry["sha256"] != _checksum(fields):
-        raise ValueError("another checksum")
+        raise ValueError("the checksum differs")
     return fields
 
 
@@ -111,20 +123,48 @@ def _checksum(fields: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
-def _write(
-    path: Path,
-    keys: Mapping[str, str],
-    known: Mapping[str, T],
-    encode: Callable[[T], dict[str, Any]],
-) -> None:
+def _write(path: Path, keys: Mapping[str, str], known: Mapping[str, dict[str, Any]]) -> None:
     """Write a line for each network, with its name for people who read the file."""
     lines = []
     for name, key in keys.items():
         if key in known:
-            fields = encode(known[key])
-            entry = {"network": name, "sha256": _checksum(fields), **fields}
+            entry = {"network": name, "sha256": _checksum(known[key]), **known[key]}
             lines.append(f"{json.dumps(key)}: {json.dumps(entry)}")
     try:
         files.write(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
     except OSError as error:
         raise MeasuredFileError(f"{path} can't be written: {error.strerror}.") from None
+
+
+def _encoded(value: Any) -> Any:
+    """Turn figures into what JSON can hold; an array becomes its compressed bytes as text."""
+    if is_dataclass(value):
+        return _encoded(vars(value))
+    if isinstance(value, Mapping):
+        return {name: _encoded(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_encoded(each) for each in value]
+    if not isinstance(value, np.ndarray):
+        return value
+    rounded = value.dtype == np.float64 and value.shape[-1] == _PIXELS
+    array = value.astype(np.float16) if rounded else value
+    text = base64.b64encode(zlib.compress(array.tobytes(), 9)).decode()
+    return {"array": text, "dtype": str(array.dtype), "shape": array.shape}
+
+
+def _decoded(kind: Any, value: Any) -> Any:
+    """Turn what `_encoded` returned for a value of type `kind` into that value."""
+    if is_dataclass(kind) and isinstance(kind, type):
+        fields = get_type_hints(kind)
+        return kind(**{name: _decoded(each, value[name]) for name, each in fields.items()})
+    if get_origin(kind) is tuple:
+        first, *others = get_args(kind)
+        kinds = [first] * len(value) if others == [...] else [first, *others]
+        return tuple(map(_decoded, kinds, value))
+    if get_origin(kind) is Mapping:
+        return {name: _decoded(get_args(kind)[1], each) for name, each in value.items()}
+    if not isinstance(value, dict):
+        return value
+    content = zlib.decompress(base64.b64decode(value["array"]))
+    array = np.frombuffer(content, value["dtype"]).reshape(value["shape"])
+    return array.astype(np.float64) if array.dtype == np.float16 else array

@@ -9,7 +9,7 @@ import pytest
 from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
-from core.evaluation import replication_file, robustness, seeds
+from core.evaluation import replication, robustness, seeds
 from core.networks import Library, load_file
 from core.networks.mlp import MLP
 
@@ -136,7 +136,7 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_is_measured_is_not_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
-    caches = (robustness.CACHE, replication_file.CACHE)
+    caches = (robustness.CACHE, replication.CACHE)
     before = [cache.read_bytes() for cache in caches]
     assert main(["measure"]) == 0
     assert [cache.read_bytes() for cache in caches] == before

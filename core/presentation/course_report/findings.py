@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.data.mnist import Digits
-from core.evaluation import replication, replication_file, robustness, shipped
+from core.evaluation import replication, robustness, shipped
 from core.evaluation.replication import PASSES, Images, Replication, Reported
 from core.evaluation.robustness import Robustness
 from core.networks import LIBRARY, Card, Network, NetworkFileError
@@ -70,7 +70,7 @@ def shipped_report(network: Network, card: Card) -> Findings | None:
     Raises:
         MeasuredFileError: the file of measurements is damaged or can't be read.
     """
-    known = replication_file.cached(replication_file.digest(network, card.recipe, REPORTED))
+    known = replication.cached(replication.digest(network, card.recipe, REPORTED))
     return None if known is None else _findings(network, card, known)
 
 
@@ -101,9 +101,10 @@ def write_shipped(
         on_progress(PASSES * (len(test) - tested))
         return found
 
-    replication_file.write_cache(
+    shipped.complete(
+        replication.CACHE,
         {
-            name: replication_file.digest(network, card.recipe, REPORTED)
+            name: replication.digest(network, card.recipe, REPORTED)
             for name, (network, card) in networks.items()
         },
         measure,

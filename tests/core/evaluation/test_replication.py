@@ -8,10 +8,16 @@ import pytest
 from core import measures
 from core.attacks import fgsm
 from core.data.mnist import Digits
-from core.evaluation import replication_file
-from core.evaluation.replication import Images, Replication, Reported, measure
-from core.evaluation.replication_file import cached, digest, write_cache
-from core.evaluation.shipped import MeasuredFileError
+from core.evaluation.replication import (
+    CACHE,
+    Images,
+    Replication,
+    Reported,
+    cached,
+    digest,
+    measure,
+)
+from core.evaluation.shipped import MeasuredFileError, complete
 from core.networks import MLP
 from core.presentation.course_report import shipped_report
 from core.recipe import Recipe
@@ -53,7 +59,7 @@ PICTURES = ("means", "contributions")
 
 def test_what_is_written_is_read_back(found: Replication, tmp_path: Path) -> None:
     path = tmp_path / "new" / "replication.json"
-    write_cache({"one": "a", "two": "b"}, lambda name: found, path=path)
+    complete(path, {"one": "a", "two": "b"}, lambda name: found)
     again = cached("a", path=path)
     assert again is not None
     assert np.isnan(again.means[5]).all() and not np.isnan(again.means[4]).any()
@@ -75,9 +81,9 @@ def test_only_what_is_missing_is_measured(found: Replication, tmp_path: Path) ->
 
     keys = {"one": "a", "two": "b"}
     with pytest.raises(KeyboardInterrupt):
-        write_cache(keys, measure_one, path=path)
-    write_cache(keys, measure_one, path=path)
-    write_cache({**keys, "one": "c"}, measure_one, path=path)
+        complete(path, keys, measure_one)
+    complete(path, keys, measure_one)
+    complete(path, {**keys, "one": "c"}, measure_one)
     assert asked == ["one", "two", "two", "one"]
     assert cached("a", path=path) is None  # a network that was trained again
 
@@ -97,11 +103,11 @@ def test_damage_is_one_sentence_and_is_repaired(
     damage: Callable[[bytes], bytes], found: Replication, tmp_path: Path
 ) -> None:
     path = tmp_path / "replication.json"
-    write_cache({"one": "a"}, lambda name: found, path=path)
+    complete(path, {"one": "a"}, lambda name: found)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(MeasuredFileError, match="^replication.json is damaged; [^.]*.$"):
         cached("a", path=path)
-    write_cache({"one": "a"}, lambda name: found, path=path)
+    complete(path, {"one": "a"}, lambda name: found)
     assert cached("a", path=path) is not None
 
 
@@ -122,7 +128,7 @@ def test_a_digest_stands_for_all_that_a_measurement_depends_on(report_network: M
 
 
 def test_the_file_of_all_shipped_networks_is_small() -> None:
-    assert replication_file.CACHE.stat().st_size < 1_000_000
+    assert CACHE.stat().st_size < 1_000_000
     shipped = filter(SHIPPED.is_shipped, SHIPPED.names())
     known = {name: shipped_report(*SHIPPED.load(name)) for name in shipped}
     assert [name for name, findings in known.items() if findings is None] == []
