@@ -1,4 +1,4 @@
-"""All that decides a training run."""
+"""The settings of a training run, and the presets."""
 
 import math
 from collections.abc import Mapping
@@ -14,51 +14,53 @@ from core import elementary, validate
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCHEDULES = ("constant", "step", "cosine")
 ADVERSARIES = ("none", "fgsm", "pgd")
-# What is drawn from the seed, each from a stream of its own.
+# The random numbers of a training; each kind has a stream of its own, from the same seed.
 STREAMS = ("initial weights", "order", "split", "dropout", "augmentation")
-MOST_WEIGHTS = 8_000_000  # of all members, so that a file can be kept and a small server holds it
+MOST_WEIGHTS = 8_000_000  # of all members; a small server has to hold them
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training run by gradient descent; equal recipes, equal networks.
+    """The settings of a training run by gradient descent.
 
-    The defaults are the course report's; each remedy is a change of a few of them.
+    The defaults are the course report's; each remedy changes a few of them.
 
     Attributes:
         hidden: units of each hidden layer, ReLU after each.
-        epochs: passes over the training images, at most.
-        batch_size: images a step.
+        epochs: the largest number of passes over the training images.
+        batch_size: the number of images in a step.
         optimizer: "sgd", "momentum" (SGD with momentum 0.9) or "adam" (Kingma and Ba 2015).
-        learning_rate: of each step, on the mean loss of its images, in the first epoch.
+        learning_rate: of each step in the first epoch, on the mean loss of its images; above 0.
         schedule: "constant"; "step", a tenth after half of the epochs and again after three
             quarters; or "cosine", from epoch to epoch down to nearly 0 (Loshchilov and Hutter
             2017, equation 5, without restarts).
-        weight_decay: λ; each step also takes off learning rate × λ of every weight, biases aside,
-            the L2 penalty λ/2 · ‖w‖² (for Adam decoupled: Loshchilov and Hutter 2019).
-        dropout: the share of hidden units that are shut at each step (Srivastava et al. 2014).
+        weight_decay: λ of the L2 penalty λ/2 · ‖w‖² on the weights, not the biases: each step also
+            takes off learning rate × λ of every weight (for Adam decoupled: Loshchilov and Hutter
+            2019).
+        dropout: the share of hidden units that each step drops (Srivastava et al. 2014).
         batch_norm: whether sums are normalised over the batch before ReLU (Ioffe and Szegedy
-            2015); folded into plain layers afterwards.
-        rotation: degrees; each image is turned by up to so much, drawn anew each time.
-        shift: pixels; each image is moved by up to so much in x and in y.
-        scaling: a share; each image is made larger or smaller by up to so much.
+            2015). Afterwards this is folded into plain layers.
+        rotation: the largest angle in degrees by which an image is turned; drawn anew each time,
+            like the following.
+        shift: the largest distance in pixels by which an image is moved, in x and in y.
+        scaling: the largest share by which an image is made larger or smaller.
         flip: whether half of the images are mirrored left to right.
-        training_images: how many to learn from, drawn by the seed; 0 for all there are.
+        training_images: how many images to learn from, drawn by the seed; 0 for all.
         held_out: how many of the training images are kept for validation; 0 to validate on the
             test images, as the report does.
-        patience: after how many epochs without a lower validation loss training stops, and the
-            best epoch is kept; 0 to train all epochs and keep the last.
-        digits: which of them to learn; training images of others are left out.
-        members: how many networks are trained, of which the probabilities are averaged.
+        patience: the number of epochs without a lower validation loss after which training stops
+            and the best epoch is kept; 0 to train all epochs and keep the last.
+        digits: the digits to learn; training images of others are left out.
+        members: the number of networks, whose probabilities are averaged.
         start: the name of the network to start from; "" for a fresh one.
-        frozen: how many layers, from the pixels on, keep what they start with.
-        adversary: "none"; "fgsm", every image attacked by one step from a random start (Wong,
-            Rice and Kolter 2020); or "pgd", by seven small ones (Madry et al. 2018).
-        adversary_epsilon: the attack's L∞ budget a pixel.
-        seed: decides the initial weights, the order of the images, and all that is drawn.
+        frozen: the number of layers, counted from the pixels, that don't learn.
+        adversary: the attack on every training image: "none"; "fgsm", one step from a random start
+            (Wong, Rice and Kolter 2020); or "pgd", seven small steps (Madry et al. 2018).
+        adversary_epsilon: the attack's L∞ budget in pixel units.
+        seed: decides everything that is random: initial weights, order of the images and so on.
 
     Raises:
-        ValueError: a setting is out of its range, or two don't go together; the message names
+        ValueError: a setting is out of its range, or two contradict each other; the message names
             them.
     """
 
@@ -103,8 +105,8 @@ class Recipe:
     def reproducible(self) -> bool:
         """Whether every processor trains the same network, bit for bit, by this recipe.
 
-        The compiled engine promises it for plain SGD, one image at a time. PyTorch trains all
-        other recipes, and promises nothing of the kind.
+        The compiled engine does, for plain SGD on one image at a time. PyTorch, which trains by all
+        other recipes, does not.
         """
         return (
             self.batch_size == 1
@@ -115,11 +117,11 @@ class Recipe:
 
     @property
     def augmented(self) -> bool:
-        """Whether images are changed before they are learned from."""
+        """Whether the training images are changed at random."""
         return bool(self.rotation or self.shift or self.scaling or self.flip)
 
     def learning_rate_in(self, epoch: int) -> float:
-        """The learning rate in an epoch, counted from 1."""
+        """Return the learning rate in an epoch, counted from 1."""
         done = (epoch - 1) / self.epochs
         if self.schedule == "step":
             return self.learning_rate * (0.1 if done >= 0.5 else 1) * (0.1 if done >= 0.75 else 1)
@@ -128,46 +130,22 @@ class Recipe:
         return self.learning_rate
 
     def random_stream(self, name: str) -> np.random.Generator:
-        """Return the generator of the random numbers in `STREAMS` of that name."""
+        """Return a generator at the start of one of the `STREAMS`."""
         return np.random.default_rng([self.seed, STREAMS.index(name)])
 
     def _check_ranges(self) -> None:
         if len(self.hidden) > 8:
             raise ValueError(f"hidden must be at most 8 layers, not {len(self.hidden)}")
-        for units in self.hidden:
-            _within("hidden", validate.whole_number(units, name="hidden", least=1), 1, 2048)
-        object.__setattr__(self, "hidden", tuple(map(int, self.hidden)))
-        for name, least, most in (
-            ("epochs", 1, 1000),
-            ("batch_size", 1, 10_000),
-            ("training_images", 0, 10**7),
-            ("held_out", 0, 10**7),
-            ("patience", 0, 1000),
-            ("members", 1, 20),
-            ("frozen", 0, len(self.hidden)),
-            ("seed", 0, 2**53),
-        ):
-            value = validate.whole_number(getattr(self, name), name=name, least=least)
-            _within(name, value, least, most)
-            object.__setattr__(self, name, value)  # NumPy's whole numbers can't be written as JSON
-        if not (_is_number(self.learning_rate) and 0 < self.learning_rate <= 10):
-            raise ValueError(
-                f"learning_rate must be above 0 and at most 10, not {self.learning_rate!r}"
-            )
-        for name, largest in (
-            ("weight_decay", 0.1),
-            ("dropout", 0.9),
-            ("rotation", 180),
-            ("shift", 14),
-            ("scaling", 0.5),
-        ):
-            _within(name, getattr(self, name), 0, largest)
-        _within("adversary_epsilon", self.adversary_epsilon, 0.001, 1)
-        for name, options in (
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-            ("adversary", ADVERSARIES),
-        ):
+        # Whole numbers of NumPy can't be written as JSON, so Python's take their place.
+        hidden = tuple(_whole_number("hidden", units, 1, 2048) for units in self.hidden)
+        object.__setattr__(self, "hidden", hidden)
+        digits = tuple(_whole_number("digits", digit, 0, 9) for digit in self.digits)
+        object.__setattr__(self, "digits", digits)
+        for name, bounds in {**_WHOLE_NUMBERS, "frozen": (0, len(hidden))}.items():
+            object.__setattr__(self, name, _whole_number(name, getattr(self, name), *bounds))
+        for name, (least, most) in _NUMBERS.items():
+            _within(name, getattr(self, name), least, most)
+        for name, options in _OPTIONS.items():
             if getattr(self, name) not in options:
                 raise ValueError(
                     f"{name} must be one of {', '.join(options)}, not {getattr(self, name)!r}"
@@ -179,53 +157,64 @@ class Recipe:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} must be {words}, not {getattr(self, name)!r}")
-        for digit in self.digits:
-            _within("digits", validate.whole_number(digit, name="digits", least=0), 0, 9)
-        if not self.digits or sorted(set(self.digits)) != list(self.digits):
-            raise ValueError("digits must be some of 0 to 9, each once and in rising order")
 
     def _check_combinations(self) -> None:
-        weights = sum(a * b for a, b in pairwise(self.sizes))
-        if weights * self.members > MOST_WEIGHTS:
-            raise ValueError(
-                f"hidden and members make {weights * self.members:,} weights, "
-                f"more than {MOST_WEIGHTS:,}"
-            )
+        weights = self.members * sum(a * b for a, b in pairwise(self.sizes))
+        most, few = MOST_WEIGHTS, self.training_images
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}")
+        if not self.digits or sorted(set(self.digits)) != list(self.digits):
+            raise ValueError("digits must be some of 0 to 9, each once and in rising order")
+        if weights > most:
+            raise ValueError(f"hidden and members make {weights:,} weights, more than {most:,}")
         if self.learning_rate * self.weight_decay >= 1:
-            raise ValueError(
-                "learning_rate times weight_decay must be below 1: at 1 each step takes off all "
-                "of the weights"
-            )
+            raise ValueError("learning_rate times weight_decay must be below 1: no weight is left")
         if self.batch_norm and self.batch_size < 2:
-            raise ValueError(
-                "batch_norm needs a batch_size of at least 2: of a single image there is no "
-                "average to normalise by"
-            )
+            raise ValueError("batch_norm needs a batch_size of at least 2: one image has no mean")
         if self.patience and not self.held_out:
-            raise ValueError(
-                "patience needs held_out images: who stops by the test images learns from them"
-            )
-        if self.training_images and self.held_out >= self.training_images:
-            raise ValueError(
-                f"held_out must be fewer than the {self.training_images} training_images, "
-                f"not {self.held_out}"
-            )
+            raise ValueError("patience needs held_out images: test images must not decide the end")
+        if few and self.held_out >= few:
+            raise ValueError(f"held_out must be fewer than the {few} training_images")
         if self.frozen and not self.start:
             raise ValueError("frozen layers need a network to start from")
         if self.batch_norm and self.start:
-            raise ValueError(
-                "batch_norm can't start from a network: its plain layers know no averages"
-            )
+            raise ValueError("batch_norm can't start from a network: its file has no means")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+# The smallest and the largest value of settings.
+_WHOLE_NUMBERS = {
+    "epochs": (1, 1000),
+    "batch_size": (1, 10_000),
+    "training_images": (0, 10**7),
+    "held_out": (0, 10**7),
+    "patience": (0, 1000),
+    "members": (1, 20),
+    "seed": (0, 2**53),
+}
+_NUMBERS = {
+    "learning_rate": (0, 10),
+    "weight_decay": (0, 0.1),
+    "dropout": (0, 0.9),
+    "rotation": (0, 180),
+    "shift": (0, 14),
+    "scaling": (0, 0.5),
+    "adversary_epsilon": (0.001, 1),
+}
+_OPTIONS = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "adversary": ADVERSARIES}
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:
     """Raise unless `value` is a number from `least` to `most`."""
-    if not (_is_number(value) and least <= value <= most):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and least <= value <= most):
         raise ValueError(f"{name} must be from {least} to {most}, not {value!r}")
+
+
+def _whole_number(name: str, value: int, least: int, most: int) -> int:
+    """Return `value`; raise unless it is a whole number from `least` to `most`."""
+    number = validate.whole_number(value, name=name, least=least)
+    _within(name, number, least, most)
+    return number
 
 
 _ADAM: dict[str, Any] = {

@@ -116,7 +116,7 @@ def test_the_ends_of_a_range_are_in_it(field: str, value: Any) -> None:
         ({"patience": 3}, "patience needs held_out images: "),
         (
             {"training_images": 50, "held_out": 50},
-            "held_out must be fewer than the 50 training_images, not 50$",
+            "held_out must be fewer than the 50 training_images$",
         ),
         ({"frozen": 1}, "frozen layers need a network to start from$"),
         (
