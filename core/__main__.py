@@ -1,30 +1,49 @@
-"""`python -m core`: what can be done without the page."""
+"""`python -m core`: everything that can be done without the web page."""
 
 import argparse
 import dataclasses
 import datetime
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from core import files
-from core.data import mnist
+from core.data import folders, mnist
+from core.evaluation import robustness, seeds
+from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, Network, NetworkFileError, load_file
+from core.presentation import words
+from core.presentation.course_report import (
+    PASSES,
+    measure_report,
+    shipped_report,
+    to_html,
+    write_shipped,
+)
 from core.recipe import PRESETS, Recipe
+from core.training import ENGINES, of_digits, split, train
+from core.training.terminal import train_and_save
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status: 0, or 1 with one sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m core", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True)
 
-    data = commands.add_parser("data", help="verify and unpack MNIST, download what is missing")
-    data.set_defaults(run=_data)
+    def command(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        added = commands.add_parser(run.__name__.strip("_"), help=run.__doc__)
+        added.set_defaults(run=run)
+        return added
 
-    train = commands.add_parser("train", help="train a network and keep it")
-    train.add_argument("preset", choices=PRESETS, help="the recipe to start from")
-    train.add_argument(
+    for run in (_data, _models, _measure, _seeds):
+        command(run)
+    training = command(_train)
+    training.add_argument("preset", choices=PRESETS, help="the recipe to start from")
+    training.add_argument(
         "--set",
         dest="settings",
         action="append",
@@ -32,42 +51,15 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FIELD=VALUE",
         help=f"change {', '.join(f.name for f in dataclasses.fields(Recipe))}; repeatable",
     )
-    train.add_argument(
-        "--engine", choices=("compiled", "torch"), help="default: compiled where it can"
-    )
-    train.add_argument("--data", type=Path, metavar="DIR", help="learn from folders of pictures")
-    place = train.add_mutually_exclusive_group()
+    training.add_argument("--engine", choices=ENGINES, help="default: compiled where it can")
+    training.add_argument("--data", type=Path, metavar="DIR", help="learn from folders of pictures")
+    place = training.add_mutually_exclusive_group()
     place.add_argument("--name", help="keep it under this name, to be chosen on every page")
-    place.add_argument("--out", type=Path, help="the file to write")
-    train.set_defaults(run=_train)
-
-    listing = commands.add_parser("models", help="list the networks that there are")
-    listing.set_defaults(run=_models)
-
-    measuring = commands.add_parser(
-        "measure", help="measure the shipped networks for the pages, where that is not known yet"
-    )
-    measuring.set_defaults(run=_measure)
-
-    seeds = commands.add_parser(
-        "seeds", help="train the course report's recipe with ten seeds, tell how much they differ"
-    )
-    seeds.set_defaults(run=_seeds)
-
-    report = commands.add_parser(
-        "report", help="set the course report beside a network, line by line, in an HTML file"
-    )
-    report.add_argument(
-        "--model", default="report", metavar="NAME|FILE", help="the network; default: report"
-    )
-    report.add_argument(
-        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="the file to write"
-    )
-    report.set_defaults(run=_report)
-
-    export = commands.add_parser("export", help="write MNIST as folders of PNG files")
-    export.add_argument("folder", type=Path, metavar="DIR")
-    export.set_defaults(run=_export)
+    place.add_argument("--out", type=Path, metavar="FILE", help="the file to write")
+    report = command(_report)
+    report.add_argument("--model", default="report", metavar="NAME|FILE", help="default: report")
+    report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
+    command(_export).add_argument("folder", type=Path, metavar="DIR")
 
     options = parser.parse_args(arguments)
     try:
@@ -82,40 +74,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _data(options: argparse.Namespace) -> None:
-    for split in ("train", "test"):
-        print(f"{len(mnist.load(split)):,} {split} images are in place.")
+    """Verify and unpack MNIST; download what is missing."""
+    for part in ("train", "test"):
+        print(f"{len(mnist.load(part)):,} {part} images are in place.")
 
 
 def _train(options: argparse.Namespace) -> None:
-    from core.presentation.words import on_reproducibility
-    from core.training.terminal import train_and_save
-
+    """Train a network and save it."""
     changes = _changes(options.settings)
     recipe = dataclasses.replace(PRESETS[options.preset], **changes)
     if options.out or options.name:
         out = options.out or options.name
     elif changes or options.data:
-        # A shipped network is not to be replaced by one of another recipe.
+        # A network of another recipe must not replace a shipped one.
         out = options.preset + " changed"
     else:
         out = LIBRARY.path(options.preset)
-    train_and_save(
-        recipe,
-        out,
-        engine=options.engine,
-        data=options.data,
-        today=datetime.date.today().isoformat(),
-    )
-    print(on_reproducibility(recipe, engine=options.engine))
+    today = datetime.date.today().isoformat()
+    train_and_save(recipe, out, engine=options.engine, data=options.data, today=today)
+    print(words.on_reproducibility(recipe, engine=options.engine))
 
 
 def _seeds(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from core.evaluation import robustness, seeds
-    from core.presentation import words
-    from core.training import split, train
-
+    """Train the course report's recipe with ten seeds and show how much the networks differ."""
     everything, test = mnist.load("train"), mnist.load("test")
     networks: dict[str, Network] = {}
     for seed in tqdm(seeds.SEEDS, unit=" networks trained"):
@@ -132,6 +113,7 @@ def _seeds(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
+    """List the networks."""
     for name in LIBRARY.names():
         try:
             network, card = LIBRARY.load(name)
@@ -145,11 +127,7 @@ def _models(options: argparse.Namespace) -> None:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from core.evaluation import robustness
-    from core.presentation.course_report import PASSES, write_shipped
-
+    """Measure the shipped networks for the pages, where that has not been done yet."""
     shipped = {name: LIBRARY.load(name) for name in filter(LIBRARY.is_shipped, LIBRARY.names())}
     networks = {name: network for name, (network, _) in shipped.items()}
     test = mnist.load("test")
@@ -157,17 +135,12 @@ def _measure(options: argparse.Namespace) -> None:
         robustness.write_cache(networks, test, on_progress=bar.update)
     images = len(networks) * PASSES * len(test)
     with tqdm(total=images, unit=" images", unit_scale=True) as bar:
-        train = functools.cache(lambda: mnist.load("train"))
-        write_shipped(shipped, train, test, on_progress=bar.update)
+        train_digits = functools.cache(lambda: mnist.load("train"))
+        write_shipped(shipped, train_digits, test, on_progress=bar.update)
 
 
 def _report(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from core.evaluation.shipped import MeasuredFileError
-    from core.presentation.course_report import PASSES, measure_report, shipped_report, to_html
-    from core.training import of_digits
-
+    """Compare a network with the course report, line by line, in an HTML file."""
     known = options.model in LIBRARY.names()
     path = LIBRARY.path(options.model) if known else Path(options.model)
     network, card = load_file(path)
@@ -178,31 +151,28 @@ def _report(options: argparse.Namespace) -> None:
         print(f"{error} The network is measured now.", file=sys.stderr)
         findings = None
     if findings is None:
-        train, test = mnist.load("train"), mnist.load("test")
+        everything, test = mnist.load("train"), mnist.load("test")
         images = PASSES * len(of_digits(test, card.recipe.digits))
         with tqdm(total=images, unit=" images", unit_scale=True) as bar:
-            findings = measure_report(network, card, train, test, on_progress=bar.update)
+            findings = measure_report(network, card, everything, test, on_progress=bar.update)
     files.write(options.out, to_html(findings, name=path.stem).encode())
     print(f"Written to {options.out}")
 
 
 def _export(options: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
-    from core.data import folders
-
+    """Write MNIST as folders of PNG files."""
     with tqdm(total=70_000, unit=" images", unit_scale=True) as bar:
         folders.export(options.folder, on_progress=bar.update)
 
 
 def _changes(settings: list[str]) -> dict[str, Any]:
-    """What `--set` asks for, each value in its field's type."""
+    """Return the fields that `--set` changes, each value in the type of its field."""
     defaults = dataclasses.asdict(Recipe())
     changes: dict[str, Any] = {}
     for setting in settings:
         field, _, value = setting.partition("=")
         if field not in defaults:
-            raise ValueError(f"--set {setting}: there is no {field!r} among {', '.join(defaults)}")
+            raise ValueError(f"--set {setting}: {field!r} is not one of {', '.join(defaults)}")
         try:
             changes[field] = _parsed(value, like=defaults[field])
         except ValueError:
@@ -211,7 +181,7 @@ def _changes(settings: list[str]) -> dict[str, Any]:
 
 
 def _parsed(text: str, *, like: object) -> object:
-    """The value that a text gives for a field with a default like this one."""
+    """Return the value of a text in the type of `like`."""
     if isinstance(like, tuple):
         return tuple(int(part) for part in text.split(",") if part)
     if isinstance(like, bool):

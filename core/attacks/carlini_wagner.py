@@ -71,12 +71,7 @@ def carlini_wagner(
 
 
 class _Smallest:
-    """The smallest perturbations found so far for some images.
-
-    Args:
-        goal: the images and what is to become of them.
-        rows: `(n,)`, the rows of the goal's images to attack.
-        confidence: κ.
+    """The smallest perturbations found so far for some `rows`, `(n,)`, of the goal's images.
 
     Attributes:
         x_adv: `(n, 784)`, the clean image where nothing has been found.
@@ -138,9 +133,7 @@ class _Smallest:
 class _Adam:
     """Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1.
 
-    Args:
-        variables: of any shape; each step changes them in place.
-        step_size: α.
+    Each step changes the `variables` in place.
     """
 
     _MEAN_DECAY, _SQUARE_DECAY, _TINY = 0.9, 0.999, 1e-8

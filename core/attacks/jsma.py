@@ -83,12 +83,8 @@ def _best_pairs(a: FloatArray, b: FloatArray) -> tuple[NDArray[np.bool_], IntArr
     Only pixels p are tried that no other pixel exceeds in both a and b. If some pixel exceeded p in
     both, it could replace p and the product would grow, unless it is q; then p and q swap roles.
 
-    Args:
-        a: `(N, 784)`.
-        b: `(N, 784)`.
-
-    Returns:
-        Whether a pair has both sums above 0, `(N,)`; p, `(N,)`; and q, `(N,)`.
+    Both `a` and `b` are `(N, 784)`. Returned are, `(N,)` each, whether a pair has both sums above
+    0, p, and q.
     """
     falling = np.argsort(-a, axis=1)  # pixels by falling a: only earlier ones have a larger a
     b_in_order = np.take_along_axis(b, falling, axis=1)

@@ -1,4 +1,4 @@
-"""The signatures of attacks, and their arguments checked and in one form."""
+"""The signatures of attacks, the checks of their arguments, and steps that they share."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,28 +54,19 @@ class MinimalAttack(Protocol):
         *,
         target: ArrayLike | None = None,
     ) -> FloatArray:
-        """Perturb each image as little as the method can.
-
-        Args:
-            classifier: the network under attack.
-            x: `(N, 784)` clean images, pixels in [0, 1].
-            y: `(N,)` true labels.
-            target: None to move away from the true label; a label or `(N,)` labels to reach.
+        """Perturb each image as little as the method can. Arguments and errors: see `Attack`.
 
         Returns:
             `x_adv`, `(N, 784)`, pixels in [0, 1], in the dtype of `x`. An image is returned
             unchanged if it is misclassified already (or predicted as its target), or if the method
             finds nothing.
-
-        Raises:
-            ValueError: an argument is out of range; the message names it.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Goal:
-    """An attack's arguments except for its budgets, checked.
+    """The arguments of an attack except for its budgets, checked.
 
     Attributes:
         classifier: the network under attack.
@@ -141,7 +132,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Problem(Goal):
-    """A goal and its budgets, in one form for one budget and for several.
+    """A goal and its budgets, of which one is treated like several.
 
     Attributes:
         epsilons: `(E,)` budgets, in the dtype of `x`.

@@ -1,4 +1,4 @@
-"""A drawing to the image that MNIST's makers would have made of it."""
+"""The preparation of a drawing in the way in which MNIST's digits were prepared."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ class EmptyDrawingError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Stages:
-    """A drawing on its way to the network, each stage with pixels in [0, 1], ink white.
+    """The stages of a drawing's preparation, with pixels in [0, 1], ink white.
 
     Attributes:
         ink: `(height, width)`, the whole drawing.
-        box: left, top, right and bottom of the ink in it, the last two exclusive.
-        scaled: `(20, 20)`, the ink box fitted in with its aspect ratio kept, in the middle.
-        image: `(28, 28)`, what the network sees.
+        box: left, top, right and bottom of the box around the ink; the last two are exclusive.
+        scaled: `(20, 20)`, the box in the middle, scaled with its aspect ratio kept.
+        image: `(28, 28)`, the network's input.
     """
 
     ink: FloatArray
@@ -34,21 +34,21 @@ class Stages:
 
     @property
     def x(self) -> FloatArray:
-        """`image` as the one row of a `(1, 784)` batch."""
+        """The `image` as a batch of one, `(1, 784)`."""
         return self.image.reshape(1, -1)
 
 
 def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True) -> Stages:
-    """Make of a drawing what MNIST would have made of it.
+    """Prepare a drawing as MNIST's digits were prepared.
 
-    As LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
-    Recognition", section III.A: the ink is fitted into 20 × 20 pixels with its aspect ratio
-    kept, anti-aliased, and put into 28 × 28 so that its centre of mass is in the middle.
+    The ink is scaled to 20 × 20 pixels with its aspect ratio kept, anti-aliased, and placed on
+    28 × 28 pixels with its centre of mass in the middle: LeCun, Bottou, Bengio and Haffner 1998,
+    "Gradient-Based Learning Applied to Document Recognition", section III.A.
 
     Args:
-        rgba: `(height, width, 4)` bytes of any size, white ink on black or on nothing.
-        centre: False to shrink the whole drawing to 28 × 28 as it is, wherever the ink is, so
-            that one sees what the centring is good for.
+        rgba: `(height, width, 4)` bytes of any size, white ink on black or transparent background.
+        centre: False to scale the whole drawing to 28 × 28 without centring the ink, which shows
+            why centring is needed.
 
     Raises:
         EmptyDrawingError: there is no ink.
@@ -68,13 +68,13 @@ def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True) -> Stages:
     return Stages(
         ink=ink,
         box=box,
-        scaled=_paste(digit, DIGIT, (DIGIT - digit.shape[0]) // 2, (DIGIT - digit.shape[1]) // 2),
-        image=_centred_by_mass(digit) if centre else _fit_square(ink),
+        scaled=_in_the_middle(digit, DIGIT),
+        image=_centred_by_mass(digit) if centre else _in_the_middle(_fit(ink, SIDE), SIDE),
     )
 
 
 def _fit(ink: FloatArray, side: int) -> FloatArray:
-    """`ink` scaled so that its longer side is `side`, anti-aliased."""
+    """Scale `ink`, anti-aliased, to a longer side of `side` pixels."""
     height, width = ink.shape
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -82,14 +82,13 @@ def _fit(ink: FloatArray, side: int) -> FloatArray:
     return np.clip(np.asarray(scaled, dtype=np.float32), 0, 1)
 
 
-def _fit_square(ink: FloatArray) -> FloatArray:
-    """The whole drawing in 28 × 28, in the middle where it is not square."""
-    small = _fit(ink, SIDE)
-    return _paste(small, SIDE, (SIDE - small.shape[0]) // 2, (SIDE - small.shape[1]) // 2)
+def _in_the_middle(digit: FloatArray, side: int) -> FloatArray:
+    """Place `digit` in the middle of a black square."""
+    return _paste(digit, side, (side - digit.shape[0]) // 2, (side - digit.shape[1]) // 2)
 
 
 def _centred_by_mass(digit: FloatArray) -> FloatArray:
-    """`digit` in 28 × 28, its centre of mass within half a pixel of the middle."""
+    """Place `digit` on 28 × 28 pixels, its centre of mass within half a pixel of the middle."""
     mass = digit.sum()
     rows, columns = (np.arange(length) for length in digit.shape)
     top = round(SIDE / 2 - float(digit.sum(axis=1) @ rows / mass))
@@ -98,7 +97,7 @@ def _centred_by_mass(digit: FloatArray) -> FloatArray:
 
 
 def _paste(digit: FloatArray, side: int, top: int, left: int) -> FloatArray:
-    """`digit` on black, moved as little as needed to lie inside."""
+    """Place `digit` on a black square, moved as little as needed to lie inside."""
     top = min(max(top, 0), side - digit.shape[0])
     left = min(max(left, 0), side - digit.shape[1])
     out = np.zeros((side, side), np.float32)

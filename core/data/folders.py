@@ -22,7 +22,7 @@ SETS: Mapping[str, str] = MappingProxyType({"train": "train data", "test": "test
 LABELS = tuple("0123456789")
 FORMATS = ("PNG", "JPEG", "BMP")
 MAX_SIDE = 4096
-BATCH = 1000  # images between two reports of progress
+BATCH = 1000  # images between two calls of `on_progress`
 
 _SIZE_RULE = f"a digit's picture must be square and at most {MAX_SIDE} × {MAX_SIDE}"
 
@@ -32,18 +32,18 @@ class FolderError(ValueError):
 
 
 def export(folder: Path, *, on_progress: Callable[[int], object] = lambda count: None) -> None:
-    """Write MNIST as 28 × 28 greyscale PNG files, each named for its place in MNIST's own order.
+    """Write MNIST as 28 × 28 greyscale PNG files, each named by its index in MNIST.
 
-    Files that are there already are left alone, so that an export that was stopped goes on where
-    it was.
+    Files that exist already are left alone, so an export that was stopped continues where it was.
 
     Args:
-        folder: is given `train data/<label>/<index>.png` (60,000) and `test data/...` (10,000).
-        on_progress: is told again and again how many more images are in place.
+        folder: where to write `train data/<label>/<index>.png` (60,000) and `test data/...`
+            (10,000).
+        on_progress: called repeatedly with the number of images in place since the last call.
 
     Raises:
-        FolderError: something can't be written.
-        DataFileError: MNIST is missing or damaged, see `mnist.load`.
+        FolderError: a folder or a file can't be written.
+        DataFileError: MNIST is missing or damaged (see `mnist.load`).
     """
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise FolderError(f"{folder} is a file, not a folder.")
@@ -54,16 +54,16 @@ def export(folder: Path, *, on_progress: Callable[[int], object] = lambda count:
 def load(
     folder: Path, *, on_progress: Callable[[int], object] = lambda count: None
 ) -> tuple[Digits, Digits]:
-    """Read the training and the test digits from folders as `export` writes them, or one's own.
+    """Read the training and the test digits from folders like those that `export` writes.
 
-    Pictures are PNG, JPEG or BMP files of any square size, in grey or colour, white ink on black
-    as MNIST's. They are scaled to 28 × 28; what is transparent becomes black. Hidden files are
-    passed over. The digits of a set are ordered by number where every file is named by one, and
-    else by label and name.
+    Pictures are PNG, JPEG or BMP files of any square size, in grey or colour, with white ink on
+    black as in MNIST. They are scaled to 28 × 28, and transparent pixels become black. Hidden files
+    are skipped. If every file name is a number, the digits are in the order of these numbers;
+    otherwise they are in the order of labels and names.
 
     Args:
-        folder: with `train data` and `test data`, in each of them folders named 0 to 9.
-        on_progress: is told again and again how many more pictures have been read.
+        folder: holds `train data` and `test data`, each with folders named 0 to 9.
+        on_progress: called repeatedly with the number of pictures read since the last call.
 
     Raises:
         FolderError: a folder is missing, empty or not named for a digit, or a file is not such a
@@ -89,12 +89,12 @@ def _export_set(images: Digits, folder: Path, on_progress: Callable[[int], objec
         _make(folder / str(label))
     for index in _in_batches(len(images), on_progress):
         path = folder / str(images.y[index]) / f"{index:05}.png"
-        if not _is_whole(path):
+        if not (os.path.isfile(path) and os.path.getsize(path)):  # empty after a power cut
             _write(path, images.x[index])
 
 
 def _make(folder: Path) -> None:
-    """Make a folder where there is none; remove what an export that was killed left in one."""
+    """Make a folder if it is missing; remove the unfinished files of an export that was killed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files.remove_strays(folder, age=0)
@@ -102,13 +102,8 @@ def _make(folder: Path) -> None:
         raise FolderError(f"The folder {folder} can't be made: {error.strerror}.") from None
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether `_write` was done with a file; a power cut may leave one with nothing in it."""
-    return os.path.isfile(path) and os.path.getsize(path) > 0
-
-
 def _write(path: Path, x: FloatArray) -> None:
-    """Write `(784,)` pixels; the file is whole or not there at all."""
+    """Write `(784,)` pixels as a picture."""
     picture = Image.fromarray(np.rint(x * 255).astype(np.uint8).reshape(SIDE, SIDE))
     content = io.BytesIO()
     picture.save(content, "PNG", compress_level=1)
@@ -119,7 +114,7 @@ def _write(path: Path, x: FloatArray) -> None:
 
 
 def _pictures(folder: Path) -> list[tuple[int, Path]]:
-    """The label and the file of each picture of a set, in their order."""
+    """Return the label and the file of each picture of a set, in order."""
     if not os.path.isdir(folder):
         raise FolderError(f'There is no folder "{folder.name}" in {folder.parent}.')
     found = []
@@ -137,7 +132,7 @@ def _pictures(folder: Path) -> list[tuple[int, Path]]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, without what systems and programs hide there."""
+    """Return the content of a folder, sorted by name, without hidden files."""
     try:
         inside = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
@@ -147,10 +142,10 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _read_set(pictures: list[tuple[int, Path]], on_progress: Callable[[int], object]) -> Digits:
-    """The pictures of a set and their labels."""
+    """Read the pictures of a set."""
     pixels = np.empty((len(pictures), SIDE * SIDE), np.uint8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own on large pictures: the size is checked here
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures; `_read` checks the size
         for index in _in_batches(len(pictures), on_progress):
             pixels[index] = _read(pictures[index][1])
     x = pixels.astype(np.float32)
@@ -159,7 +154,7 @@ def _read_set(pictures: list[tuple[int, Path]], on_progress: Callable[[int], obj
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
-    """The `(784,)` bytes of a picture file."""
+    """Read a picture file, `(784,)`."""
     no_picture = FolderError(f"{path} is not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture.")
     if not os.path.isfile(path):
         raise no_picture
@@ -172,16 +167,16 @@ def _read(path: Path) -> NDArray[np.uint8]:
         raise no_picture from None
     except Image.DecompressionBombError:
         raise FolderError(f"{path} is too large: {_SIZE_RULE}.") from None
-    except Exception as error:  # of a damaged file Pillow raises anything, AssertionError too
+    except Exception as error:  # Pillow raises anything for a damaged file, AssertionError too
         reason = getattr(error, "strerror", None) or "it is damaged or was cut short"
         raise FolderError(f"{path} can't be read: {reason}.") from error
     raise FolderError(f"{path} has {width} × {height} pixels: {_SIZE_RULE}.")
 
 
 def _grey(picture: Image.Image) -> NDArray[np.uint8]:
-    """A square picture as `(784,)` bytes of grey, black where it is transparent."""
+    """Return a square picture as `(784,)` grey levels, black where it is transparent."""
     ImageOps.exif_transpose(picture, in_place=True)
-    if picture.mode == "I;16":  # Pillow's own conversion makes white of all but the darkest
+    if picture.mode == "I;16":  # Pillow's conversion makes nearly all levels white
         picture = Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")

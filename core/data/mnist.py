@@ -1,4 +1,4 @@
-"""MNIST as arrays."""
+"""MNIST as NumPy arrays."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from core.classifier import FloatArray, IntArray
 
 ROOT = Path(__file__).parents[2] / "data"
 
-# The unpacked files and their MD5 sums, for each split the images and the labels. The archives'
-# own sums are torchvision's to check.
+# For each split, the unpacked files of the images and the labels, with their MD5 sums. torchvision
+# checks the sums of the archives.
 _FILES = {
     "train": (
         ("train-images-idx3-ubyte", "6bbc9ace898e44ae57da46a324031adb"),
@@ -26,16 +26,16 @@ _FILES = {
 
 
 class DataFileError(ValueError):
-    """MNIST's files are missing or damaged and could not be had; the message says what to do."""
+    """MNIST's files are missing or damaged and can't be restored; the message says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
 class Digits:
-    """Images and what they are of.
+    """Images of digits and their labels; the arrays are read-only.
 
     Attributes:
-        x: `(N, 784)` float32 pixels in [0, 1], 0 the background; not to be written to.
-        y: `(N,)` labels 0 to 9; not to be written to.
+        x: `(N, 784)` float32 pixels in [0, 1], 0 the background.
+        y: `(N,)` labels 0 to 9.
     """
 
     x: FloatArray
@@ -50,15 +50,15 @@ class Digits:
 
 
 def load(split: str, *, root: Path = ROOT) -> Digits:
-    """The 60,000 "train" or the 10,000 "test" images of MNIST.
+    """Return the 60,000 "train" or the 10,000 "test" images of MNIST.
 
     The first time, `torchvision.datasets.MNIST` verifies and unpacks the archives in
-    `root/MNIST/raw`, and downloads those that are missing; afterwards NumPy alone reads what
-    was unpacked.
+    `root/MNIST/raw`, and downloads those that are missing. Afterwards NumPy alone reads the
+    unpacked files.
 
     Raises:
         ValueError: `split` is neither.
-        DataFileError: the files are missing or damaged, and it could not be mended.
+        DataFileError: the files are missing or damaged and can't be restored.
     """
     if split not in _FILES:
         raise ValueError(f'split must be "train" or "test", not {split!r}')
@@ -76,28 +76,24 @@ def unpack(*, root: Path = ROOT) -> None:
     """Have torchvision verify and unpack MNIST's archives in `root`, and download what is missing.
 
     Raises:
-        DataFileError: it could not.
+        DataFileError: that failed.
     """
     from core.data.torchvision_import import torchvision_datasets
 
     folder = root / "MNIST" / "raw"
+    files = [(folder / name, md5) for split in _FILES.values() for name, md5 in split]
     try:
-        # torchvision takes an unpacked file that is there for a good one, so bad ones go first.
-        for name, md5 in (file for files in _FILES.values() for file in files):
-            if not _intact(folder / name, md5):
-                (folder / name).unlink(missing_ok=True)
+        # torchvision doesn't check unpacked files that exist, so bad ones are removed first.
+        for file, md5 in files:
+            if not _intact(file, md5):
+                file.unlink(missing_ok=True)
         torchvision_datasets().MNIST(root, download=True)
     except (OSError, RuntimeError, EOFError) as error:
-        damaged = [
-            name
-            for files in _FILES.values()
-            for name, md5 in files
-            if not _intact(folder / name, md5)
-        ]
+        damaged = ", ".join(file.name for file, md5 in files if not _intact(file, md5))
         raise DataFileError(
-            f"MNIST's files in {folder} are missing or damaged "
-            f"({', '.join(damaged)}), and could not be unpacked or downloaded: {error}. Restore "
-            "that folder from a fresh clone, or try again with a network."
+            f"MNIST's files in {folder} are missing or damaged ({damaged}), and could not be "
+            f"unpacked or downloaded: {error}. Restore that folder from a fresh clone, or connect "
+            "to the internet and try again."
         ) from error
 
 
@@ -109,8 +105,8 @@ def _intact(path: Path, md5: str) -> bool:
 
 
 def _read_idx(path: Path) -> NDArray[np.uint8]:
-    """The bytes of an idx file: 0, 0, the type 8, how many dimensions, their sizes, the data."""
-    content = path.read_bytes()
+    """Read the array in an idx file."""
+    content = path.read_bytes()  # 0, 0, the type 8, the number of dimensions, their sizes, the data
     dimensions = content[3]
     shape = np.frombuffer(content, ">i4", dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)

@@ -1,4 +1,4 @@
-"""Picture files of any kind to white ink on black."""
+"""Uploaded pictures of a digit, turned into white ink on black."""
 
 import io
 import warnings
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 64_000_000
-# Larger pictures are made smaller at once: a digit needs no more, and a class of forty may upload.
+# Larger pictures are scaled down at once: forty people may upload theirs at the same time.
 WORKING_SIZE = 560
 
 
@@ -17,10 +17,10 @@ class PictureError(ValueError):
 
 
 def read(content: bytes) -> NDArray[np.uint8]:
-    """The picture in a file as white ink on black.
+    """Read the picture in a file and turn it into white ink on black.
 
-    Whether the ink is dark or light is told from the picture's rim, which is taken for background.
-    Transparent pixels count as background too. An animation gives its first frame.
+    The rim of the picture is taken for the background, which decides whether the ink is dark or
+    light. Transparent pixels are background too. Of an animation, the first frame is read.
 
     Args:
         content: a PNG or JPEG file's bytes.
@@ -30,25 +30,22 @@ def read(content: bytes) -> NDArray[np.uint8]:
         strongest, background black, all opaque.
 
     Raises:
-        PictureError: no picture, damaged, too large, or of one colour throughout.
+        PictureError: the file is not a picture, is damaged or too large, or has only one colour.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's own on large pictures: the size is checked here
+            # Pillow warns of large pictures; their size is checked below.
+            warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
             if picture.width * picture.height > MAX_PIXELS:
                 raise PictureError(
                     f"This picture has {picture.width} × {picture.height} pixels, "
                     f"more than {MAX_PIXELS // 1_000_000} million. Please make it smaller."
                 )
-            picture.draft("RGB", (2 * WORKING_SIZE, 2 * WORKING_SIZE))  # of a JPEG, decode less
+            picture.draft("RGB", (2 * WORKING_SIZE, 2 * WORKING_SIZE))  # decodes less of a JPEG
             grey, alpha = _grey_and_alpha(picture)
-    except Image.DecompressionBombError:  # raised before its size can be looked at
-        raise PictureError(
-            "This picture has far too many pixels. Please make it smaller."
-        ) from None
+    except Image.DecompressionBombError:  # raised before the size is known
+        raise PictureError("This picture has far too many pixels. Please make it smaller.") from None
     except UnidentifiedImageError:
         raise PictureError("This file is not a PNG or JPEG picture.") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -59,7 +56,7 @@ def read(content: bytes) -> NDArray[np.uint8]:
 
 
 def _grey_and_alpha(picture: Image.Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Brightness and opacity in [0, 1], upright and no larger than needed."""
+    """Return brightness and opacity in [0, 1], upright and at most `WORKING_SIZE` high and wide."""
     picture.load()
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits a pixel
         deep = np.asarray(picture, dtype=np.float64)
@@ -78,31 +75,31 @@ def _white_on_black(grey: NDArray[np.float64], alpha: NDArray[np.float64]) -> ND
     opaque = alpha > 0.5
     if not opaque.any():
         raise PictureError("This picture is transparent throughout; there is no digit to see.")
-    # Of ink on nothing, the nothing becomes the opposite of the ink.
+    # A transparent background gets the opposite brightness of the ink.
     opposite = np.full_like(grey, np.median(grey[opaque]) < 0.5)
     background = _paper(grey) if opaque.all() else opposite
     ink = np.abs(grey * alpha + background * (1 - alpha) - background)
     contrast = ink.max()
     if contrast < 0.1:
         raise PictureError("This picture is of one colour throughout; there is no digit to see.")
-    # Paper is never quite even: what differs from it by less than a quarter of the ink is paper.
+    # Paper is never quite even: differences of less than a quarter of the contrast are paper.
     ink = np.clip((ink / contrast - 0.25) / 0.5, 0, 1)
     white = (ink * 255).round().astype(np.uint8)
     return np.dstack([white, white, white, np.full_like(white, 255)])
 
 
 def _paper(grey: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The brightness of the paper everywhere, told from the rim: light falls from one side."""
+    """Fit a plane to the brightness of the rim: paper is often lit from one side."""
     rim = np.ones_like(grey, dtype=bool)
     rim[1:-1, 1:-1] = False
     if min(grey.shape) < 3:
         return np.full_like(grey, np.median(grey))
     rows, columns = np.indices(grey.shape)
     plane = np.stack([np.ones_like(grey), rows / grey.shape[0], columns / grey.shape[1]], axis=-1)
-    slope = np.array([np.median(grey[rim]), 0, 0])
+    fit = np.array([np.median(grey[rim]), 0, 0])
     for _ in range(2):  # the second time without ink that runs over the rim
-        off = np.abs(grey - plane @ slope)
+        off = np.abs(grey - plane @ fit)
         paper = rim & (off <= 3 * np.median(off[rim]) + 1 / 255)
-        slope = np.linalg.lstsq(plane[paper], grey[paper], rcond=None)[0]
-    brightness: NDArray[np.float64] = np.clip(plane @ slope, 0, 1)
+        fit = np.linalg.lstsq(plane[paper], grey[paper], rcond=None)[0]
+    brightness: NDArray[np.float64] = np.clip(plane @ fit, 0, 1)
     return brightness

@@ -1,15 +1,17 @@
-"""Import torchvision's data sets also where its compiled operators are missing.
+"""An import of torchvision's data sets that works without its compiled operators.
 
-The wheel of torchvision on the package index is built for CUDA. Beside a torch without CUDA its
-import stops at "operator torchvision::nms does not exist", although neither its data sets nor its
-transforms need that operator. Declaring the two operators that its import asks for lets it pass.
+The wheel of torchvision on the package index is built for CUDA. With a torch without CUDA its
+import fails with "operator torchvision::nms does not exist", although its data sets don't need that
+operator. The import succeeds once the two operators that it looks up are declared.
 """
 
 from types import ModuleType
 
 
 def torchvision_datasets() -> ModuleType:
-    """The module `torchvision.datasets`."""
+    """Return the module `torchvision.datasets`."""
+    import sys
+
     import torch
 
     try:
@@ -17,16 +19,10 @@ def torchvision_datasets() -> ModuleType:
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
-        _forget_half_imported()
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]  # imported by half
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         from torchvision import datasets
     return datasets  # type: ignore[no-any-return]
-
-
-def _forget_half_imported() -> None:
-    import sys
-
-    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]

@@ -256,7 +256,16 @@ def _attacked(
     x, y = tested.x, tested.y
     attack = partial(fgsm, gradient=gradient)
     rates = evasion_curve(network, attack, x, y, EPSILONS, on_progress=on_progress)
-    epsilon = _smallest_epsilon(network, tested, gradient, rates, reported_rate, on_progress)
+
+    def reached(epsilon: float) -> bool:
+        rate = measures.evasion_rate(network, attack(network, x, y, epsilon), y)
+        on_progress(len(y))
+        return rate >= reported_rate
+
+    reaching = np.flatnonzero(rates >= reported_rate)
+    epsilon = _smallest_epsilon(int(reaching[0]), reached) if reaching.size else None
+    if epsilon is None:
+        on_progress(_HALVINGS * len(y))
     at = EPSILONS[-1] if epsilon is None else epsilon
     attacked = evaluate(
         network, lambda x, y: attack(network, x, y, at), x, y, on_progress=on_progress
@@ -275,28 +284,17 @@ def _attacked(
     return attacked, evasion
 
 
-def _smallest_epsilon(
-    network: Classifier,
-    tested: Digits,
-    gradient: str,
-    rates: FloatArray,
-    reported_rate: float,
-    on_progress: Callable[[int], object],
-) -> float | None:
-    """Bisect the step of the curve in which the evasion rate reaches the report's."""
-    reached = np.flatnonzero(rates >= reported_rate)
-    place = int(reached[0]) if reached.size else 0
-    low, high = EPSILONS[max(place - 1, 0)], EPSILONS[place]
+def _smallest_epsilon(place: int, reached: Callable[[float], bool]) -> float:
+    """Bisect the step of the curve before `EPSILONS[place]`, where the rate is first reached."""
+    low: float = EPSILONS[max(place - 1, 0)]
+    high: float = EPSILONS[place]
     for _ in range(_HALVINGS):
-        if high > low:
-            middle = (low + high) / 2
-            x_adv = fgsm(network, tested.x, tested.y, middle, gradient=gradient)
-            if measures.evasion_rate(network, x_adv, tested.y) >= reported_rate:
-                high = middle
-            else:
-                low = middle
-        on_progress(len(tested))
-    return high if reached.size else None
+        middle = (low + high) / 2
+        if reached(middle):
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def _means(attacked: Evaluation) -> FloatArray:

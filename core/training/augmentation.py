@@ -1,4 +1,4 @@
-"""Images changed a little, anew each time they are seen."""
+"""Random changes of the training images, drawn anew in each epoch."""
 
 from math import pi
 
@@ -13,16 +13,16 @@ _SIDE = 28
 
 
 def augment(x: FloatArray, recipe: Recipe, rng: np.random.Generator) -> FloatArray:
-    """Return each image turned, moved, scaled and mirrored at random, within the recipe's bounds.
+    """Turn, move, scale and mirror each image at random, within the recipe's bounds.
 
-    This is torchvision's RandomAffine and RandomHorizontalFlip with other draws for each image.
-    Pixels are interpolated bilinearly; what comes in from outside is black. Every processor
-    computes the same bits (see `core.elementary`).
+    These are torchvision's RandomAffine and RandomHorizontalFlip, with new random numbers for each
+    image. Pixels are interpolated bilinearly; those from outside the image are black. Every
+    processor computes the same bits (see `core.elementary`).
 
     Args:
         x: `(N, 784)` float32 pixels in [0, 1].
-        recipe: says by how much.
-        rng: is drawn from.
+        recipe: holds the bounds.
+        rng: the generator of the random numbers.
 
     Returns:
         `(N, 784)` float32 pixels in [0, 1].
@@ -32,7 +32,7 @@ def augment(x: FloatArray, recipe: Recipe, rng: np.random.Generator) -> FloatArr
     size = 1 + recipe.scaling * draws[1]
     across, down = recipe.shift * draws[2], recipe.shift * draws[3]
     mirror = np.where(rng.random(len(x)) < 0.5, -1, 1) if recipe.flip else np.ones(len(x))
-    # A place in the new image comes from one in the old: moved back, unscaled, turned back.
+    # From a pixel of the new image to its source in `x`: moved, scaled and turned back.
     cos, sin = elementary.cos(angle) / size, elementary.sin(angle) / size
     changed = np.empty_like(x)
     _resample(x, mirror * cos, mirror * sin, -sin, cos, across, down, changed)
@@ -41,7 +41,7 @@ def augment(x: FloatArray, recipe: Recipe, rng: np.random.Generator) -> FloatArr
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def _resample(x, xx, xy, yx, yy, across, down, out):  # type: ignore[no-untyped-def]
-    """Fill `out` with the images of `x` as seen through one affine map each, bilinearly."""
+    """Fill `out` with the images of `x`, each under its own affine map, bilinearly."""
     middle = (_SIDE - 1) / 2
     padded = np.zeros((_SIDE + 3, _SIDE + 3), np.float32)  # with a black rim
     for n in range(len(x)):

@@ -19,11 +19,11 @@ from core.training.start import check_start, initial_network
 
 ENGINES = ("compiled", "torch")
 
-_IMAGES_A_RUN = 3000  # that an engine is given at once; after each run, progress is told
+_IMAGES_A_RUN = 3000  # at most, in one call of `Engine.run`; each is followed by `on_progress`
 
 
 class Engine(Protocol):
-    """A network in the making."""
+    """A network in training."""
 
     def run(
         self,
@@ -38,37 +38,41 @@ class Engine(Protocol):
         Args:
             x: `(N, 784)` float32 pixels.
             y: `(N,)` labels.
-            order: `(M,)` rows of `x`, each as often as it is to be seen.
+            order: `(M,)` rows of `x`.
             learning_rate: of each step.
             mask: `(M, hidden units)`, the units that dropout keeps for each image; None without
                 dropout.
 
         Returns:
-            The sum of the images' losses and the number of correct predictions, each before the
-            step that the image takes part in, and with dropout's mask.
+            The sum of the losses and the number of correct predictions. Each image counts as
+            before its own step, with dropout.
         """
         ...
 
     def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
-        """Return the sum of the losses and the number of correct predictions, without a step."""
+        """Return the sum of the losses and the number of correct predictions; don't train."""
         ...
 
     def network(self) -> MLP:
-        """Return a copy of the network as it is now."""
+        """Return a copy of the network as it is now.
+
+        Raises:
+            ValueError: a weight or bias is not finite.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One epoch: its numbers, and the networks at its end.
+    """The numbers of one epoch, and the networks at its end.
 
     Attributes:
         logged: the epoch's place in the training, its losses and its accuracies.
         network: the member at the end of the epoch.
-        kept_member: what to keep of this member if training ends here: `network`, or with early
-            stopping the member of the epoch with the lowest validation loss.
+        kept_member: the network to keep as this member if training ends here: `network`, or with
+            early stopping that of the epoch with the lowest validation loss.
         kept_epoch: the epoch of `kept_member`, counted from 1.
-        earlier: what was kept of the ensemble's members before this one.
+        earlier: the networks kept as the ensemble's earlier members.
     """
 
     logged: LoggedEpoch
@@ -84,11 +88,11 @@ class EpochReport:
 
 
 def split(recipe: Recipe, training: Digits, test: Digits) -> tuple[Digits, Digits]:
-    """Return the images that a recipe learns from, and those that it is validated on.
+    """Return a recipe's training images and validation images.
 
     Args:
-        recipe: says which digits, how many images, and how many held out.
-        training: all images there are to learn from.
+        recipe: decides on the digits, the number of images, and the number held out.
+        training: all training images.
         test: images to validate on if the recipe holds none out.
 
     Raises:
@@ -100,7 +104,7 @@ def split(recipe: Recipe, training: Digits, test: Digits) -> tuple[Digits, Digit
         known = rng.permutation(known)[: recipe.training_images or None]
     learned, held_out = np.split(known, [max(0, len(known) - recipe.held_out)])
     if not len(learned):
-        raise ValueError(f"held_out: of {len(known)} training images none is left to learn from")
+        raise ValueError(f"held_out leaves none of the {len(known)} training images to learn from")
     if recipe.held_out:
         validation = Digits(training.x[held_out], training.y[held_out])
     else:
@@ -127,24 +131,24 @@ def train(
 ) -> Generator[EpochReport, None, None]:
     """Train a network by a recipe; close the generator to stop.
 
-    A recipe that is `Recipe.reproducible` gives the same network, bit for bit, on every processor
-    with the compiled engine. PyTorch makes no such promise.
+    With the compiled engine, a `Recipe.reproducible` recipe gives the same network, bit for bit, on
+    every processor. PyTorch does not promise this.
 
     Args:
-        recipe: the settings, the seed among them.
+        recipe: the settings, including the seed.
         training: images to learn from (see `split`).
-        validation: images to evaluate on after each epoch. Nothing is learned from them, except
-            when to stop if the recipe has patience.
+        validation: images to evaluate on after each epoch. They decide when to stop if the recipe
+            has patience, and nothing else.
         start: the network that `recipe.start` names.
         engine: "compiled" or "torch"; None for the compiled one if it covers the recipe.
-        on_progress: told how many more images have been trained on, a few times a second.
+        on_progress: called repeatedly with the number of images trained on since the last call.
 
     Yields:
-        One report an epoch, of one member after the other.
+        The epochs of one member after the other.
 
     Raises:
-        ValueError: no such engine, or one that doesn't cover the recipe; no training or
-            validation images; a start that is missing or of other layers.
+        ValueError: `engine` is unknown or doesn't cover the recipe; there are no training or
+            validation images; `start` is missing or has other layers; or the training diverged.
     """
     if not len(training) or not len(validation):
         raise ValueError("training and validation must hold at least one image each")
@@ -192,8 +196,8 @@ def _train_one(
             network = learner.network()
         except ValueError:  # a network must not hold NaN
             raise ValueError(
-                f"training diverged in epoch {epoch}: the weights grew beyond all bounds; "
-                "a smaller learning_rate helps"
+                f"training diverged in epoch {epoch}: the weights are no longer finite; "
+                "try a smaller learning_rate"
             ) from None
         validation_loss, validation_correct = learner.evaluate(validation.x, validation.y)
         logged = LoggedEpoch(
@@ -224,7 +228,7 @@ def _mask(recipe: Recipe, images: int, rng: np.random.Generator) -> NDArray[np.b
 
 
 def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
-    """Return the engine of that name at the start of a run. Each brings a compiler: import late."""
+    """Return a new engine by its name. Each takes long to import, so that happens here."""
     if name not in (None, *ENGINES):
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {name!r}")
     if (start is None) == bool(recipe.start):
@@ -232,7 +236,7 @@ def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
     network = start or initial_network(recipe)
     check_start(network, recipe)
     if name == "compiled" and not recipe.reproducible:
-        raise ValueError("engine: the compiled one is for plain SGD with batch_size 1; take torch")
+        raise ValueError('engine: "compiled" is for plain SGD with batch_size 1; take "torch"')
     if name == "torch" or not recipe.reproducible:
         from core.training.pytorch import TorchEngine
 

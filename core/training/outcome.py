@@ -1,4 +1,4 @@
-"""What a training came to: the network to keep, and its card."""
+"""The outcome of a training: the network to keep, and its card."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,18 +22,18 @@ def outcome(
     today: str,
     stopped: bool,
 ) -> tuple[Network, Card]:
-    """The network that a training leaves behind, measured.
+    """Return the network to keep after a training, and its card with the accuracies.
 
     Args:
-        recipe: what it was trained by.
+        recipe: the recipe of the training.
         reports: all epochs, at least one.
-        training: the images learned from, as `core.training.split` gave them.
-        validation: those validated on.
-        test: images that nothing was learned from; those of the recipe's digits count.
-        seconds: how long it took.
+        training: the training images, as `core.training.split` returned them.
+        validation: the validation images, likewise.
+        test: test images of all digits; those of the recipe's digits are used.
+        seconds: the duration of the training.
         today: the date, as YYYY-MM-DD.
-        stopped: whether somebody ended it early; then of a single network it is the epoch with
-            the highest validation accuracy that is kept, and of an ensemble the members so far.
+        stopped: whether the training was stopped early. Then the epoch with the highest validation
+            accuracy is kept, or the members so far of an ensemble.
     """
     last = reports[-1]
     network, epoch = last.kept, last.kept_epoch

@@ -1,4 +1,4 @@
-"""Gradient descent in PyTorch, for whatever the compiled loop does not cover; on a GPU if any."""
+"""Gradient descent in PyTorch for all recipes, on a GPU if there is one."""
 
 from itertools import pairwise
 
@@ -18,14 +18,14 @@ _PGD_STEPS = 7
 
 
 class TorchEngine:
-    """An engine for every recipe, with whole batches of tensors (see `core.training.loop.Engine`).
+    """An engine for every recipe (see `core.training.loop.Engine`).
 
     Attributes:
-        model: the network in the making, in evaluation mode between runs.
+        model: the network in training, in evaluation mode between runs.
     """
 
     def __init__(self, start: MLP, recipe: Recipe) -> None:
-        # On small batches a second thread gains little, and takes a core from everybody else.
+        # On small batches a second thread gains little, and it takes a core from others.
         torch.set_num_threads(1)
         self._recipe = recipe
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -56,7 +56,7 @@ class TorchEngine:
             rows = slice(first, first + size)
             batch, wanted = images[rows], labels[rows]
             if self._recipe.batch_norm and len(batch) < 2:
-                continue  # a last image by itself has no batch to be normalised by
+                continue  # a single image can't be normalised
             if self._recipe.adversary != "none":
                 batch = self._attacked(batch, wanted)
             self.model.train()
@@ -84,7 +84,7 @@ class TorchEngine:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
     def _attacked(self, x: Tensor, y: Tensor) -> Tensor:
-        """The images under attack by the recipe's adversary, from a random start."""
+        """Attack the images as the recipe's adversary does, from a random start."""
         epsilon = self._recipe.adversary_epsilon
         if self._recipe.adversary == "fgsm":
             steps, step_size = 1, 1.25 * epsilon  # Wong et al. 2020, section 4
@@ -95,14 +95,14 @@ class TorchEngine:
         for _ in range(steps):
             here.requires_grad_()
             logits = self.model(here)
-            (slope,) = torch.autograd.grad(logits, here, _exact_cotangent(logits.detach(), y))
-            here = here.detach() + step_size * slope.sign()
+            (gradient,) = torch.autograd.grad(logits, here, _exact_cotangent(logits.detach(), y))
+            here = here.detach() + step_size * gradient.sign()
             here = torch.minimum(torch.maximum(here, x - epsilon), x + epsilon).clamp(0, 1)
         return here
 
 
 class _Perceptron(torch.nn.Module):
-    """Affine layers with ReLU between them, and batch normalisation before it where wanted."""
+    """Affine layers with ReLU between them, optionally with batch normalisation before ReLU."""
 
     def __init__(self, start: MLP, *, batch_norm: bool) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class _Perceptron(torch.nn.Module):
                 linear.bias.copy_(torch.tensor(bias))
 
     def forward(self, x: Tensor, gates: Tensor | None = None) -> Tensor:
-        """Logits `(N, 10)`; `gates`, `(N, hidden units)`, multiply the hidden outputs."""
+        """Return the logits; `gates`, `(N, hidden units)`, are factors of the hidden outputs."""
         first = 0
         for place, linear in enumerate(self.linears[:-1]):
             x = linear(x)
@@ -130,7 +130,7 @@ class _Perceptron(torch.nn.Module):
         return logits
 
     def folded(self) -> MLP:
-        """The network of plain layers that gives the same logits in evaluation mode."""
+        """Return the network of plain layers that gives the same logits in evaluation mode."""
         weights, biases = [], []
         for place, linear in enumerate(self.linears):
             weight = linear.weight.detach().cpu().double().numpy().T
@@ -151,7 +151,7 @@ class _Perceptron(torch.nn.Module):
 
 
 def _optimizer(model: _Perceptron, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser; only weights decay, neither biases nor batch normalisation."""
+    """Return the recipe's optimiser. Biases and batch normalisation do not decay."""
     learned = [linear for linear in model.linears if linear.weight.requires_grad]
     groups = [
         {"params": [linear.weight for linear in learned], "weight_decay": recipe.weight_decay},
@@ -170,7 +170,7 @@ def _optimizer(model: _Perceptron, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def _exact_cotangent(logits: Tensor, y: Tensor) -> Tensor:
-    """What `core.losses.exact_cotangent` returns, on the tensors' device."""
+    """Do as `core.losses.exact_cotangent`, on the tensors' device."""
     others = logits.scatter(1, y[:, None], -torch.inf)
     others = (others - others.amax(dim=1, keepdim=True)).exp()
     return others.scatter(1, y[:, None], -others.sum(dim=1, keepdim=True))

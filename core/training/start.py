@@ -1,4 +1,4 @@
-"""What a training starts from: fresh weights, or a network that is there already."""
+"""The start of a training: random weights, or an existing network."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from core.recipe import Recipe
 
 
 def initial_network(recipe: Recipe) -> MLP:
-    """Return the untrained network: uniform in ±1/√inputs, as torch.nn.Linear starts."""
+    """Return an untrained network with weights uniform in ±1/√inputs, as in torch.nn.Linear."""
     rng = recipe.random_stream("initial weights")
 
     def uniform(bound: float, shape: tuple[int, ...]) -> FloatArray:
@@ -24,7 +24,7 @@ def initial_network(recipe: Recipe) -> MLP:
 
 
 def load_start(recipe: Recipe) -> MLP | None:
-    """Read the network that a recipe starts from; return None for a fresh start.
+    """Read the network that a recipe starts from; return None for random weights.
 
     Raises:
         ValueError: there is no such network, it is an ensemble, or it has other layers.
@@ -39,10 +39,10 @@ def load_start(recipe: Recipe) -> MLP | None:
 
 
 def check_start(network: MLP, recipe: Recipe) -> None:
-    """Raise unless a network has the recipe's layers.
+    """Check that a network has the recipe's layers.
 
     Raises:
-        ValueError: its layers are others; the message names both.
+        ValueError: it has other layers; the message names both.
     """
     if network.sizes != recipe.sizes:
         own, wanted = ("-".join(map(str, sizes)) for sizes in (network.sizes, recipe.sizes))

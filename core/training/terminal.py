@@ -1,4 +1,4 @@
-"""Training in a terminal: the report's log, a progress bar, and a file at the end."""
+"""Training in a terminal: the course report's log, a progress bar, and a file at the end."""
 
 import os
 import time
@@ -23,23 +23,22 @@ def train_and_save(
     data: Path | None = None,
     today: str,
 ) -> None:
-    """Train by a recipe, print each epoch as the report does, and save the network.
+    """Train by a recipe, print each epoch as the course report does, and save the network.
 
-    The last epoch is saved, as in the report, unless the recipe stops early. Ctrl-C ends the
-    training, and then it is the epoch with the best validation accuracy so far.
+    Ctrl-C ends the training. See `core.training.outcome.outcome` for the epoch that is saved.
 
     Args:
         recipe: the settings.
         out: the file to write, or a name to keep the network under.
         engine: as in `core.training.train`.
-        data: folders of pictures to learn from and test on; None for MNIST.
+        data: folders of pictures to train and test on; None for MNIST.
         today: the date for the card, as YYYY-MM-DD.
 
     Raises:
-        ValueError: `out` can't be written, which is found out before the training; or as in
+        ValueError: `out` can't be written, which is checked before the training; or as in
             `train`, `core.data.mnist.load` and `core.data.folders.load`.
-        OSError: the disk filled up meanwhile.
-        KeyboardInterrupt: it was stopped before the first epoch ended; nothing is saved.
+        OSError: the file can't be written after all.
+        KeyboardInterrupt: the training was stopped before the first epoch ended.
     """
     if isinstance(out, Path):
         files.check_writable(out)
@@ -57,25 +56,23 @@ def train_and_save(
     began = time.monotonic()
     images = recipe.members * recipe.epochs * len(training)
     with tqdm(total=images, unit=" images", unit_scale=True) as bar:
-        run = train(
-            recipe, training, validation, start=start, engine=engine, on_progress=bar.update
-        )
         try:
-            for report in run:
+            for report in train(
+                recipe, training, validation, start=start, engine=engine, on_progress=bar.update
+            ):
                 reports.append(report)
                 bar.write(log_lines(recipe, report.logged))
         except KeyboardInterrupt:
             if not reports:
                 raise
             stopped = True
-        seconds = time.monotonic() - began
         network, card = outcome(
             recipe,
             reports,
             training=training,
             validation=validation,
             test=test,
-            seconds=seconds,
+            seconds=time.monotonic() - began,
             today=today,
             stopped=stopped,
         )

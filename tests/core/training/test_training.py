@@ -81,7 +81,7 @@ def test_closing_the_generator_stops_the_training(few: Digits, others: Digits) -
 
 
 def test_a_training_that_diverges_says_so(few: Digits, others: Digits) -> None:
-    with pytest.raises(ValueError, match="^training diverged in epoch 1: .* learning_rate helps$"):
+    with pytest.raises(ValueError, match="^training diverged in epoch 1: .* learning_rate$"):
         list(train(Recipe(learning_rate=10), few, others))
 
 
@@ -174,7 +174,7 @@ def test_what_the_compiled_loop_does_not_cover_goes_to_torch(
     options: dict[str, Any], few: Digits, others: Digits
 ) -> None:
     recipe = Recipe(epochs=1, **options)
-    with pytest.raises(ValueError, match="plain SGD with batch_size 1; take torch"):
+    with pytest.raises(ValueError, match="plain SGD with batch_size 1"):
         next(train(recipe, few, others, engine="compiled"))
     (chosen,) = train(recipe, few, others)
     (torched,) = train(recipe, few, others, engine="torch")
@@ -454,9 +454,9 @@ def test_transfer_learns_from_the_same_images_as_its_rival(training_digits: Digi
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"held_out": 50}, "held_out: of 50 training images none is left"),
-        ({"held_out": 60}, "held_out: of 50 training images none is left"),
-        ({"held_out": 5, "digits": (3,)}, "held_out: of 5 training images none is left"),
+        ({"held_out": 50}, "held_out leaves none of the 50 training"),
+        ({"held_out": 60}, "held_out leaves none of the 50 training"),
+        ({"held_out": 5, "digits": (3,)}, "held_out leaves none of the 5 training"),
     ],
 )
 def test_too_few_images_to_split_are_refused(options: dict[str, Any], said: str) -> None:
