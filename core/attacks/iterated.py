@@ -1,8 +1,6 @@
 """The loop of the iterated attacks with a budget, and the balls that they stay in."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,25 +10,9 @@ from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
 
 
-class Ball(Protocol):
-    """The images within a budget of the clean ones. Both methods work in place."""
-
-    def ascend(self, direction: FloatArray) -> None:
-        """Make each row of `direction`, `(N, 784)`, the steepest step of norm 1 along it."""
-        ...
-
-    def project(self, x_adv: FloatArray) -> None:
-        """Bring each image of `x_adv`, `(N, 784)`, back into the ball and into [0, 1]."""
-        ...
-
-
-# From clean images `(N, 784)` and their budgets, `(N, 1)` or `(1, 1)`, to the ball around them.
-MakeBall: TypeAlias = Callable[[FloatArray, FloatArray], Ball]
-
-
 def iterate(
     problem: Problem,
-    ball: MakeBall,
+    ball: "type[LinfBall | L2Ball]",
     *,
     steps: int,
     step_size: float | None,
@@ -44,7 +26,7 @@ def iterate(
 
     Args:
         problem: the images and the budgets.
-        ball: makes the ball, which defines a step and Π.
+        ball: the kind of ball, which defines the direction of a step and Π.
         steps: the number of steps, at least 1.
         step_size: α in pixel units, for every budget; None for reach · ε / steps.
         reach: the total length of all default steps, in units of ε.
@@ -124,18 +106,23 @@ class _Best:
 
 
 class LinfBall:
-    """The images that differ from a clean one by at most ε in every pixel."""
+    """The images that differ from a clean one by at most ε in every pixel.
+
+    Args:
+        clean: `(N, 784)` clean images.
+        epsilon: their budgets, `(N, 1)` or `(1, 1)`.
+    """
 
     def __init__(self, clean: FloatArray, epsilon: FloatArray) -> None:
         self._low = np.maximum(clean - epsilon, 0)
         self._high = np.minimum(clean + epsilon, 1)
 
     def ascend(self, direction: FloatArray) -> None:
-        """Take the sign of every number."""
+        """Make each row of `direction`, `(N, 784)`, the steepest step of L∞ norm 1, in place."""
         to_sign(direction)
 
     def project(self, x_adv: FloatArray) -> None:
-        """Clip each pixel to its bounds."""
+        """Bring each image of `x_adv`, `(N, 784)`, back into the ball and into [0, 1], in place."""
         # With bounds that are arrays, these two calls are faster than np.clip.
         np.maximum(x_adv, self._low, out=x_adv)
         np.minimum(x_adv, self._high, out=x_adv)
@@ -143,18 +130,19 @@ class LinfBall:
 
 @dataclass(frozen=True)
 class L2Ball:
-    """The images that differ from a clean one by an L2 norm of at most ε."""
+    """The images that differ from a clean one by an L2 norm of at most ε (see `LinfBall`)."""
 
     clean: FloatArray
     epsilon: FloatArray
 
     def ascend(self, direction: FloatArray) -> None:
-        """Divide each row by its L2 norm; by its largest number first, so no square underflows."""
+        """Divide each row by its L2 norm, in place."""
+        # By its largest number first, so that no square underflows.
         direction /= _or_one(np.abs(direction).max(axis=1, keepdims=True))
         direction /= _or_one(l2_norms(direction))
 
     def project(self, x_adv: FloatArray) -> None:
-        """Shorten the perturbation, then clip to [0, 1], which never lengthens it."""
+        """Shorten the perturbations, then clip to [0, 1], which never lengthens them, in place."""
         x_adv -= self.clean
         x_adv *= np.minimum(self.epsilon / _or_one(l2_norms(x_adv)), 1)
         x_adv += self.clean

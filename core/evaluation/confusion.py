@@ -54,17 +54,15 @@ def most_mistaken(matrix: IntArray) -> tuple[Mistakes, ...]:
     Args:
         matrix: `(10, 10)` counts, as `confusion` returns them.
     """
-    return tuple(_mistakes(digit, row) for digit, row in enumerate(matrix))
-
-
-def _mistakes(digit: int, row: IntArray) -> Mistakes:
-    others = row.copy()
-    others[digit] = 0
-    count = int(others.max())
-    return Mistakes(
-        digit=digit,
-        images=int(row.sum()),
-        misclassified=int(others.sum()),
-        labels=tuple(map(int, np.flatnonzero(others == count))) if count else (),
-        count=count,
+    wrong = matrix * ~np.eye(len(matrix), dtype=np.bool_)
+    counts = wrong.max(axis=1)
+    return tuple(
+        Mistakes(
+            digit=digit,
+            images=int(matrix[digit].sum()),
+            misclassified=int(wrong[digit].sum()),
+            labels=tuple(np.flatnonzero(wrong[digit] == count).tolist()) if count else (),
+            count=count,
+        )
+        for digit, count in enumerate(counts.tolist())
     )

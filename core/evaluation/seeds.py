@@ -1,4 +1,4 @@
-"""How much chance decides: the course report's recipe, trained with ten seeds and measured."""
+"""The influence of the seed: the course report's recipe trained with ten seeds."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,15 +9,15 @@ from core.recipe import PRESETS, Recipe
 
 SEEDS = range(10)
 PATH = LIBRARY.folder / "seeds.json"  # written and read as `robustness.CACHE` is
-EPSILON = 0.1  # the L∞ budget at which the spread is told
+EPSILON = 0.1  # the L∞ budget of the `Spread`
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The smallest and the largest value over networks that differ by their seeds alone.
+    """The smallest and the largest value over networks that differ only in their seeds.
 
     Attributes:
-        networks: how many there are.
+        networks: the number of networks.
         epsilon: the L∞ budget of the attack.
         clean_accuracy: over all test images, without an attack, in [0, 1].
         evasion_rate: under PGD at `epsilon`, misclassified / all test images, in [0, 1].
@@ -38,12 +38,12 @@ class Spread:
 
 
 def recipe_of(seed: int) -> Recipe:
-    """Return the course report's recipe with a seed."""
+    """Return the course report's recipe with another seed."""
     return replace(PRESETS["report"], seed=seed)
 
 
 def known_spread(recipe: Recipe) -> Spread | None:
-    """Return the spread of a recipe over its seeds if that was measured, else None.
+    """Return the spread of a recipe over its seeds, or None if it has not been measured.
 
     Raises:
         MeasuredFileError: the file is damaged or can't be read.

@@ -1,6 +1,7 @@
-"""Networks: perceptrons, ensembles of them, their files, and the library that everybody shares.
+"""Networks: perceptrons and ensembles, their files, and the library that all users share.
 
-`core.networks.torch_module`, which makes a classifier of any PyTorch module, is imported by itself.
+`core.networks.torch_module` turns any PyTorch module into a classifier. It has to be imported by
+itself.
 """
 
 from core.networks.card import Card, LoggedEpoch

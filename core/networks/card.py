@@ -1,4 +1,4 @@
-"""What is known of a trained network: its recipe, its accuracies, the log of its training."""
+"""The card of a trained network: its recipe, its accuracies, the log of its training."""
 
 import datetime
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from core import validate
 from core.recipe import Recipe
 
-MOST_LOSS = 1e9  # of a logged epoch; only a training that diverged exceeds it
+MOST_LOSS = 1e9  # of a logged epoch; a training with a larger loss has diverged
 
 
 @dataclass(frozen=True)
 class LoggedEpoch:
-    """The numbers of one epoch. Those of a training that diverged may be NaN or infinite.
+    """The numbers of one epoch; losses may be NaN or infinite if the training diverged.
 
     Attributes:
         member: which member of the ensemble was trained, counted from 1.
         epoch: of that member, counted from 1.
         train_loss: mean cross-entropy over the epoch, each image before its own step.
-        train_accuracy: likewise, in [0, 1].
+        train_accuracy: over the same images, in [0, 1].
         validation_loss, validation_accuracy: of the network at the end of the epoch.
     """
 
@@ -31,16 +31,16 @@ class LoggedEpoch:
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a trained network.
+    """What a network's file says of it.
 
     Attributes:
-        recipe: how it was trained, its seed included.
-        epochs_trained: how many of the recipe's epochs the network was trained for.
+        recipe: the recipe of its training, including the seed.
+        epochs_trained: the number of epochs that the network was trained for.
         created: the day, as YYYY-MM-DD.
         train_accuracy, validation_accuracy, test_accuracy: measured after training, in [0, 1].
-        train_seconds: how long the training took; None where it is not known.
-        log: every epoch of the training, also those after the one that was kept. The members of an
-            ensemble follow one another. Empty where the log is not known.
+        train_seconds: the duration of the training; None if it is not known.
+        log: every epoch of the training, member by member, including those after the epoch that was
+            kept. Empty if the log is not known.
 
     Raises:
         ValueError: a value has the wrong type or is out of its range; the message names it.
@@ -68,7 +68,7 @@ class Card:
         self._check_log()
 
     def _check_log(self) -> None:
-        """Refuse a log that no run of the recipe can have written. This also bounds its length."""
+        """Raise if no training by the recipe can have this log, which also bounds its length."""
         if type(self.log) is not tuple or any(type(each) is not LoggedEpoch for each in self.log):
             raise ValueError("log must be a tuple of LoggedEpoch")
         member, epoch = 1, 0
@@ -86,6 +86,6 @@ class Card:
 
 
 def _check_number(field: str, value: object, *, most: float) -> None:
-    """Refuse anything but a number from 0 to `most`; NaN is refused too."""
+    """Raise unless `value` is a number from 0 to `most`, not NaN."""
     if not isinstance(value, int | float) or not 0 <= value <= most:
         raise ValueError(f"{field} must be a number from 0 to {most:g}, not {value!r}")

@@ -1,4 +1,4 @@
-"""Several networks that answer together: the mean of their probabilities."""
+"""An ensemble: several networks whose probabilities are averaged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ class Ensemble:
     def __post_init__(self) -> None:
         if not self.members:
             raise ValueError("members must hold at least one network")
-        first, *others = map(_interface, self.members)
-        for number, other in enumerate(others, start=1):
-            if other != first:
+        maps = [f"{m.sizes[0]} inputs to {m.sizes[-1]} outputs in {m.dtype}" for m in self.members]
+        for number, own in enumerate(maps):
+            if own != maps[0]:
                 raise ValueError(
-                    f"members must be alike: members[0] maps {first}, members[{number}] {other}"
+                    f"members must be alike: members[0] maps {maps[0]}, members[{number}] {own}"
                 )
 
     @property
@@ -75,11 +75,6 @@ class Ensemble:
 
 
 Network: TypeAlias = MLP | Ensemble  # what a file holds
-
-
-def _interface(member: MLP) -> str:
-    """Return what all members must have in common."""
-    return f"{member.sizes[0]} inputs to {member.sizes[-1]} outputs in {member.dtype}"
 
 
 def _log_softmax(logits: list[FloatArray]) -> FloatArray:

@@ -22,17 +22,17 @@ from core.recipe import Recipe
 
 SUFFIX = ".safetensors"
 LAYOUTS = ("mlp", "ensemble")
-FORMAT_VERSION = 1  # raised by a change that older programs can't read
+FORMAT_VERSION = 1  # to be raised by a change that older programs can't read
 MAX_BYTES = 64 * 2**20  # of a file
 MAX_MEMBERS = 20  # of an ensemble
 
 
 class NetworkFileError(ValueError):
-    """A file that holds no network of ours, or a network that fits in no file, with the reason."""
+    """A file that can't be used as a network, or a network that can't be saved; says why."""
 
 
 def save_file(path: Path, network: Network, card: Card) -> None:
-    """Write a network and its card to a file, which is whole or not there at all.
+    """Write a network and its card to a file, in one step.
 
     Raises:
         NetworkFileError: `load_file` would refuse the network.
@@ -125,7 +125,7 @@ def _parse(content: bytes) -> tuple[Network, Card]:
     try:
         card = _card(about)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError("its header does not describe a network of ours") from None
+        raise ValueError("its header does not describe a network") from None
     network = _take_network(tensors, about["format"])
     if fault := _fault(network):
         raise ValueError(fault)
@@ -133,14 +133,14 @@ def _parse(content: bytes) -> tuple[Network, Card]:
 
 
 def _card(about: dict[str, str]) -> Card:
-    """Return the card in a header; many exceptions are possible where there is something else."""
+    """Return the card in a header; raise any of many exceptions if there is none."""
     fields = json.loads(about["card"])
     log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
     return Card(**{**fields, "recipe": Recipe(**fields["recipe"])}, log=log)
 
 
 def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
-    """Return the network whose layers `tensors` holds; anything else in it is refused."""
+    """Take the network's layers out of `tensors`; raise if anything is left."""
     if layout == "mlp":
         parts = [_take_layers(tensors, "")]
     else:
@@ -148,7 +148,7 @@ def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
         parts = list(itertools.takewhile(any, numbered))
     if tensors:
         odd = min(tensors)[:60]
-        raise ValueError(f"it holds {odd!r}, which belongs to no layer, or the numbers have a gap")
+        raise ValueError(f"it holds {odd!r}, which belongs to no layer, or a layer is missing")
     members = tuple(MLP(weights, biases) for weights, biases in parts)
     return members[0] if layout == "mlp" else Ensemble(members)
 
@@ -166,9 +166,9 @@ def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[Floa
 
 
 def _fault(network: Network) -> str:
-    """Return why a network can't be in a file or can't read MNIST's images; "" where it can."""
+    """Return why a network can't be saved or can't classify MNIST; "" if it can."""
     if len(network.members) > MAX_MEMBERS:
-        return f"it has {len(network.members)} members, and {MAX_MEMBERS} are the most"
+        return f"it has {len(network.members)} members, more than {MAX_MEMBERS}"
     sizes, dtype = network.members[0].sizes, network.members[0].dtype
     if (sizes[0], sizes[-1]) != (784, 10) or dtype != np.float32:
         maps = f"{sizes[0]} inputs to {sizes[-1]} outputs in {dtype}"

@@ -1,4 +1,4 @@
-"""The networks that everybody on a machine shares: the shipped ones, and those that people keep."""
+"""The networks that all users of a machine share: the shipped ones and those that they keep."""
 
 import itertools
 import os
@@ -19,11 +19,11 @@ MAX_KEPT = 100  # networks
 MAX_KEPT_BYTES = 500 * 2**20  # of all of them together
 MAX_NAME = 40  # characters
 _LETTERS_AND_DIGITS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")  # Unicode's categories
-_MARKS = ("Mn", "Mc")  # Hindi, for one, is not written without
+_MARKS = ("Mn", "Mc")  # Hindi, for example, needs them
 
 
 class NetworkNameError(ValueError):
-    """A name that no network can have; the message says why."""
+    """A name that a network can't have; the message says why."""
 
 
 class LibraryError(ValueError):
@@ -84,9 +84,9 @@ class Library:
             The name that the network was given.
 
         Raises:
-            NetworkNameError: no network can have that name.
-            NetworkFileError: the network doesn't fit in a file.
-            LibraryError: there is no room.
+            NetworkNameError: a network can't have that name.
+            NetworkFileError: the network can't be saved.
+            LibraryError: there are too many networks, or they take too much space.
             OSError: the file can't be written.
         """
         name, content = check_name(name), to_bytes(network, card)
@@ -98,7 +98,7 @@ class Library:
             return next(each for each in free if _link(unfinished, _file(self._kept, each)))
 
     def delete(self, name: str) -> None:
-        """Delete a network that somebody kept.
+        """Delete a kept network.
 
         Raises:
             LibraryError: the network is shipped, or no kept network has that name.
@@ -110,7 +110,7 @@ class Library:
             if name in _stems(self._kept):
                 with self._lock():
                     return _file(self._kept, name).unlink()
-        except FileNotFoundError:  # somebody else was quicker
+        except FileNotFoundError:  # somebody else deleted it first
             pass
         raise LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
 
@@ -119,11 +119,11 @@ class Library:
         return self.folder / "kept"
 
     def _lock(self) -> FileLock:
-        """Return a lock for one thread of one process; it ends with the process."""
+        """Return a lock that one thread of one process can hold; it ends with the process."""
         return FileLock(self._kept / ".lock", poll_interval=0.01)
 
     def _check_room(self, more: int) -> None:
-        """Refuse another network of `more` bytes where there are too many already."""
+        """Raise if there is no room for another network of `more` bytes."""
         sizes = [_file(self._kept, name).stat().st_size for name in _stems(self._kept)]
         if len(sizes) >= MAX_KEPT:
             raise LibraryError(f"There are {MAX_KEPT} kept networks already; delete one first.")
@@ -164,7 +164,7 @@ def check_name(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """Return the same text for names that some file systems take for one."""
+    """Return a form that is equal for two names if some file system can't tell them apart."""
     return unicodedata.normalize("NFC", name.casefold())
 
 
@@ -186,7 +186,7 @@ def _stems(folder: Path) -> list[str]:
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """Yield the name, then the name with 2, 3 and so on, each short enough."""
+    """Yield the name, then the name with 2, 3 and so on, shortened to `MAX_NAME` characters."""
     yield name
     for number in itertools.count(2):
         suffix = f" {number}"
@@ -199,7 +199,7 @@ def _link(unfinished: Path, file: Path) -> bool:
         os.link(unfinished, file)
     except FileExistsError:
         return False
-    except OSError:  # a file system without links: the lock alone keeps others away
+    except OSError:  # a file system without links; the lock keeps other programs away
         if file.exists():
             return False
         os.replace(unfinished, file)

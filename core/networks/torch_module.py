@@ -1,4 +1,4 @@
-"""A PyTorch module as a `Classifier`: whatever torch can run can be attacked."""
+"""An adapter that makes any PyTorch module a `Classifier`."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from core.classifier import FloatArray
 
 
 class TorchClassifier:
-    """A module that maps images to logits, as functions of NumPy arrays.
+    """A PyTorch module that maps images to logits, for NumPy arrays.
 
     Args:
-        module: in evaluation mode. Its parameters decide dtype and device. Any normalisation of
-            the pixels is part of the module.
+        module: the module in evaluation mode. Its parameters decide the dtype and the device. Any
+            normalisation of the pixels is part of the module.
         image_shape: of one image as the module expects it, such as (1, 28, 28) for a
             convolutional network.
 

@@ -1,6 +1,6 @@
-"""Training: a generator that yields one report an epoch, on one of two engines.
+"""Training by a `core.recipe.Recipe`: a generator that yields after each epoch.
 
-`loop` trains by a `core.recipe.Recipe`, `outcome` measures what came of it, `terminal` prints it.
+`loop` trains, on one of two engines; `outcome` measures the network to keep; `terminal` prints.
 """
 
 from core.training.loop import ENGINES, EpochReport, of_digits, split, train

@@ -127,7 +127,7 @@ def flat(units: int, *, inputs: int = 784, dtype: type = np.float32) -> MLP:
         (flat(22_000), "larger than 64 MB"),
         (flat(5, inputs=100), "100 inputs to 10 outputs"),
         (flat(5, dtype=np.float64), "float64"),
-        (Ensemble((flat(5),) * 21), "21 members, and 20 are the most"),
+        (Ensemble((flat(5),) * 21), "21 members, more than 20"),
     ],
 )
 def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, network: Network, said: str) -> None:
@@ -257,7 +257,7 @@ FOREIGN = {
     "log from the second epoch": (
         saved(layers(), **ours(log="[[1, 2, 0.5, 0.9, 0.4, 0.9]]")), "header"
     ),
-    "a layer too many": (saved(layers(layers_2_bias=np.zeros(9, np.float32)), **ours()), "gap"),
+    "a layer too many": (saved(layers(layers_2_bias=np.zeros(9, np.float32)), **ours()), "missing"),
     "no bias": (saved({"layers.0.weight": layers()["layers.0.weight"]}, **ours()), "same number"),
     "a tensor with a long name": (
         saved(layers(**{"x" * 1000: np.zeros(1, np.float32)}), **ours()), "'x{60}'"
@@ -265,8 +265,8 @@ FOREIGN = {
     "an ensemble called a network": (saved(members(0, 1), **ours()), "members.0.layers"),
     "a network called an ensemble": (saved(layers(), **ours(format="ensemble")), "layers.0"),
     "no members": (saved({}, **ours(format="ensemble")), "members must hold at least one"),
-    "members from 1": (saved(members(1, 2), **ours(format="ensemble")), "members.1.*gap"),
-    "members with a gap": (saved(members(0, 2), **ours(format="ensemble")), "members.2.*gap"),
+    "members from 1": (saved(members(1, 2), **ours(format="ensemble")), "members.1.*missing"),
+    "members with a gap": (saved(members(0, 2), **ours(format="ensemble")), "members.2.*missing"),
     "21 members": (saved(members(*range(21)), **ours(format="ensemble")), "21 members, and 20"),
     "an ensemble and more": (
         saved(members(0, 1, extra=np.zeros(1, np.float32)), **ours(format="ensemble")), "extra"
