@@ -46,12 +46,12 @@ def test_a_move_by_a_whole_pixel_moves_every_pixel_by_one() -> None:
     image = np.random.default_rng(0).random((28, 28)).astype(np.float32)
     _, _, moves = draws(recipe, count)
     x = augmented(np.tile(image.reshape(1, 784), (count, 1)), recipe)
-    whole = np.flatnonzero((np.abs(moves - moves.round()) < 0.01).all(axis=1))
+    whole = np.flatnonzero((np.abs(moves - moves.round()) < 0.03).all(axis=1))
     for signs in (moves[whole].round(), -moves[whole].round()):
         assert (signs > 0).any(axis=0).all()  # left, right, up and down
     for n in whole:
         right, down = (int(pixels) for pixels in moves[n].round())
-        np.testing.assert_allclose(x[n].reshape(28, 28), moved(image, right, down), atol=0.03)
+        np.testing.assert_allclose(x[n].reshape(28, 28), moved(image, right, down), atol=0.07)
 
 
 @pytest.mark.parametrize(
