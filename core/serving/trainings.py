@@ -20,7 +20,7 @@ from core.data.mnist import Digits
 from core.networks import Card, Network
 from core.recipe import Recipe
 from core.serving.jobs import RUNNING, WAITING, Jobs, Progress, StoppedError, Tell
-from core.training import EpochReport, load_start, split, train
+from core.training import EpochResult, load_start, split, train
 from core.training.outcome import outcome
 
 UNWATCHED_SECONDS = 300.0
@@ -45,7 +45,7 @@ class Status(Progress):
     images: int = 0
     all_images: int = 0
     seconds: float = 0.0
-    reports: tuple[EpochReport, ...] = ()
+    reports: tuple[EpochResult, ...] = ()
     result: tuple[Network, Card] | None = None
 
     @property
@@ -119,7 +119,7 @@ def _train(
     training, validation = split(recipe, everything, test)
     run = Status(RUNNING, recipe=recipe, all_images=recipe.members * recipe.epochs * len(training))
 
-    def advance(images: int = 0, reports: tuple[EpochReport, ...] = ()) -> None:
+    def advance(images: int = 0, reports: tuple[EpochResult, ...] = ()) -> None:
         nonlocal run
         run = replace(
             run, images=run.images + images, seconds=clock() - began, reports=run.reports + reports

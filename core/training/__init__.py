@@ -3,12 +3,12 @@
 `loop` trains, on one of two engines; `outcome` measures the network to keep; `terminal` prints.
 """
 
-from core.training.loop import ENGINES, EpochReport, of_digits, split, train
+from core.training.loop import ENGINES, EpochResult, of_digits, split, train
 from core.training.start import initial_network, load_start
 
 __all__ = [
     "ENGINES",
-    "EpochReport",
+    "EpochResult",
     "initial_network",
     "load_start",
     "of_digits",

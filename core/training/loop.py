@@ -63,7 +63,7 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class EpochReport:
+class EpochResult:
     """The numbers of one epoch, and the networks at its end.
 
     Attributes:
@@ -128,7 +128,7 @@ def train(
     start: MLP | None = None,
     engine: str | None = None,
     on_progress: Callable[[int], object] = lambda images: None,
-) -> Generator[EpochReport, None, None]:
+) -> Generator[EpochResult, None, None]:
     """Train a network by a recipe; close the generator to stop.
 
     With the compiled engine, a `Recipe.reproducible` recipe gives the same network, bit for bit, on
@@ -156,9 +156,9 @@ def train(
     for member in range(1, recipe.members + 1):
         own = replace(recipe, seed=recipe.seed + member - 1)
         learner = _engine(own, start, engine)
-        for report in _train_one(own, member, learner, training, validation, on_progress):
-            yield replace(report, earlier=earlier)
-        earlier = *earlier, report.kept_member
+        for result in _train_one(own, member, learner, training, validation, on_progress):
+            yield replace(result, earlier=earlier)
+        earlier = *earlier, result.kept_member
 
 
 def _train_one(
@@ -168,13 +168,13 @@ def _train_one(
     training: Digits,
     validation: Digits,
     on_progress: Callable[[int], object],
-) -> Generator[EpochReport, None, None]:
+) -> Generator[EpochResult, None, None]:
     """Train one member."""
     order_rng, dropout_rng, augmentation_rng = map(
         recipe.random_stream, ("order", "dropout", "augmentation")
     )
     size = max(1, _IMAGES_A_RUN // recipe.batch_size) * recipe.batch_size
-    best: EpochReport | None = None
+    best: EpochResult | None = None
     for epoch in range(1, recipe.epochs + 1):
         order = order_rng.permutation(len(training))
         loss, correct = 0.0, 0
@@ -208,12 +208,12 @@ def _train_one(
             validation_loss=validation_loss / len(validation),
             validation_accuracy=validation_correct / len(validation),
         )
-        report = EpochReport(logged, network, kept_member=network, kept_epoch=epoch)
+        result = EpochResult(logged, network, kept_member=network, kept_epoch=epoch)
         if recipe.patience:
             if best is None or logged.validation_loss < best.logged.validation_loss:
-                best = report
-            report = replace(report, kept_member=best.network, kept_epoch=best.kept_epoch)
-        yield report
+                best = result
+            result = replace(result, kept_member=best.network, kept_epoch=best.kept_epoch)
+        yield result
         if best is not None and epoch - best.kept_epoch >= recipe.patience:
             return
 

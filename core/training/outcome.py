@@ -8,12 +8,12 @@ from core.data.mnist import Digits
 from core.measures import accuracy
 from core.networks import Card, LoggedEpoch, Network
 from core.recipe import Recipe
-from core.training import EpochReport, of_digits
+from core.training import EpochResult, of_digits
 
 
 def outcome(
     recipe: Recipe,
-    reports: Sequence[EpochReport],
+    results: Sequence[EpochResult],
     *,
     training: Digits,
     validation: Digits,
@@ -26,7 +26,7 @@ def outcome(
 
     Args:
         recipe: the recipe of the training.
-        reports: all epochs, at least one.
+        results: of all epochs, at least one.
         training: the training images, as `core.training.split` returned them.
         validation: the validation images, likewise.
         test: test images of all digits; those of the recipe's digits are used.
@@ -35,10 +35,10 @@ def outcome(
         stopped: whether the training was stopped early. Then the epoch with the highest validation
             accuracy is kept, or the members so far of an ensemble.
     """
-    last = reports[-1]
+    last = results[-1]
     network, epoch = last.kept, last.kept_epoch
     if stopped and recipe.members == 1:
-        best = max(reports, key=lambda report: report.logged.validation_accuracy)
+        best = max(results, key=lambda result: result.logged.validation_accuracy)
         network, epoch = best.network, best.logged.epoch
     test = of_digits(test, recipe.digits)
     card = Card(
@@ -51,7 +51,7 @@ def outcome(
         train_seconds=round(seconds, 1),
     )
     with suppress(ValueError):  # the training diverged: a card holds no loss of NaN or infinity
-        card = replace(card, log=tuple(report.logged for report in reports))
+        card = replace(card, log=tuple(result.logged for result in results))
     return network, card
 
 

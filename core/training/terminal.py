@@ -11,7 +11,7 @@ from core.data import folders, mnist
 from core.networks import LIBRARY, save_file
 from core.networks.library import check_name
 from core.recipe import Recipe
-from core.training import EpochReport, load_start, split, train
+from core.training import EpochResult, load_start, split, train
 from core.training.outcome import log_lines, outcome
 
 
@@ -51,24 +51,24 @@ def train_and_save(
         everything, test = folders.load(data)
     training, validation = split(recipe, everything, test)
 
-    reports: list[EpochReport] = []
+    results: list[EpochResult] = []
     stopped = False
     began = time.monotonic()
     images = recipe.members * recipe.epochs * len(training)
     with tqdm(total=images, unit=" images", unit_scale=True) as bar:
         try:
-            for report in train(
+            for result in train(
                 recipe, training, validation, start=start, engine=engine, on_progress=bar.update
             ):
-                reports.append(report)
-                bar.write(log_lines(recipe, report.logged))
+                results.append(result)
+                bar.write(log_lines(recipe, result.logged))
         except KeyboardInterrupt:
-            if not reports:
+            if not results:
                 raise
             stopped = True
         network, card = outcome(
             recipe,
-            reports,
+            results,
             training=training,
             validation=validation,
             test=test,

@@ -14,7 +14,7 @@ from core.data import mnist
 from core.data.mnist import Digits
 from core.networks import MLP
 from core.recipe import PRESETS, Recipe
-from core.training import EpochReport, split, train
+from core.training import EpochResult, split, train
 
 STEPS = 3000
 
@@ -33,7 +33,7 @@ def short(recipe: Recipe) -> Recipe:
     )
 
 
-def reports() -> Iterator[tuple[str, EpochReport]]:
+def reports() -> Iterator[tuple[str, EpochResult]]:
     """Every epoch of every preset, in the presets' order."""
     training, test = mnist.load("train"), mnist.load("test")
     few = Digits(test.x[:500], test.y[:500])

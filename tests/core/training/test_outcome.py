@@ -7,20 +7,20 @@ from core import measures
 from core.data.mnist import Digits
 from core.networks.ensemble import Ensemble
 from core.recipe import Recipe
-from core.training import EpochReport, of_digits, split, train
+from core.training import EpochResult, of_digits, split, train
 from core.training.outcome import log_lines, outcome
 
 RECIPE = Recipe(hidden=(16,), epochs=3, training_images=1500)
 
 
 @pytest.fixture(scope="module")
-def reports(training_digits: Digits, test_digits: Digits) -> list[EpochReport]:
+def reports(training_digits: Digits, test_digits: Digits) -> list[EpochResult]:
     training, validation = split(RECIPE, training_digits, test_digits)
     return list(train(RECIPE, training, validation))
 
 
 def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
-    reports: list[EpochReport], training_digits: Digits, test_digits: Digits
+    reports: list[EpochResult], training_digits: Digits, test_digits: Digits
 ) -> None:
     training, validation = split(RECIPE, training_digits, test_digits)
     network, card = outcome(
@@ -43,13 +43,13 @@ def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
     assert [(logged.member, logged.epoch) for logged in card.log] == [(1, 1), (1, 2), (1, 3)]
 
 
-def with_numbers(report: EpochReport, **numbers: float) -> EpochReport:
+def with_numbers(report: EpochResult, **numbers: float) -> EpochResult:
     logged = dataclasses.replace(report.logged, **numbers)  # type: ignore[arg-type]
     return dataclasses.replace(report, logged=logged)
 
 
 def test_one_that_was_stopped_keeps_its_best_epoch(
-    reports: list[EpochReport], test_digits: Digits
+    reports: list[EpochResult], test_digits: Digits
 ) -> None:
     few = Digits(test_digits.x[:100], test_digits.y[:100])
     worse = [with_numbers(report, validation_accuracy=0.1) for report in reports]
@@ -70,7 +70,7 @@ def test_one_that_was_stopped_keeps_its_best_epoch(
 
 
 def test_a_loss_that_is_no_number_leaves_no_log(
-    reports: list[EpochReport], test_digits: Digits
+    reports: list[EpochResult], test_digits: Digits
 ) -> None:
     few = Digits(test_digits.x[:100], test_digits.y[:100])
     astray = [*reports[:2], with_numbers(reports[2], validation_loss=float("nan"))]
@@ -115,7 +115,7 @@ def test_only_the_digits_that_were_learned_count(training_digits: Digits) -> Non
     assert len(some) == np.isin(training_digits.y, (3, 7)).sum()
 
 
-def test_the_log_is_the_report_s(reports: list[EpochReport]) -> None:
+def test_the_log_is_the_report_s(reports: list[EpochResult]) -> None:
     report = with_numbers(
         reports[0],
         train_loss=0.3238,
