@@ -48,9 +48,9 @@ def read(content: bytes) -> NDArray[np.uint8]:
         raise PictureError("This picture has far too many pixels. Please make it smaller.") from None
     except UnidentifiedImageError:
         raise PictureError("This file is not a PNG or JPEG picture.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, PictureError):
-            raise
+    except PictureError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError):
         raise PictureError("This picture is damaged or was cut short; it can't be read.") from None
     return _white_on_black(grey, alpha)
 

@@ -80,17 +80,14 @@ def load_file(path: Path) -> tuple[Network, Card]:
         NetworkFileError: the file is missing, damaged, of another kind, or of a later format.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise NetworkFileError(
-                f"{path.name} can't be used: it is larger than {MAX_BYTES // 2**20} MB."
-            )
-        return parse(path.read_bytes(), path.name)
+        if path.stat().st_size <= MAX_BYTES:
+            return parse(path.read_bytes(), path.name)
+        reason = f"it is larger than {MAX_BYTES // 2**20} MB"
     except FileNotFoundError:
-        raise NetworkFileError(f"{path.name} can't be used: there is no such file.") from None
+        reason = "there is no such file"
     except OSError as error:
-        raise NetworkFileError(
-            f"{path.name} can't be used: it can't be read ({error.strerror})."
-        ) from None
+        reason = f"it can't be read ({error.strerror})"
+    raise NetworkFileError(f"{path.name} can't be used: {reason}.")
 
 
 def parse(content: bytes, name: str) -> tuple[Network, Card]:

@@ -33,7 +33,7 @@ def short(recipe: Recipe) -> Recipe:
     )
 
 
-def reports() -> Iterator[tuple[str, EpochResult]]:
+def results() -> Iterator[tuple[str, EpochResult]]:
     """Every epoch of every preset, in the presets' order."""
     training, test = mnist.load("train"), mnist.load("test")
     few = Digits(test.x[:500], test.y[:500])
@@ -42,19 +42,19 @@ def reports() -> Iterator[tuple[str, EpochResult]]:
         if recipe.reproducible:
             own = short(recipe)
             start = trained.get(own.start)
-            for report in train(own, *split(own, training, few), start=start):
-                trained[preset] = report.network
-                yield preset, report
+            for result in train(own, *split(own, training, few), start=start):
+                trained[preset] = result.network
+                yield preset, result
 
 
 def digest() -> str:
     """Of all weights, biases, losses and accuracies."""
     sha = hashlib.sha256()
-    for preset, report in reports():
+    for preset, result in results():
         sha.update(preset.encode())
-        for array in report.network.weights + report.network.biases:
+        for array in result.network.weights + result.network.biases:
             sha.update(array.astype("<f4").tobytes())
-        logged = report.logged
+        logged = result.logged
         losses = (logged.train_loss, logged.validation_loss)
         accuracies = (logged.train_accuracy, logged.validation_accuracy)
         sha.update(np.array(losses + accuracies, "<f8").tobytes())

@@ -14,18 +14,18 @@ RECIPE = Recipe(hidden=(16,), epochs=3, training_images=1500)
 
 
 @pytest.fixture(scope="module")
-def reports(training_digits: Digits, test_digits: Digits) -> list[EpochResult]:
+def results(training_digits: Digits, test_digits: Digits) -> list[EpochResult]:
     training, validation = split(RECIPE, training_digits, test_digits)
     return list(train(RECIPE, training, validation))
 
 
 def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
-    reports: list[EpochResult], training_digits: Digits, test_digits: Digits
+    results: list[EpochResult], training_digits: Digits, test_digits: Digits
 ) -> None:
     training, validation = split(RECIPE, training_digits, test_digits)
     network, card = outcome(
         RECIPE,
-        reports,
+        results,
         training=training,
         validation=validation,
         test=test_digits,
@@ -33,27 +33,27 @@ def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
         today="2026-01-02",
         stopped=False,
     )
-    assert network is reports[-1].network
+    assert network is results[-1].network
     assert card.epochs_trained == 3
     assert card.train_accuracy == measures.accuracy(network, training.x, training.y)
     assert card.test_accuracy == measures.accuracy(network, test_digits.x, test_digits.y)
     assert card.validation_accuracy == card.test_accuracy
     assert (card.train_seconds, card.created) == (1.2, "2026-01-02")
-    assert card.log == tuple(report.logged for report in reports)
+    assert card.log == tuple(result.logged for result in results)
     assert [(logged.member, logged.epoch) for logged in card.log] == [(1, 1), (1, 2), (1, 3)]
 
 
-def with_numbers(report: EpochResult, **numbers: float) -> EpochResult:
-    logged = dataclasses.replace(report.logged, **numbers)  # type: ignore[arg-type]
-    return dataclasses.replace(report, logged=logged)
+def with_numbers(result: EpochResult, **numbers: float) -> EpochResult:
+    logged = dataclasses.replace(result.logged, **numbers)  # type: ignore[arg-type]
+    return dataclasses.replace(result, logged=logged)
 
 
 def test_one_that_was_stopped_keeps_its_best_epoch(
-    reports: list[EpochResult], test_digits: Digits
+    results: list[EpochResult], test_digits: Digits
 ) -> None:
     few = Digits(test_digits.x[:100], test_digits.y[:100])
-    worse = [with_numbers(report, validation_accuracy=0.1) for report in reports]
-    worse[1] = reports[1]
+    worse = [with_numbers(result, validation_accuracy=0.1) for result in results]
+    worse[1] = results[1]
     network, card = outcome(
         RECIPE,
         worse,
@@ -64,16 +64,16 @@ def test_one_that_was_stopped_keeps_its_best_epoch(
         today="2026-01-02",
         stopped=True,
     )
-    assert network is reports[1].network
+    assert network is results[1].network
     assert card.epochs_trained == 2
     assert [logged.epoch for logged in card.log] == [1, 2, 3]
 
 
 def test_a_loss_that_is_no_number_leaves_no_log(
-    reports: list[EpochResult], test_digits: Digits
+    results: list[EpochResult], test_digits: Digits
 ) -> None:
     few = Digits(test_digits.x[:100], test_digits.y[:100])
-    astray = [*reports[:2], with_numbers(reports[2], validation_loss=float("nan"))]
+    astray = [*results[:2], with_numbers(results[2], validation_loss=float("nan"))]
     network, card = outcome(
         RECIPE,
         astray,
@@ -84,7 +84,7 @@ def test_a_loss_that_is_no_number_leaves_no_log(
         today="2026-01-02",
         stopped=False,
     )
-    assert network is reports[2].network
+    assert network is results[2].network
     assert card.log == ()
 
 
@@ -93,10 +93,10 @@ def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
 ) -> None:
     few = Digits(training_digits.x[:300], training_digits.y[:300])
     recipe = Recipe(hidden=(8,), epochs=1, members=3)
-    reports = list(train(recipe, few, few))[:2]
+    results = list(train(recipe, few, few))[:2]
     network, card = outcome(
         recipe,
-        reports,
+        results,
         training=few,
         validation=few,
         test=test_digits,
@@ -115,16 +115,16 @@ def test_only_the_digits_that_were_learned_count(training_digits: Digits) -> Non
     assert len(some) == np.isin(training_digits.y, (3, 7)).sum()
 
 
-def test_the_log_is_the_report_s(reports: list[EpochResult]) -> None:
-    report = with_numbers(
-        reports[0],
+def test_the_log_is_the_report_s(results: list[EpochResult]) -> None:
+    result = with_numbers(
+        results[0],
         train_loss=0.3238,
         train_accuracy=0.8964,
         validation_loss=0.194,
         validation_accuracy=0.9383,
     )
-    assert log_lines(Recipe(), report.logged) == (
+    assert log_lines(Recipe(), result.logged) == (
         "Epoch [1/20], Train Loss: 0.3238, Train Accuracy: 0.8964\n"
         "Epoch [1/20], Validation Loss: 0.1940, Validation Accuracy: 0.9383"
     )
-    assert log_lines(Recipe(members=5), report.logged).startswith("Network [1/5], Epoch [1/20], ")
+    assert log_lines(Recipe(members=5), result.logged).startswith("Network [1/5], Epoch [1/20], ")
