@@ -4,7 +4,9 @@ import argparse
 import dataclasses
 import datetime
 import functools
+import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from core import files
 from core.data import folders, mnist
 from core.evaluation import robustness, seeds
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, Network, NetworkFileError, load_file
+from core.networks import LIBRARY, Card, Network, NetworkFileError, load_file, save_file
+from core.networks.library import check_name
 from core.presentation import words
 from core.presentation.course_report import (
     PASSES,
@@ -25,8 +28,8 @@ from core.presentation.course_report import (
     write_shipped,
 )
 from core.recipe import PRESETS, Recipe
-from core.training import ENGINES, of_digits, split, train
-from core.training.terminal import train_and_save
+from core.training import ENGINES, EpochResult, load_start, of_digits, split, train
+from core.training.outcome import log_lines, outcome
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,19 +83,70 @@ def _data(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    """Train a network and save it."""
+    """Train a network and save it; Ctrl-C ends the training early."""
     changes = _changes(options.settings)
     recipe = dataclasses.replace(PRESETS[options.preset], **changes)
-    if options.out or options.name:
-        out = options.out or options.name
-    elif changes or options.data:
-        # A network of another recipe must not replace a shipped one.
-        out = options.preset + " changed"
+    path, name = options.out, options.name
+    if path is None and name is None:
+        if changes or options.data:  # a network of another recipe must not replace a shipped one
+            name = options.preset + " changed"
+        else:
+            path = LIBRARY.path(options.preset)
+    if path is None:
+        name = check_name(name)
     else:
-        out = LIBRARY.path(options.preset)
-    today = datetime.date.today().isoformat()
-    train_and_save(recipe, out, engine=options.engine, data=options.data, today=today)
+        files.check_writable(path)
+
+    network, card = _trained(recipe, options.engine, options.data)
+    if path is None:
+        path = LIBRARY.path(LIBRARY.keep(name, network, card))
+    else:
+        save_file(path, network, card)
+    print(f"Training accuracy:   {card.train_accuracy:.2%}")
+    print(f"Validation accuracy: {card.validation_accuracy:.2%}")
+    print(f"Test accuracy:       {card.test_accuracy:.2%}")
+    if not recipe.held_out:
+        print("(Validation and test are the same images, as in the report.)")
+    print(f"Saved as {os.path.relpath(path)}")
     print(words.on_reproducibility(recipe, engine=options.engine))
+
+
+def _trained(recipe: Recipe, engine: str | None, data: Path | None) -> tuple[Network, Card]:
+    """Train on MNIST or on folders of pictures, and print each epoch as the course report does."""
+    start = load_start(recipe)
+    if data is None:
+        everything, test = mnist.load("train"), mnist.load("test")
+    else:
+        everything, test = folders.load(data)
+    training, validation = split(recipe, everything, test)
+    results: list[EpochResult] = []
+    stopped = False
+    began = time.monotonic()
+    images = recipe.members * recipe.epochs * len(training)
+    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+        try:
+            for result in train(
+                recipe, training, validation, start=start, engine=engine, on_progress=bar.update
+            ):
+                results.append(result)
+                bar.write(log_lines(recipe, result.logged))
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            stopped = True
+        network, card = outcome(
+            recipe,
+            results,
+            training=training,
+            validation=validation,
+            test=test,
+            seconds=time.monotonic() - began,
+            today=datetime.date.today().isoformat(),
+            stopped=stopped,
+        )
+        if stopped:
+            bar.write(f"Stopped; keeping epoch {card.epochs_trained}, the best so far")
+    return network, card
 
 
 def _seeds(options: argparse.Namespace) -> None:

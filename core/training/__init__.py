@@ -1,6 +1,6 @@
 """Training by a `core.recipe.Recipe`: a generator that yields after each epoch.
 
-`loop` trains, on one of two engines; `outcome` measures the network to keep; `terminal` prints.
+`loop` trains, on one of two engines; `outcome` measures the network to keep.
 """
 
 from core.training.loop import ENGINES, EpochResult, of_digits, split, train
