@@ -150,12 +150,12 @@ class Recipe:
                 raise ValueError(
                     f"{name} must be one of {', '.join(options)}, not {getattr(self, name)!r}"
                 )
-        for name, kind, words in (
+        for name, dtype, words in (
             ("batch_norm", bool, "true or false"),
             ("flip", bool, "true or false"),
             ("start", str, "a network's name"),
         ):
-            if not isinstance(getattr(self, name), kind):
+            if not isinstance(getattr(self, name), dtype):
                 raise ValueError(f"{name} must be {words}, not {getattr(self, name)!r}")
 
     def _check_combinations(self) -> None:

@@ -43,7 +43,7 @@ WAY = Scale("way", np.linspace(0, 1, 101), 1e-3)
 
 @dataclass(frozen=True, kw_only=True)
 class _Description:
-    """What all attacks are described by.
+    """The description that all attacks have.
 
     Attributes:
         name: the function's name.

@@ -132,7 +132,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Problem(Goal):
-    """A goal and its budgets, of which one is treated like several.
+    """A goal with one or several budgets.
 
     Attributes:
         epsilons: `(E,)` budgets, in the dtype of `x`.

@@ -39,20 +39,20 @@ def digest(network: Network, *settings: object) -> str:
     return sha.hexdigest()
 
 
-def read(path: Path, kind: type[T], keys: Collection[str] | None = None) -> dict[str, T]:
+def read(path: Path, figures: type[T], keys: Collection[str] | None = None) -> dict[str, T]:
     """Return what the file has under some keys, or under all; nothing if there is no file.
 
     Args:
         path: the file.
-        kind: the dataclass of the figures. Its fields may be numbers, text, arrays, tuples,
-            mappings from text, and such dataclasses. Float64 arrays of pixels were rounded to
-            float16 in the file.
+        figures: the dataclass of an entry's figures. Its fields may be numbers, text, arrays,
+            tuples, mappings from text, and such dataclasses. Float64 arrays of pixels are rounded
+            to float16 in the file.
         keys: the entries to read; None for all.
 
     Raises:
         MeasuredFileError: the file is damaged or can't be read.
     """
-    return _read(path, partial(_decoded, kind), keys)
+    return _read(path, partial(_decoded, figures), keys)
 
 
 def complete(
@@ -152,17 +152,17 @@ def _encoded(value: Any) -> Any:
     return {"array": text, "dtype": str(array.dtype), "shape": array.shape}
 
 
-def _decoded(kind: Any, value: Any) -> Any:
-    """Turn what `_encoded` returned for a value of type `kind` into that value."""
-    if is_dataclass(kind) and isinstance(kind, type):
-        fields = get_type_hints(kind)
-        return kind(**{name: _decoded(each, value[name]) for name, each in fields.items()})
-    if get_origin(kind) is tuple:
-        first, *others = get_args(kind)
-        kinds = [first] * len(value) if others == [...] else [first, *others]
-        return tuple(map(_decoded, kinds, value))
-    if get_origin(kind) is Mapping:
-        return {name: _decoded(get_args(kind)[1], each) for name, each in value.items()}
+def _decoded(hint: Any, value: Any) -> Any:
+    """Turn what `_encoded` returned for a value with a type hint into that value."""
+    if is_dataclass(hint) and isinstance(hint, type):
+        fields = get_type_hints(hint)
+        return hint(**{name: _decoded(each, value[name]) for name, each in fields.items()})
+    if get_origin(hint) is tuple:
+        first, *others = get_args(hint)
+        hints = [first] * len(value) if others == [...] else [first, *others]
+        return tuple(map(_decoded, hints, value))
+    if get_origin(hint) is Mapping:
+        return {name: _decoded(get_args(hint)[1], each) for name, each in value.items()}
     if not isinstance(value, dict):
         return value
     content = zlib.decompress(base64.b64decode(value["array"]))

@@ -31,7 +31,7 @@ class Ensemble:
         for number, own in enumerate(maps):
             if own != maps[0]:
                 raise ValueError(
-                    f"members must be alike: members[0] maps {maps[0]}, members[{number}] {own}"
+                    f"members must agree: members[0] maps {maps[0]}, members[{number}] {own}"
                 )
 
     @property

@@ -78,7 +78,7 @@ class Library:
             name: what to call it. If a network has that name already, in any case, " 2", " 3" and
                 so on is added.
             network: to keep.
-            card: what is known of it.
+            card: its card.
 
         Returns:
             The name that the network was given.
@@ -146,12 +146,12 @@ def check_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name).strip()
     if not 1 <= len(name) <= MAX_NAME:
         raise NetworkNameError(f"A network's name must have 1 to {MAX_NAME} characters.")
-    kinds = [unicodedata.category(character) for character in name]
-    if kinds[0] not in _LETTERS_AND_DIGITS:
+    categories = [unicodedata.category(character) for character in name]
+    if categories[0] not in _LETTERS_AND_DIGITS:
         raise NetworkNameError("A network's name must begin with a letter or a digit.")
     if not all(
-        kind in _LETTERS_AND_DIGITS + _MARKS or character in " -_.=,"
-        for character, kind in zip(name, kinds, strict=True)
+        category in _LETTERS_AND_DIGITS + _MARKS or character in " -_.=,"
+        for character, category in zip(name, categories, strict=True)
     ):
         raise NetworkNameError(
             "A network's name may have letters, digits, spaces and - _ . = , but nothing else."

@@ -155,7 +155,7 @@ def _evaluate(x, y, weights, biases, outputs, active):  # type: ignore[no-untype
 def _forward(  # type: ignore[no-untyped-def]
     image, kept, gain, weights, biases, outputs, active, counts, frozen, scale
 ):
-    """Fill `outputs` with what each layer puts out, `active` and `counts` with what it reads."""
+    """Fill `outputs`, and `active` and `counts` with the indices of each layer's nonzero inputs."""
     last = len(weights) - 1
     first_unit = 0
     for layer in range(last + 1):
@@ -180,7 +180,7 @@ def _forward(  # type: ignore[no-untyped-def]
 
 @_compiled
 def _find_active(inputs, indices):  # type: ignore[no-untyped-def]
-    """Fill `indices` with where `inputs` is not 0, without a branch; return how many there are."""
+    """Fill `indices` with those of the nonzero `inputs`, without a branch; return their number."""
     count = 0
     for i in range(len(inputs)):
         indices[count] = i

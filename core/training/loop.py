@@ -1,7 +1,7 @@
 """The training loop: batches in random order, epoch by epoch, member by member.
 
-The engines do the same steps. "compiled" (`core.training.compiled`) trains on one image at a time
-and skips what is multiplied by zero; "torch" (`core.training.pytorch`) does everything else.
+Both engines take the same steps. "compiled" (`core.training.compiled`) trains on one image at a
+time and skips products with zero; "torch" (`core.training.pytorch`) covers all recipes.
 """
 
 from collections.abc import Callable, Generator

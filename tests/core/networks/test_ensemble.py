@@ -217,7 +217,7 @@ def test_a_member_that_is_sure_does_not_silence_the_others() -> None:
     ],
 )
 def test_members_that_do_not_fit_are_refused(other: MLP, said: str) -> None:
-    with pytest.raises(ValueError, match=f"^members must be alike: .*{said}"):
+    with pytest.raises(ValueError, match=f"^members must agree: .*{said}"):
         Ensemble((random_mlp((12, 10), seed=0), other))
 
 

@@ -282,7 +282,7 @@ FOREIGN = {
     "a member of eleven classes": (
         saved(members(0, members_1_layers_0_weight=np.zeros((784, 11), np.float32),
                       members_1_layers_0_bias=np.zeros(11, np.float32)),
-              **ours(format="ensemble")), "members must be alike",
+              **ours(format="ensemble")), "members must agree",
     ),
     "members in double precision": (
         saved({name: value.astype(float) for name, value in members(0, 1).items()},
