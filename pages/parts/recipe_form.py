@@ -88,17 +88,15 @@ def _key(field: str) -> str:
 def _fill_in() -> None:
     """Give every widget the preset's value."""
     recipe = PRESETS[RECIPE.get()]
-    for field in fields(Recipe):
-        value = getattr(recipe, field.name)
-        if field.name == "hidden":
-            value = ", ".join(map(str, value))
-        elif field.name == "digits":
-            value = list(value)
-        elif field.name == "start":
-            value = value or FRESH
-        elif isinstance(field.default, float):
-            value = float(value)
-        st.session_state[_key(field.name)] = value
+    values = {
+        # A widget for floats needs floats, also where a preset has a whole number.
+        **{name: type(getattr(Recipe, name))(value) for name, value in vars(recipe).items()},
+        "hidden": ", ".join(map(str, recipe.hidden)),
+        "digits": list(recipe.digits),
+        "start": recipe.start or FRESH,
+    }
+    for name, value in values.items():
+        st.session_state[_key(name)] = value
 
 
 def _show_settings() -> None:

@@ -1,6 +1,8 @@
 """What tests of several pages need."""
 
 import gc
+import html
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,6 +41,19 @@ def well(at: AppTest) -> AppTest:
     assert not at.exception
     assert not [error.value for error in at.error if "went wrong" in error.value]
     return at
+
+
+def tables(at: AppTest) -> list[list[list[str]]]:
+    """The tables of a page; each is rows of cells, and the first row is the head."""
+    found = []
+    for element in at.get("html"):
+        for table in re.findall("<table>(.*?)</table>", element.proto.body, re.DOTALL):
+            rows = [
+                re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+                for row in re.findall("<tr>(.*?)</tr>", table, re.DOTALL)
+            ]
+            found.append([[html.unescape(cell) for cell in row] for row in rows])
+    return found
 
 
 def until(at: AppTest, so: Callable[[AppTest], Any]) -> AppTest:

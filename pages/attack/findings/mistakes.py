@@ -9,9 +9,9 @@ from core.evaluation.confusion import confusion, most_mistaken
 from core.evaluation.rates import Evaluation
 from core.presentation import charts, words
 from core.serving.evaluations import Question, indices
-from pages.attack.findings.twins import pair_of
+from pages.attack.findings.twins import column_of
 from pages.parts import downloads
-from pages.parts.digit_images import columns_of, columns_png, show_columns
+from pages.parts.digit_images import columns_png, show_columns
 from pages.parts.tables import show_table
 
 SHOWN_IMAGES = 20  # of a cell of the matrix
@@ -42,8 +42,8 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         selection_mode="points",
     )
     st.caption(
-        "A row for each digit, a column for what it is taken for. Click a cell to see its images; "
-        "on a touch screen, tap it twice."
+        "Each row is a digit, each column what the network takes it for. A cell counts images. "
+        "Click a cell to see its images; on a touch screen, tap it twice."
     )
     show_cell(cell_of(picked), evaluation, question)
 
@@ -64,9 +64,7 @@ def show_cell(cell: tuple[int, int] | None, evaluation: Evaluation, question: Qu
     shown = f" The first {SHOWN_IMAGES}:" if rows.size > SHOWN_IMAGES else ""
     st.write(f"{rows.size:,} {images.format(digit)} taken for {words.with_article(label)}.{shown}")
     places = indices(question.images)
-    columns = columns_of(
-        [pair_of(evaluation, row, f"No. {places[row]}") for row in rows[:SHOWN_IMAGES]]
-    )
+    columns = [column_of(evaluation, row, f"No. {places[row]}") for row in rows[:SHOWN_IMAGES]]
     for start in range(0, len(columns), 10):
         show_columns(columns[start : start + 10])
     if columns:

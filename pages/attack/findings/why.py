@@ -39,19 +39,15 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         st.write(f"Every {digit} that was classified correctly before still is.")
         return
     left, right = st.columns([1, 2], gap="large")
-    label = left.selectbox(
-        "and what it turns into",
-        labels,
-        key=f"why_label_{digit}",
-    )
+    label = left.selectbox("and what it turns into", labels, key=f"why_label_{digit}")
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
         st.write(words.on_explanation(found))
         st.write(words.on_similarity(digit, label, rank(alike, digit, label)))
     with right:
-        maps = [(found.digit_mean.reshape(28, 28), f"The mean {digit}")]
+        maps = [(found.digit_mean, f"The mean {digit}")]
         if found.label_mean is not None:
-            maps.append((found.label_mean.reshape(28, 28), f"The mean {label}"))
+            maps.append((found.label_mean, f"The mean {label}"))
         maps.append((signed(found.perturbation), "The mean perturbation"))
         maps.append((signed(-found.contributions), f"What moved the decision to {label}"))
         show_images(maps)
@@ -66,7 +62,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
 
 
 def show_similarity(mistakes: Sequence[Mistakes], alike: FloatArray, *, all_digits: bool) -> None:
-    """Show whether digits turn into those that look most alike, as the report says."""
+    """Show whether digits turn into the digits most similar to them, as the report says."""
 
     def place(digit: int, label: int | None) -> str:
         return "" if label is None else f"{rank(alike, digit, label)} of 9"
