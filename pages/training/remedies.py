@@ -68,9 +68,9 @@ def main() -> None:
         return
     chosen, epsilon = choose(names)
     beside = [compared_with(name) for name in chosen]
-    networks = read_all([*chosen, *beside, BASELINE, "transfer", "few-images"], names)
+    wanted = [*chosen, *beside, BASELINE, "transfer", "few-images"]
+    networks, known = read_all([name for name in names if name in wanted])
     chosen = [name for name in chosen if name in networks]
-    known = look_up(networks)
     try:
         accuracies = {name: server().measurements.accuracy(each) for name, each in networks.items()}
     except mnist.DataFileError as error:
@@ -126,31 +126,19 @@ def compared_with(name: str) -> str:
     return BY_PRESET[name].compared_with if name in BY_PRESET else BASELINE
 
 
-def read_all(wanted: list[str], names: list[str]) -> dict[str, ServedNetwork]:
-    """Return the wanted networks that exist; show an error for each that can't be used."""
-    networks = {}
-    for name in dict.fromkeys(wanted):
-        if name in names:
-            try:
-                networks[name] = server().network(name)
-            except NetworkFileError as error:
-                st.error(str(error))
-    return networks
-
-
-def look_up(networks: Mapping[str, ServedNetwork]) -> dict[str, Robustness]:
-    """Return what was shipped, or measured since the server started."""
-    known = {}
-    errors = set()
-    for name, each in networks.items():
+def read_all(names: list[str]) -> tuple[dict[str, ServedNetwork], dict[str, Robustness]]:
+    """Return the networks that can be used, and what is known of them; show each error once."""
+    networks, known, errors = {}, {}, set()
+    for name in names:
         try:
-            if found := server().measurements.known_robustness(each):
+            networks[name] = server().network(name)
+            if found := server().measurements.known_robustness(networks[name]):
                 known[name] = found
-        except MeasuredFileError as error:
+        except (NetworkFileError, MeasuredFileError) as error:
             errors.add(str(error))
-    for text in errors:
+    for text in sorted(errors):
         st.error(text)
-    return known
+    return networks, known
 
 
 def show_table(

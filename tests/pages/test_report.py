@@ -20,7 +20,7 @@ PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py
 
 
 def measured(**query: str) -> AppTest:
-    """The page as somebody opens it by a link, once everything has been measured."""
+    """Open the page by a link and return it once everything has been measured."""
     return until(opened(PAGE, **query), lambda at: tables(at) or at.error)
 
 

@@ -29,12 +29,12 @@ PAGE_FILE = str(Path(APP).parent / PAGE)
 
 
 def opened(**query: str) -> AppTest:
-    """The page as somebody opens it by a link."""
+    """Open the page by a link and return it."""
     return open_page(PAGE_FILE, **query)
 
 
 def of_all(at: AppTest, images: str = "") -> AppTest:
-    """`at` once there are rates of so many images."""
+    """Return the page once it shows rates of this number of images."""
     return until(
         at, lambda at: at.metric and at.metric[0].delta.endswith(f"{images} misclassified")
     )
@@ -42,7 +42,7 @@ def of_all(at: AppTest, images: str = "") -> AppTest:
 
 @contextmanager
 def evaluations_held_up() -> Iterator[None]:
-    """Within, no evaluation begins."""
+    """Keep every evaluation from beginning within the block."""
     go_on = threading.Event()
     for _ in range(2):
         server().evaluations._evaluations._workers.submit(go_on.wait)
@@ -55,7 +55,7 @@ def rates(at: AppTest) -> list[str]:
 
 
 def taken_for(network: MLP, x: FloatArray) -> np.ndarray:
-    """Predictions, worked out here."""
+    """Return predictions, computed independently of `core`."""
     hidden = x
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         hidden = np.maximum(hidden @ weight + bias, 0)
@@ -64,7 +64,7 @@ def taken_for(network: MLP, x: FloatArray) -> np.ndarray:
 
 
 def pictures(at: AppTest) -> list[str]:
-    """The images of the page, as the browser is given them."""
+    """Return the images of the page, as the browser gets them."""
     markup = " ".join(element.proto.body for element in at.get("html"))
     return re.findall(r'src="(data:image/png[^"]+)"', markup)
 
