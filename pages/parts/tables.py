@@ -9,11 +9,13 @@ import streamlit as st
 
 _STYLE = """<style>
 .rows { overflow-x: auto; }
-.rows table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.rows :is(th, td) { padding: 0.3rem 1rem 0.3rem 0; text-align: left; vertical-align: top;
+.rows table { width: 100%; border-collapse: collapse; font-size: 0.9rem;
+  font-variant-numeric: tabular-nums; }
+.rows :is(th, td) { padding: 0.3rem 0.8rem 0.3rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
 .rows thead th { vertical-align: bottom; font-weight: 600; }
 .rows tbody th { font-weight: 400; }
+.rows code { font-size: 0.85em; }
 </style>"""
 
 

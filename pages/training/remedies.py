@@ -319,8 +319,8 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
         config={"displayModeBar": False},
     )
     st.caption(
-        f"Accuracy: classified correctly / all test images of the digit. {BASELINE} classifies "
-        f"{percent(accuracy)} of all {ALL:,} test images correctly as they are, and "
+        f"Accuracy: classified correctly / all test images of the digit. Of all {ALL:,} test "
+        f"images, the network {BASELINE} classifies {percent(accuracy)} correctly as they are, and "
         f"{percent(found.accuracy)} mirrored."
     )
 
