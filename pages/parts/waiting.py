@@ -25,13 +25,14 @@ def show_waiting(
         stop: called on a click on "Stop"; without it there is no such button.
     """
     with failures_explained(page):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            place = st.container(width=420)
+            # This comes first: a click must count even if a computation has just ended.
+            if stop is not None and st.button("Stop", key="stop_waiting"):
+                stop()
+                st.rerun()
         standing = [computation.look() for computation in waited_for.values()]
         if any(progress.ended for progress in standing):
             st.rerun()
         share = sum(progress.share for progress in standing) / len(standing)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            with st.container(width=420):
-                st.progress(share, f"{doing} {', '.join(waited_for)} …")
-            if stop is not None and st.button("Stop", key="stop_waiting"):
-                stop()
-                st.rerun()
+        place.progress(share, f"{doing} {', '.join(waited_for)} …")
