@@ -84,7 +84,7 @@ BARE_CHART = Site("benchmarks/bare/chart.py", (".js-plotly-plot .main-svg",))
 FIRST_FIGURES = {
     "Test set: the first rate": Site("app.py", ("[data-testid=stMetricValue]",), "", "/test_set"),
     "Remedies: the table": Site("app.py", ("[data-testid=stDataFrame] canvas",), "", "/remedies"),
-    "Report: the first table": Site("app.py", ("[data-testid=stTable] td",), "", "/report"),
+    "Report: the first table": Site("app.py", (".rows td",), "", "/report"),
 }
 
 # Components have shadow roots of their own, into which a selector does not look.

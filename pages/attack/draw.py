@@ -40,7 +40,7 @@ look for the smallest change that flips the prediction, and the slider moves alo
 {}
 
 A network is fooled by the direction of a change, not by its size. With *Towards*, the attack aims
-for one digit instead of the nearest one. The network called *report* is small: 784 pixels, two
+for one digit instead of any other. The network called *report* is small: 784 pixels, two
 layers of 128 and 64 units, ten digits, trained on MNIST.
 """.format("\n".join(f"- **{method.title}**: {method.summary}" for method in BY_TITLE.values()))
 
@@ -64,7 +64,7 @@ def main() -> None:
 def show_digit_under_attack() -> None:
     """Show the digit and the attack on it: everything that a new stroke changes.
 
-    What is sent first is seen first: the prediction, then the attack, then the rest.
+    The browser shows first what is sent first: the prediction, then the attack, then the rest.
     """
     with failures_explained("Draw"):
         left, right = st.columns(COLUMNS, gap="large")
@@ -98,9 +98,9 @@ def show_digit_under_attack() -> None:
 
 
 def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> int | None:
-    """Show what the network sees while one draws; return the digit it sees.
+    """Show what the network sees in the digit; return its prediction.
 
-    It is always one line, also before there is a digit: what is below keeps its place.
+    While one draws this is always one line, so that what is below keeps its place.
     """
     if subject is None:
         if SOURCE.get() == DRAW:
@@ -127,7 +127,7 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
     method, target = method_chosen(), target_wanted()
     if target == label:
         st.write(
-            f"It is meant to be {words.with_article(label)} already, "
+            f"The image is meant to be {words.with_article(label)} already, "
             "so the attack aims for any other digit."
         )
         target = None
@@ -171,27 +171,24 @@ def show_attack_choice() -> None:
         TARGETS,
         key=TARGET.key,
         persist_state="session",
-        help="The digit that the image is to become"
-        + ("." if method.targeted else f"; {method.title} can't aim for one."),
+        help="The digit that the attack aims for."
+        + ("" if method.targeted else f" {method.title} can't aim."),
         disabled=not method.targeted,
         width=165,
     )
 
 
 def show_chart(path: AttackPath) -> None:
-    """Show the probabilities over ε to those who open the chart."""
+    """Show a chart of the probabilities over ε, computed once it is opened."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
     if chart.open:
-        figure = probabilities_along(
-            path,
-            epsilon=EPSILON.get(),
-            axis=AXES[method_chosen().scale.name]["name"],
-        )
+        axis = AXES[method_chosen().scale.name]["name"]
+        figure = probabilities_along(path, epsilon=EPSILON.get(), axis=axis)
         chart.plotly_chart(figure, config={"displayModeBar": False})
 
 
 def show_explanation() -> None:
-    """Explain ε and the attacks to those who open the explanation."""
+    """Show the explanation of ε and the attacks, sent once it is opened."""
     explanation = st.expander("What is happening here?", key="explanation", on_change="rerun")
     if explanation.open:
         explanation.markdown(EXPLANATION)

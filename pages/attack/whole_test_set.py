@@ -1,6 +1,4 @@
-"""Test set: what an attack does to MNIST's 10,000 test images, in the report's figures and more."""
-
-from collections.abc import Mapping
+"""Test set: what an attack does to MNIST's 10,000 test images, as in the report's figures."""
 
 import streamlit as st
 
@@ -17,10 +15,10 @@ from pages.attack.findings.twins import open_chosen, show_ten
 from pages.attack.findings.why import show_why
 from pages.parts import downloads
 from pages.parts.address import nearest_of, one_of, put_in_address
-from pages.parts.failures import failures_explained
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
 from pages.parts.state import ATTACK, IMAGES, L2, LINF, MODEL
+from pages.parts.waiting import show_waiting
 
 SIZES = {"all 10,000": ALL, "a sample of 1,000": 1000}
 SLIDERS = {
@@ -40,9 +38,8 @@ def main() -> None:
     waiting_place = st.container()
     show_what_it_knows(question.chosen)
     findings_place = st.empty()
-    evaluation = evaluations.evaluation(question, budget)
     first_visit = "question" not in st.session_state
-    if first_visit:  # later, what is shown stays there until something else is known
+    if first_visit:  # later, the former findings stay until there are new ones
         with findings_place.container():
             show_known(question, budget)
     try:
@@ -51,7 +48,9 @@ def main() -> None:
         st.error(str(error))
         return
     settings = (*question.key, budget)
-    leave_former(question, [evaluation, evaluations.evaluation(question.sample, budget)])
+    leave_former(
+        question, [evaluations.evaluation(each, budget) for each in (question, question.sample)]
+    )
     stopped = st.session_state.get("stopped") == settings
     shown, to_come = evaluations.evaluation_to_show(question, budget, stopped=stopped)
     waited_for = {
@@ -66,11 +65,17 @@ def main() -> None:
         with findings_place.container():
             show_known(question, budget)
     st.session_state["others"] = list(waited_for.values())
+
+    def stop() -> None:
+        for computation in waited_for.values():
+            computation.leave()
+        st.session_state["stopped"] = settings
+
     with waiting_place:
         if stopped:
             show_stopped()
         if waited_for:
-            show_waiting(waited_for, None if stopped else settings)
+            show_waiting("Test set", "Computing", waited_for, stop=None if stopped else stop)
         elif not stopped:
             st.progress(1.0, "All is computed.")
 
@@ -132,7 +137,7 @@ def choose() -> tuple[Question | None, float]:
 def leave_former(question: Question, evaluations: list[Computation]) -> None:
     """Stop waiting for what only the page's former settings needed: it would delay the rest.
 
-    The curves stay the same under another budget. What is asked for now is remembered at once,
+    Another budget leaves the curves as they are. What is asked for now is remembered at once,
     because the next change of a setting may interrupt this run.
     """
     state = st.session_state
@@ -143,31 +148,6 @@ def leave_former(question: Question, evaluations: list[Computation]) -> None:
         if all(former.key != each.key for each in evaluations):
             former.leave()
     state["question"], state["evaluations"] = question.key, evaluations
-
-
-@st.fragment(run_every=1.0)
-def show_waiting(
-    waited_for: Mapping[str, Computation], settings: tuple[object, ...] | None
-) -> None:
-    """Show the progress of what is being computed; rerun the page when some of it is there.
-
-    Args:
-        waited_for: the computations by name.
-        settings: the page's settings, if it can be stopped.
-    """
-    with failures_explained("Test set"):
-        standing = {name: computation.look() for name, computation in waited_for.items()}
-        if any(progress.state in (DONE, FAILED) for progress in standing.values()):
-            st.rerun()
-        share = min(progress.share for progress in standing.values())
-        with st.container(horizontal=True, vertical_alignment="center"):
-            with st.container(width=420):
-                st.progress(share, f"Computing {', '.join(standing)} …")
-            if settings is not None and st.button("Stop", key="stop_waiting"):
-                for computation in waited_for.values():
-                    computation.leave()
-                st.session_state["stopped"] = settings
-                st.rerun()
 
 
 def show_stopped() -> None:
@@ -187,8 +167,8 @@ def show_what_it_knows(chosen: ServedNetwork) -> None:
     if len(known) < 10:
         st.warning(
             f"This network has learned only the digits {', '.join(map(str, known))}. It takes "
-            "every other digit for one of these, with or without an attack. That counts as "
-            "misclassified here."
+            "every other digit for one of these, with or without an attack. Each such image counts "
+            "as misclassified."
         )
 
 

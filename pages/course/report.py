@@ -9,22 +9,21 @@ from core.presentation.course_report import (
     Block,
     Chart,
     Findings,
-    Gallery,
     Table,
     Text,
     sections,
     to_html,
 )
-from core.serving.jobs import DONE, FAILED, Computation
+from core.serving.jobs import DONE, FAILED
 from pages.parts import downloads
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_columns
-from pages.parts.failures import failures_explained
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
 from pages.parts.state import MODEL
 from pages.parts.tables import show_table
 from pages.parts.trainings import show_accuracies
+from pages.parts.waiting import show_waiting
 
 
 def main() -> None:
@@ -37,7 +36,7 @@ def main() -> None:
     put_in_address({MODEL: chosen.name})
     st.caption(
         "A student wrote the course report in April 2024, for a course on network and system "
-        "security. Its figures stand beside those measured here on the chosen network."
+        "security. This page sets its figures beside those measured on the chosen network."
     )
     try:
         shipped = chosen.shipped_report
@@ -53,18 +52,8 @@ def main() -> None:
     elif progress.state == FAILED:
         st.error(progress.error)
     else:
-        show_waiting(computation)
+        show_waiting("Report", "Attacking", {"all test images": computation})
         show_accuracies(chosen.card)
-
-
-@st.fragment(run_every=1.0)
-def show_waiting(computation: Computation) -> None:
-    """Show the progress of the measurement; rerun the page when it is done."""
-    with failures_explained("Report"):
-        progress = computation.look()
-        if progress.state in (DONE, FAILED):
-            st.rerun()
-        st.progress(progress.share, "Attacking all test images. This takes some seconds …")
 
 
 def show(findings: Findings, name: str) -> None:
@@ -85,23 +74,22 @@ def show_block(block: Block, *, key: str) -> None:
     """Show a paragraph, a table, a chart, or a row of pictures."""
     if isinstance(block, Text):
         st.markdown(block.text)
-    elif isinstance(block, Table):
+        return
+    file = file_name(block.caption)
+    if isinstance(block, Table):
         show_table(block.head, block.rows)
-        st.caption(block.caption)
-        rows = [[plain(cell) for cell in row] for row in block.rows]
-        downloads.csv(block.head, rows, f"{file_name(block.caption)}.csv", key=f"csv-{key}")
     elif isinstance(block, Chart):
-        st.plotly_chart(
-            block.figure, config=downloads.chart(file_name(block.caption)), key=f"chart-{key}"
-        )
-        st.caption(block.caption)
-    elif isinstance(block, Gallery):
+        st.plotly_chart(block.figure, config=downloads.chart(file), key=f"chart-{key}")
+    else:
         show_columns(block.columns)
-        st.caption(block.caption)
+    st.caption(block.caption)
+    if isinstance(block, Table):
+        rows = [[plain(cell) for cell in row] for row in block.rows]
+        downloads.csv(block.head, rows, f"{file}.csv", key=f"csv-{key}")
 
 
 def file_name(caption: str) -> str:
-    """Return a file name made of a caption's first words."""
+    """Return a file name from a caption's first words."""
     words = re.findall(r"[a-z0-9]+", re.split("[,;(]", caption.lower())[0])
     return "-".join(words)
 

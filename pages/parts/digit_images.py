@@ -3,7 +3,6 @@
 import html
 import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,24 +15,8 @@ from core.presentation.images import data_uri, png, to_bytes
 # The colours of the ε explorer: what gets lighter, what gets darker, what stays.
 _ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
 
-# Images `(784,)`, or `(28, 28, 3)` in colour, each with its description, and their common caption.
+# Images, `(784,)` or `(28, 28, 3)` in colour, each with its description; and one caption for all.
 Column: TypeAlias = tuple[Sequence[tuple[FloatArray, str]], str]
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """An image and its adversarial image.
-
-    Attributes:
-        x, x_adv: `(784,)` pixels in [0, 1].
-        caption: stands below them.
-        l2_norm: of the difference.
-    """
-
-    x: FloatArray
-    x_adv: FloatArray
-    caption: str
-    l2_norm: float
 
 
 def show_images(
@@ -42,19 +25,19 @@ def show_images(
     """Show images in a row.
 
     Args:
-        images: each `(height, width)`, or `(height, width, 3)` in colour, with pixels in [0, 1],
-            and its caption.
-        box: left, top, right and bottom of a rectangle to draw on the first image.
+        images: each `(784,)` or `(height, width)`, or `(height, width, 3)` in colour, with pixels
+            in [0, 1], and its caption.
+        box: left, top, right and bottom of a rectangle to draw on the first image, which must have
+            a height and a width.
     """
     frames = [""] * len(images)
     if box is not None:
         height, width = images[0][0].shape[:2]
         left, top, right, bottom = box
+        sides = (top / height, 1 - right / width, 1 - bottom / height, left / width)
+        inset = " ".join(f"{side:.2%}" for side in sides)
         frames[0] = (
-            '<span style="position:absolute;box-sizing:border-box;border:2px solid #ff9620;'
-            f"left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%;"
-            f"width:{100 * (right - left) / width:.2f}%;"
-            f'height:{100 * (bottom - top) / height:.2f}%"></span>'
+            f'<span style="position:absolute;border:2px solid #ff9620;inset:{inset}"></span>'
         )
     _show_row(
         [
@@ -70,7 +53,7 @@ def show_images(
 
 
 def show_columns(columns: Sequence[Column]) -> None:
-    """Show columns of images side by side, however narrow the screen is; ten are legible."""
+    """Show columns of images side by side, also on a narrow screen; up to ten are legible."""
     _show_row(
         [
             _figure(
@@ -120,28 +103,11 @@ def signed(values: FloatArray) -> FloatArray:
     return pixels
 
 
-def columns_of(pairs: Sequence[Pair]) -> list[Column]:
-    """Return each image above its adversarial image, as in the report's Figure 4, with the norm."""
-    return [
-        (
-            [(pair.x, f"Original, {pair.caption}"), (pair.x_adv, f"Adversarial, {pair.caption}")],
-            f"{pair.caption}\n{pair.l2_norm:.2f}",
-        )
-        for pair in pairs
-    ]
-
-
 def columns_png(columns: Sequence[Column]) -> bytes:
     """Return the columns as a PNG file, with four pixels for each pixel of a digit."""
     side, line = 112, 16
-    said = [
-        [
-            piece
-            for text in caption.replace("→", "->").split("\n")
-            for piece in textwrap.wrap(text, 18)
-        ]
-        for _, caption in columns
-    ]
+    captions = [caption.replace("→", "->").split("\n") for _, caption in columns]
+    said = [[piece for text in texts for piece in textwrap.wrap(text, 18)] for texts in captions]
     below = side * max(len(images) for images, _ in columns)
     height = below + line * max(map(len, said)) + 4
     sheet = Image.new("RGB", (len(columns) * side, height), "white")

@@ -1,4 +1,4 @@
-"""All networks: their cards, their files to download, and a place to upload others."""
+"""The list of all networks: their cards, their files, and a place to upload others."""
 
 import re
 
@@ -37,7 +37,7 @@ def show_library() -> None:
 
 
 def _show_card(name: str) -> None:
-    """Show what is known of a network, with buttons to download and to delete it."""
+    """Show what is known about a network, with buttons to download and to delete it."""
     try:
         chosen, content = server().network(name), LIBRARY.path(name).read_bytes()
     except (NetworkFileError, OSError) as error:
@@ -48,8 +48,8 @@ def _show_card(name: str) -> None:
         show_accuracies(card)
         took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
         st.markdown(
-            f"Trained on {card.created}{took}, weights of epoch {card.epochs_trained}, seed "
-            f"{card.recipe.seed}; {chosen.network.parameter_count:,} numbers, "
+            f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those "
+            f"of epoch {card.epochs_trained}: {chosen.network.parameter_count:,} parameters, "
             f"{len(content) / 1e6:.1f} MB. {words.on_recipe(card.recipe)} "
             f"{words.on_reproducibility(card.recipe)}"
         )
@@ -66,7 +66,7 @@ def _show_card(name: str) -> None:
 
 
 def _show_spread(recipe: Recipe) -> None:
-    """How much a recipe's networks differ by their seeds, where that was measured."""
+    """Show how much a recipe's networks differ by their seeds, where that was measured."""
     try:
         spread = known_spread(recipe)
     except MeasuredFileError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -88,53 +89,45 @@ def _key(field: str) -> str:
 def _fill_in() -> None:
     """Give every widget the preset's value."""
     recipe = PRESETS[RECIPE.get()]
-    for field in fields(Recipe):
-        value = getattr(recipe, field.name)
-        if field.name == "hidden":
-            value = ", ".join(map(str, value))
-        elif field.name == "digits":
-            value = list(value)
-        elif field.name == "start":
-            value = value or FRESH
-        elif isinstance(field.default, float):
-            value = float(value)
-        st.session_state[_key(field.name)] = value
+    values = {
+        # A widget for floats needs floats, also where a preset has a whole number.
+        **{name: type(getattr(Recipe, name))(value) for name, value in vars(recipe).items()},
+        "hidden": ", ".join(map(str, recipe.hidden)),
+        "digits": list(recipe.digits),
+        "start": recipe.start or FRESH,
+    }
+    for name, value in values.items():
+        st.session_state[_key(name)] = value
 
 
 def _show_settings() -> None:
     """Show a widget for each field of a recipe."""
 
-    def number(field: str, label: str, *, step: float = 1, **more: Any) -> None:
-        # No limits here: `Recipe` checks them, and its message says what is wrong.
-        st.number_input(label, step=step, key=_key(field), persist_state="session", **more)
+    def show(
+        widget: Callable[..., Any], field: str, label: str, *options: Any, **more: Any
+    ) -> None:
+        widget(label, *options, key=_key(field), persist_state="session", **more)
 
-    def choice(field: str, label: str, options: list[str]) -> None:
-        st.selectbox(
-            label,
-            options,
-            format_func=lambda option: WORDS.get(option, option),
-            key=_key(field),
-            persist_state="session",
-        )
-
-    def switch(field: str, label: str, **more: Any) -> None:
-        st.toggle(label, key=_key(field), persist_state="session", **more)
+    # Numbers have no limits here: `Recipe` checks them, and its message says what is wrong.
+    number = partial(show, st.number_input, step=1)
+    choice = partial(show, st.selectbox, format_func=lambda option: WORDS.get(option, option))
+    switch = partial(show, st.toggle)
 
     st.markdown("**Network**")
-    st.text_input("Hidden layers, units of each", key=_key("hidden"), persist_state="session")
+    show(st.text_input, "hidden", "Hidden layers, units of each")
     starts = [FRESH, *LIBRARY.names()]
     if st.session_state[_key("start")] not in starts:
         starts.append(st.session_state[_key("start")])
-    st.selectbox("Start from", starts, key=_key("start"), persist_state="session")
+    show(st.selectbox, "start", "Start from", starts)
     number("frozen", "Frozen layers, from the pixels on")
     number("members", "Networks in the ensemble")
 
     st.markdown("**Steps**")
     number("epochs", "Epochs")
     number("batch_size", "Batch size")
-    choice("optimizer", "Optimiser", list(OPTIMIZERS))
+    choice("optimizer", "Optimiser", OPTIMIZERS)
     number("learning_rate", "Learning rate", step=0.001, format="%.4f")
-    choice("schedule", "Learning-rate schedule", list(SCHEDULES))
+    choice("schedule", "Learning-rate schedule", SCHEDULES)
     number("patience", "Early stopping: patience in epochs, 0 for none")
     number("seed", "Seed")
 
@@ -146,20 +139,14 @@ def _show_settings() -> None:
     st.markdown("**Images**")
     number("training_images", "Training images, 0 for all", step=500)
     number("held_out", "Of these held out for validation, 0 for the test images")
-    st.pills(
-        "Digits to learn",
-        range(10),
-        selection_mode="multi",
-        key=_key("digits"),
-        persist_state="session",
-    )
+    show(st.pills, "digits", "Digits to learn", range(10), selection_mode="multi")
     number("rotation", "Turn by up to, degrees", step=5.0)
     number("shift", "Shift by up to, pixels", step=0.5)
     number("scaling", "Scale by up to, share", step=0.05)
     switch("flip", "Mirror half of them", help="Most mirrored digits are not digits: see Remedies.")
 
     st.markdown("**Adversarial training**")
-    choice("adversary", "Attack while training", list(ADVERSARIES))
+    choice("adversary", "Attack while training", ADVERSARIES)
     number("adversary_epsilon", "Its ε", step=0.05)
 
 

@@ -65,7 +65,7 @@ def chosen_subject() -> Subject | None:
     except (mnist.DataFileError, pictures.PictureError) as error:
         st.error(str(error))
     except drawing.EmptyDrawingError:
-        pass  # in its place the page says what to do
+        pass  # the page says what to do
     return None
 
 
@@ -83,13 +83,13 @@ def show_source(subject: Subject | None) -> None:
 
 
 def show_tools() -> None:
-    """Show the canvas's tools, if it is there."""
+    """Show the canvas's tools if the canvas is shown."""
     if SOURCE.get() == DRAW:
         canvas.show_tools()
 
 
 def label_of(subject: Subject, prediction: int) -> int:
-    """Return the digit it is meant to be: corrected, else known, else the prediction."""
+    """Return the digit that it is meant to be: corrected, else known, else the prediction."""
     corrected_id, corrected = st.session_state.get("correction", (None, 0))
     if corrected_id == subject.id:
         return int(corrected)
@@ -97,7 +97,7 @@ def label_of(subject: Subject, prediction: int) -> int:
 
 
 def correct_label(subject: Subject, label: int) -> None:
-    """Remember which digit it is meant to be."""
+    """Remember which digit the image is meant to be."""
     st.session_state["correction"] = (subject.id, label)
 
 
@@ -121,8 +121,8 @@ def show_what_the_network_sees(subject: Subject) -> None:
     )
     if not centred:
         st.caption(
-            "Now the whole drawing is only shrunk to 28 × 28. Draw small or in a corner and watch "
-            "the prediction: the network was trained on centred digits alone."
+            "Now the whole drawing is only shrunk to 28 × 28. Draw a small digit, or one in a "
+            "corner, and watch the prediction: the network was trained on centred digits alone."
         )
 
 
@@ -154,9 +154,9 @@ def _show_test_digit(subject: Subject) -> None:
             "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=150
         )
         st.button("At random", on_click=another)
-    caption = f"MNIST's test digit {index}, {with_article(subject.label or 0)}"
+    caption = f"MNIST's test image no. {index}: {with_article(subject.label or 0)}"
     with st.container(width=canvas.SIDE):
-        show_images([(subject.x.reshape(28, 28), caption)])
+        show_images([(subject.x[0], caption)])
 
 
 def _picture() -> tuple[NDArray[np.uint8] | None, str]:
@@ -183,4 +183,4 @@ def _show_picture() -> None:
     rgba, _ = st.session_state.get("picture_read", (None, ""))
     if rgba is not None:
         with st.container(width=canvas.SIDE):
-            show_images([(rgba[..., 0] / 255, "your picture, as white on black")])
+            show_images([(rgba[..., 0] / 255, "Your picture, as white on black")])

@@ -1,4 +1,4 @@
-"""How a training run shows itself."""
+"""What pages show of a training run and of its result."""
 
 import streamlit as st
 
@@ -11,8 +11,7 @@ from core.training.outcome import log_lines
 from core.validate import CLASSES
 from pages.parts.server import server
 
-# The course report's, on its 60,000 training images and its 10,000 test images, which it also
-# validated on.
+# Of 60,000 training images and 10,000 test images, on which the course report also validated.
 REPORT_ACCURACIES = {
     "Training": facts.TRAIN_ACCURACY,
     "Validation": facts.VALIDATION_ACCURACY,
@@ -25,7 +24,10 @@ def show_progress(run_id: str, status: Status) -> None:
     if status.state == WAITING:
         trainings = "training" if status.ahead == 1 else "trainings"
         before = f"{status.ahead} {trainings} before this one. " if status.ahead else ""
-        st.info(f"{before}It begins by itself. Keep this page open, or come back to its address.")
+        st.info(
+            f"{before}This training begins by itself. Keep this page open, or come back to its "
+            "address."
+        )
     elif status.state == RUNNING:
         share = status.images / status.all_images if status.all_images else 0.0
         st.progress(min(share, 1.0), text=_progress_text(status))
@@ -64,6 +66,7 @@ def show_accuracies(card: Card) -> None:
                 delta_color="off",
                 delta_arrow="off",
             )
+    st.caption("Accuracy: classified correctly / all training, validation or test images.")
 
 
 def _progress_text(status: Status) -> str:

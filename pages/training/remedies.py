@@ -1,6 +1,7 @@
 """Remedies: what each of them really buys, measured."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import quote
 
 import streamlit as st
@@ -15,14 +16,14 @@ from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evas
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
 from core.presentation.words import percent
 from core.serving.evaluations import ALL
-from core.serving.jobs import DONE, Computation
+from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
 from pages.parts.address import nearest_of, one_of, put_in_address
 from pages.parts.digit_images import show_images
-from pages.parts.failures import failures_explained
 from pages.parts.networks import network_names
 from pages.parts.server import server, who
 from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
+from pages.parts.waiting import show_waiting
 
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
@@ -31,27 +32,27 @@ CHANCE = remedies.chance()
 BETWEEN_NAMES = "~"  # no network's name has it
 EXPLANATION = f"""
 The course report recommends a number of remedies for robustness and tries none. Here each of them
-was tried: the report's recipe with that one change was trained, and then attacked on all test
-images by an attacker who knows everything about the network.
+was tried. A network was trained by the report's recipe with that one change. Then all test images
+were attacked by an attacker who knows everything about the network.
 
 - **Accuracy** is the share of all test images that are classified correctly without an attack.
 - The **evasion rate** is the share of all test images that are misclassified under an attack that
   may move each pixel by ε. Images that were misclassified before the attack count too.
 - **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
-  findings go by PGD.
+  findings compare networks under PGD.
 - Networks of the report's recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
   points in accuracy. Their evasion rates at ε = 0.1 differ by up to {100 * CHANCE.fgsm:.1f} points
   under FGSM and {100 * CHANCE.pgd:.1f} under PGD. Differences that are no larger count as none, at
   every ε.
-- *transfer* learned from few images only and is compared with *few-images*, which learned from the
-  same ones. All others are compared with *report*.
+- *transfer* learned from few images only. It is compared with *few-images*, which learned from the
+  same images. All others are compared with *report*.
 """
 MIRRORED = """
-The report counts **flipping** among the augmentations. A mirrored cat is still a cat, but of the
-digits only 0, 1 and 8 stay what they are. Training on mirrored digits teaches the network that a
-mirrored 2 is a 2, and it spends weights on shapes that nobody writes. This is why *augmentation*
-turns, moves and scales, but does not flip. This is what *report* takes the first test digit of each
-kind for when it is mirrored:
+The report counts **flipping** among the augmentations. A mirrored cat is still a cat, but most
+mirrored digits are no digits: only 0, 1 and 8 stay what they are. Training on mirrored digits
+teaches the network that a mirrored 2 is a 2, and it spends weights on shapes that nobody writes.
+This is why *augmentation* rotates, shifts and scales, but does not flip. The pictures show the
+first test image of each digit, mirrored, and what *report* takes it for:
 """
 TRANSFER = """
 *transfer* starts from *first-digits*, a network that has learned the digits 0 to 4 from all their
@@ -68,9 +69,9 @@ def main() -> None:
         return
     chosen, epsilon = choose(names)
     beside = [compared_with(name) for name in chosen]
-    networks = read_all([*chosen, *beside, BASELINE, "transfer", "few-images"], names)
+    wanted = [*chosen, *beside, BASELINE, "transfer", "few-images"]
+    networks, known = read_all([name for name in names if name in wanted])
     chosen = [name for name in chosen if name in networks]
-    known = look_up(networks)
     try:
         accuracies = {name: server().measurements.accuracy(each) for name, each in networks.items()}
     except mnist.DataFileError as error:
@@ -83,7 +84,7 @@ def main() -> None:
             show_chart(measured, epsilon)
         show_findings(chosen, networks, known, epsilon)
     else:
-        st.info("Choose a network to see how it does.")
+        st.info("Choose at least one network to see what was measured.")
     if BASELINE in networks:
         try:
             show_flipping(networks[BASELINE], accuracies[BASELINE])
@@ -102,7 +103,7 @@ def choose(names: list[str]) -> tuple[list[str], float]:
     NETWORKS.start(parse=some_of(names), default=default)
     BUDGET.start(parse=nearest_of(BUDGETS), default=0.1)
     AGAINST.start(parse=one_of(ATTACK_TITLES), default="PGD")
-    # Somebody may have deleted one meanwhile.
+    # Somebody may have deleted one in the meantime.
     NETWORKS.set([name for name in NETWORKS.get() if name in names])
     left, right = st.columns([3, 1], gap="large")
     with left:
@@ -126,31 +127,19 @@ def compared_with(name: str) -> str:
     return BY_PRESET[name].compared_with if name in BY_PRESET else BASELINE
 
 
-def read_all(wanted: list[str], names: list[str]) -> dict[str, ServedNetwork]:
-    """Return the wanted networks that exist; show an error for each that can't be used."""
-    networks = {}
-    for name in dict.fromkeys(wanted):
-        if name in names:
-            try:
-                networks[name] = server().network(name)
-            except NetworkFileError as error:
-                st.error(str(error))
-    return networks
-
-
-def look_up(networks: Mapping[str, ServedNetwork]) -> dict[str, Robustness]:
-    """Return what was shipped, or measured since the server started."""
-    known = {}
-    errors = set()
-    for name, each in networks.items():
+def read_all(names: list[str]) -> tuple[dict[str, ServedNetwork], dict[str, Robustness]]:
+    """Return the networks that can be used, and what is known of them; show each error once."""
+    networks, known, errors = {}, {}, set()
+    for name in names:
         try:
-            if found := server().measurements.known_robustness(each):
+            networks[name] = server().network(name)
+            if found := server().measurements.known_robustness(networks[name]):
                 known[name] = found
-        except MeasuredFileError as error:
+        except (NetworkFileError, MeasuredFileError) as error:
             errors.add(str(error))
-    for text in errors:
+    for text in sorted(errors):
         st.error(text)
-    return known
+    return networks, known
 
 
 def show_table(
@@ -160,47 +149,45 @@ def show_table(
     known: Mapping[str, Robustness],
     epsilon: float,
 ) -> None:
-    """Show a row for each network, with what is known of it."""
+    """Show a row for each network, with what is known about it."""
     fgsm, pgd = (
         {name: each.evasion_rate(attack, epsilon) for name, each in known.items()}
         for attack in ("fgsm", "pgd")
     )
-    columns = {
-        "network": chosen,
-        "accuracy": in_percent(accuracies, chosen),
-        "accuracy_gain": beyond_baseline(accuracies, chosen),
-        "fgsm": in_percent(fgsm, chosen),
-        "pgd": in_percent(pgd, chosen),
-        "pgd_gain": beyond_baseline(pgd, chosen),
-        "found": [short_finding(name, known, epsilon) for name in chosen],
-        "expected": [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen],
-        "seconds": [networks[name].card.train_seconds for name in chosen],
-        "draw": [f"/?{MODEL.key}={quote(name)}" for name in chosen],
-    }
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    rate = partial(number, format="%.1f %%", width=75)
+    points = partial(number, "± report", format="%+.1f", width=70)
+    expected = [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen]
+    found = [short_finding(name, known, epsilon) for name in chosen]
+    link = st.column_config.LinkColumn("Attack it", display_text="Draw", width=70)
+    columns = {
+        "network": (text("Network", pinned=True, width=125), chosen),
+        "accuracy": (rate("Accuracy"), in_percent(accuracies, chosen)),
+        "accuracy_gain": (points(), beyond_baseline(accuracies, chosen)),
+        "fgsm": (rate("FGSM"), in_percent(fgsm, chosen)),
+        "pgd": (rate("PGD"), in_percent(pgd, chosen)),
+        "pgd_gain": (points(), beyond_baseline(pgd, chosen)),
+        "found": (text(f"Found, at ε = {epsilon:g}", width=325), found),
+        "expected": (text("The course report says", width=170), expected),
+        "seconds": (
+            number("Training", format="%.0f s", width=70),
+            [networks[name].card.train_seconds for name in chosen],
+        ),
+        "draw": (link, [f"/?{MODEL.key}={quote(name)}" for name in chosen]),
+    }
     st.dataframe(
-        columns,
+        {key: values for key, (_, values) in columns.items()},
+        column_config={key: config for key, (config, _) in columns.items()},
         hide_index=True,
         height="content",
         placeholder="–",
-        column_config={
-            "network": text("Network", pinned=True, width=125),
-            "accuracy": number("Accuracy", format="%.1f %%", width=75),
-            "accuracy_gain": number("± report", format="%+.1f", width=70),
-            "fgsm": number("FGSM", format="%.1f %%", width=70),
-            "pgd": number("PGD", format="%.1f %%", width=70),
-            "pgd_gain": number("± report", format="%+.1f", width=70),
-            "found": text(f"Found, at ε = {epsilon:g}", width=325),
-            "expected": text("The course report says", width=170),
-            "seconds": number("Training", format="%.0f s", width=70),
-            "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
-        },
     )
     st.caption(
         "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
         "misclassified under that attack / all 10,000. ± report: percentage points above or below "
-        f"{BASELINE}; for PGD's evasion rate, below is better. Found: compared with {BASELINE}, "
-        "transfer with few-images. Training: on the machine that trained it."
+        f"{BASELINE}; for PGD's evasion rate, below is better. Found: the comparison with "
+        f"{BASELINE}; transfer is compared with few-images. Training: the time on the machine that "
+        "trained the network."
     )
 
 
@@ -221,7 +208,7 @@ def short_finding(name: str, known: Mapping[str, Robustness], epsilon: float) ->
     """Return what was found about a network, in one sentence."""
     other = compared_with(name)
     if name in YARDSTICKS:
-        return "The yardstick for others."
+        return "Others are compared with it."
     if name not in known or other not in known:
         return "Not measured yet."
     return remedies.verdict(known[name], known[other], epsilon=epsilon)
@@ -243,26 +230,21 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
         on_click=begin,
         disabled=measuring,
         key="measure",
-        help="FGSM and PGD at every ε on all 10,000 test images. It takes about ten seconds for a "
-        "network, and longer for an ensemble.",
+        help="Attack all 10,000 test images with FGSM and PGD at every ε. A network takes about "
+        "ten seconds, an ensemble takes longer.",
     )
-    if measuring:
-        measure = server().measurements.robustness
-        show_waiting({each.name: measure(each, who=who()) for each in missing})
-
-
-@st.fragment(run_every=1.0)
-def show_waiting(waited_for: Mapping[str, Computation]) -> None:
-    """Show the progress of the measurements; rerun the page when one of them is done."""
-    with failures_explained("Remedies"):
-        standing = {name: computation.look() for name, computation in waited_for.items()}
-        if any(progress.state == DONE for progress in standing.values()):
-            st.rerun()
-        share = sum(progress.share for progress in standing.values()) / len(standing)
-        st.progress(share, f"Measuring {', '.join(standing)} …")
-        for progress in standing.values():
-            if progress.error:
-                st.error(progress.error)
+    if not measuring:
+        return
+    waited_for = {}
+    for each in missing:
+        computation = server().measurements.robustness(each, who=who())
+        progress = computation.look()
+        if progress.state == FAILED:
+            st.error(progress.error)
+        else:
+            waited_for[each.name] = computation
+    if waited_for:
+        show_waiting("Remedies", "Measuring", waited_for)
 
 
 def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
@@ -278,12 +260,11 @@ def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
         ),
         config={"displayModeBar": False},
     )
-    note = f" Only the {LEGIBLE_LINES} lines that differ most from {BASELINE}'s are drawn. Tap a "
-    note += "name to show or hide its line."
-    st.caption(
-        f"Evasion rate: misclassified under {title} / all 10,000 test images."
-        + (note if len(measured) > LEGIBLE_LINES else "")
-    )
+    said = f"Evasion rate: misclassified under {title} / all 10,000 test images."
+    if len(measured) > LEGIBLE_LINES:
+        said += f" Only the {LEGIBLE_LINES} lines that differ most from {BASELINE}'s are drawn."
+        said += " Tap a name to show or hide its line."
+    st.caption(said)
 
 
 def show_findings(
@@ -328,7 +309,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
     st.markdown(MIRRORED)
     found = server().measurements.mirrored(baseline)
     images = [
-        (x.reshape(28, 28), f"{digit}, read as {seen}")
+        (x, f"{digit}, read as {seen}")
         for digit, (x, seen) in enumerate(zip(found.x, found.seen, strict=True))
     ]
     for place, column in enumerate(st.columns(2)):
@@ -339,14 +320,14 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
         config={"displayModeBar": False},
     )
     st.caption(
-        f"Classified correctly / all test images of the digit. Of all {ALL:,}, "
-        f"{BASELINE} classifies {percent(accuracy)} correctly as they are, and "
+        f"Accuracy: classified correctly / all test images of the digit. Of all {ALL:,} test "
+        f"images, the network {BASELINE} classifies {percent(accuracy)} correctly as they are, and "
         f"{percent(found.accuracy)} mirrored."
     )
 
 
 def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> None:
-    """Show what it saves to start from a network that has learned other digits."""
+    """Show what a start from a network that has learned some of the digits saves."""
     st.markdown("##### What transfer saves")
     st.markdown(TRANSFER)
     learned = transfer.card.recipe.training_images
@@ -358,7 +339,7 @@ def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> N
 
 
 def some_of(options: list[str]) -> Callable[[str], list[str]]:
-    """Return a parser of several options; it takes each once and ignores what is no option."""
+    """Return a parser of names; it takes each option once and ignores other names."""
 
     def parse(text: str) -> list[str]:
         found = [name for name in dict.fromkeys(text.split(BETWEEN_NAMES)) if name in options]

@@ -22,7 +22,7 @@ Training shows the network one image at a time, or a batch of them, and moves ev
 against the gradient of the **loss**. The loss is large when the network gives the right digit a
 small probability. An **epoch** is one pass over all images. The training loss usually keeps
 falling. What counts is the **validation** loss, on images that the network does not learn from.
-When it rises while the training loss still falls, the network begins to memorise its images.
+When that rises while the training loss still falls, the network begins to memorise its images.
 
 As in the course report, the validation images are the test images, unless some training images are
 held out. Choosing an epoch by the test images means learning from them a little.
@@ -65,7 +65,7 @@ def begin() -> None:
 
 
 def is_busy() -> bool:
-    """Whether this session's run is still going; with a second one it would be lost."""
+    """Return whether this session's run goes on; a second one would take its place."""
     status = server().trainings.status(st.session_state.get(RUN.key, ""))
     return status is not None and not status.ended
 
@@ -76,13 +76,13 @@ def show_run() -> None:
         RUN.set(st.query_params[RUN.key])
     run_id = st.session_state.get(RUN.key)
     if run_id is None:
-        st.info("Choose a recipe and press Train. The report's recipe takes a few seconds.")
+        st.info("Choose a recipe and press Train. The report's recipe takes some 20 seconds.")
         return
     status = server().trainings.status(run_id)
     if status is None:
         del st.session_state[RUN.key]
         st.warning(
-            "This training is not known any more: it is long ago, or the server was restarted. "
+            "This training is not known any more: it ended long ago, or the server was restarted. "
             "If its network was kept, it is in the list of networks below."
         )
         return
@@ -143,7 +143,9 @@ def keep(run_id: str, status: Status) -> None:
     try:
         name = LIBRARY.keep(st.session_state["keep_name"], *status.result)
     except (ValueError, OSError) as error:
-        reason = f"It can't be written: {error.strerror}." if isinstance(error, OSError) else error
+        reason = (
+            f"The file can't be written: {error.strerror}." if isinstance(error, OSError) else error
+        )
         st.session_state["train_problem"] = str(reason)
         return
     st.session_state["kept"] = {**st.session_state.get("kept", {}), run_id: name}

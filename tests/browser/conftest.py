@@ -1,6 +1,6 @@
-"""A real server and a real browser, with an eye on everything that is asked of the network.
+"""A real server and a real browser, whose requests to the network are all watched.
 
-Nothing here waits for a time: a test waits for what the page is to show, as long as it takes.
+No test waits for a time: it waits until the page shows what it should, however long that takes.
 """
 
 import os
@@ -23,14 +23,14 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from tests.browser import chromium
 
 ROOT = Path(__file__).parent.parent.parent
-# Milliseconds after which a page counts as broken. No working page on any machine needs as long.
-PATIENCE = 300_000
+# Milliseconds after which a page counts as broken, however busy the machine is.
+PATIENCE = 600_000
 expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Have pytest-playwright start the Chromium that there is."""
+    """Have pytest-playwright start the Chromium that is installed."""
     path = chromium.find()
     if path is None:
         if os.environ.get("CI"):
@@ -57,7 +57,7 @@ def serve() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    """The address of a server for all tests of a process."""
+    """Start a server for all tests of a process; yield its address."""
     with serve() as url:
         yield url
 
@@ -78,7 +78,7 @@ def wait_until_healthy(server: subprocess.Popen[bytes], url: str) -> None:
 
 
 def watch(context: BrowserContext, faults: list[str]) -> None:
-    """Add to `faults` what goes wrong in a context: requests that leave this machine, errors."""
+    """Add a context's errors, and its requests that leave this machine, to `faults`."""
 
     def look_at(url: str) -> None:
         split = urlsplit(url)
@@ -104,9 +104,9 @@ def watch(context: BrowserContext, faults: list[str]) -> None:
 def new_context(
     new_context: Callable[..., BrowserContext],
 ) -> Iterator[Callable[..., BrowserContext]]:
-    """Make browser contexts that are patient; fail a test in whose contexts anything goes wrong.
+    """Make browser contexts that wait patiently; fail a test if anything went wrong in one.
 
-    pytest-playwright's own `page` comes from here too.
+    pytest-playwright's own `page` is made in such a context too.
     """
     faults: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What people do on a page, the Draw page above all, and how a test waits for the answer."""
+"""What people do on a page, on Draw above all, and how a test waits for the answer."""
 
 import re
 from collections.abc import Callable
@@ -17,18 +17,18 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
         if holds():
             return
         page.wait_for_timeout(100)
-    raise AssertionError("the page never came to what was expected")
+    raise AssertionError("the page never showed what was expected")
 
 
 def settle(page: Page) -> None:
-    """Return once the server has answered everything that the page has asked so far."""
+    """Return once the server has answered all that the page has asked so far."""
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale=true]")).to_have_count(0)
 
 
 def widget(page: Page, key: str) -> Locator:
-    """The element that the app gave this key."""
+    """Return the element to which the app gave this key."""
     return page.locator(f".st-key-{key}")
 
 
@@ -45,7 +45,7 @@ def open_draw(page: Page, app_url: str, query: str = "") -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than the window."""
+    """Return by how many pixels the page is wider than the window."""
     wider: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
@@ -68,7 +68,7 @@ def draw(page: Page, points: list[Point]) -> None:
 
 
 def choose(page: Page, box: str, option: str) -> None:
-    """Choose an option of a selection box, whose list closes when the page is scrolled."""
+    """Choose an option of a selection box; scroll first, because scrolling closes its list."""
     selection = page.get_by_label(box, exact=True)
     selection.scroll_into_view_if_needed()
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -77,12 +77,12 @@ def choose(page: Page, box: str, option: str) -> None:
 
 
 def slider(page: Page) -> Locator:
-    """The live ε."""
+    """Return the live ε."""
     return page.get_by_role("slider", name="ε")
 
 
 def position(page: Page, index: int) -> Point:
-    """Where on the screen the slider's handle is at the index-th ε."""
+    """Return where the slider's handle is on the screen at the ε of this index."""
     settle(page)
     handle = slider(page)
     handle.scroll_into_view_if_needed()
@@ -94,7 +94,7 @@ def position(page: Page, index: int) -> Point:
 
 
 def expect_seen(page: Page, digit: int | str) -> None:
-    """Wait until the verdict is this digit (a pattern may be given)."""
+    """Wait until the verdict is this digit, or matches this pattern."""
     expect(page.locator(".verdict .now")).to_have_text(re.compile(str(digit)))
 
 

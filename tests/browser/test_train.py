@@ -22,15 +22,15 @@ def leave_nothing_behind() -> Iterator[None]:
 
 
 def open_train(page: Page, app_url: str) -> None:
-    """Open the Train page; a run of another test may still be on."""
-    page.goto(app_url)  # the first page's own address; on any other Streamlit asks for files twice
+    """Open the Train page; the run of another test may still go on."""
+    page.goto(app_url)  # from any other page's address, Streamlit asks for files twice
     page.get_by_role("link", name="Train").first.click()
     expect(widget(page, "recipe")).to_be_visible()
     settle(page)
 
 
 def train(page: Page, *, epochs: int) -> None:
-    """Begin a training of the report's recipe for so many epochs."""
+    """Begin to train the report's recipe for some epochs."""
     widget(page, "settings").locator("summary").click()
     box = widget(page, "recipe_epochs").locator("input")
     box.fill(str(epochs))
@@ -41,7 +41,7 @@ def train(page: Page, *, epochs: int) -> None:
 
 
 def expect_its_curves(page: Page) -> None:
-    """Wait until a run is on and its first epoch is drawn."""
+    """Wait until a run has begun and its first epoch is drawn."""
     expect(widget(page, "stop")).to_be_visible()
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_visible()
 

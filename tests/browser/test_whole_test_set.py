@@ -22,12 +22,12 @@ def open_test_set(page: Page, app_url: str, query: str = "") -> None:
 
 
 def rate(page: Page) -> Locator:
-    """The evasion rate, of all images."""
+    """Return the figure of the evasion rate of all images."""
     return page.get_by_test_id("stMetricValue").first
 
 
 def expect_all_images(page: Page) -> None:
-    """Wait until all test images are attacked; slower curves may still be on their way."""
+    """Wait until all test images are attacked; some curves may still be computed."""
     expect(widget(page, "npz")).to_contain_text("10,000")
 
 
@@ -98,7 +98,7 @@ def test_what_is_downloaded_can_be_read_back(
 
 
 def downloaded(page: Page, key: str, folder: Path) -> Path:
-    """Return the file that the button of a key gives, under the name that the page gives it."""
+    """Download the file of a button, and return it under the name that the page gave it."""
     with page.expect_download() as download:
         widget(page, key).get_by_role("button").click()
     file = folder / download.value.suggested_filename

@@ -24,12 +24,12 @@ APP = str(Path(__file__).parent.parent.parent / "app.py")
 
 
 def opened(**query: str) -> AppTest:
-    """The page as somebody opens it by a link."""
+    """Open the page by a link and return it."""
     return open_page(APP, **query)
 
 
 def strokes(*lines: list[tuple[int, int]], width: int = 22) -> dict[str, Any]:
-    """What the canvas sends after these lines were drawn."""
+    """Return what the canvas sends after these lines were drawn."""
     image = Image.new("RGBA", (280, 280), "black")
     for line in lines:
         ImageDraw.Draw(image).line(line, fill="white", width=width, joint="curve")
@@ -53,7 +53,7 @@ def draw(at: AppTest, drawing: dict[str, Any], version: int = 0) -> AppTest:
 
 
 def explorer(at: AppTest) -> dict[str, Any] | None:
-    """The data that the live ε was given; None where it is not on the page."""
+    """Return the data that the live ε was given, or None where it is not on the page."""
     for element in at.get("bidi_component"):
         if element.proto.component_name.endswith("epsilon_explorer"):
             content = element.proto.bytes
@@ -81,14 +81,14 @@ def sentence(at: AppTest) -> str:
 
 
 def meant(at: AppTest) -> int:
-    """The digit that the page takes the image to be meant as."""
+    """Return the digit that the image is meant to be, as the page has it."""
     data = explorer(at)
     assert data is not None
     return int(data["label"])
 
 
 def correct(at: AppTest, drawing: int, label: int) -> AppTest:
-    """As if somebody had clicked on a digit; the click itself is tested in the browser."""
+    """Correct the label; the click on a digit is tested in the browser."""
     at.session_state["correction"] = (f"Draw {drawing}", label)
     return well(at.run())
 

@@ -35,12 +35,12 @@ def folder(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def opened(**query: str) -> AppTest:
-    """The page as somebody opens it by a link."""
+    """Open the page by a link and return it."""
     return open_page(PAGE, **query)
 
 
 def table(at: AppTest) -> Any:
-    """The rows by network, as pandas has them."""
+    """Return the rows by network, as a data frame."""
     return at.dataframe[0].value.set_index("network")
 
 

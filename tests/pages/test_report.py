@@ -14,14 +14,14 @@ from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation.course_report import facts
 from tests.conftest import SHIPPED
-from tests.pages.conftest import opened, until
+from tests.pages.conftest import opened, tables, until
 
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
 
 
 def measured(**query: str) -> AppTest:
-    """The page as somebody opens it by a link, once everything has been measured."""
-    return until(opened(PAGE, **query), lambda at: at.table or at.error)
+    """Open the page by a link and return it once everything has been measured."""
+    return until(opened(PAGE, **query), lambda at: tables(at) or at.error)
 
 
 def test_each_section_has_the_report_s_figures_beside_ours(
@@ -42,9 +42,10 @@ def test_each_section_has_the_report_s_figures_beside_ours(
         "What was recommended",
     ]
     cells = " ".join(
-        str(cell).replace("\N{NO-BREAK SPACE}", " ")
-        for table in at.table
-        for cell in table.value.to_numpy().ravel()
+        cell.replace("\N{NO-BREAK SPACE}", " ")
+        for table in tables(at)
+        for row in table
+        for cell in row
     )
     assert f"{100 * facts.TRAIN_ACCURACY:.2f} %" in cells
     ours = accuracy(report_network, test_digits.x, test_digits.y)
@@ -72,7 +73,7 @@ def test_a_shipped_network_s_report_needs_neither_mnist_nor_measurement(
 ) -> None:
     monkeypatch.setattr(mnist, "load", fail)
     at = opened(PAGE)
-    assert len(at.table) > 5
+    assert len(tables(at)) > 5
     assert not at.error
 
 
@@ -82,10 +83,10 @@ def test_without_the_shipped_file_a_network_is_measured_once_for_all(
 ) -> None:
     few = Digits(test_digits.x[:200], test_digits.y[:200])
     monkeypatch.setattr(mnist, "load", lambda split: few)
-    until(opened(PAGE), lambda at: at.table)
+    until(opened(PAGE), tables)
     monkeypatch.setattr("core.serving.measurements.measure_report", fail)
     again = opened(PAGE)
-    assert again.table
+    assert tables(again)
     assert [error.value.count("damaged") for error in again.error] == [1]
 
 

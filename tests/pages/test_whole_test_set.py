@@ -21,7 +21,7 @@ from core.serving.networks import ServedNetwork
 from pages.parts.server import server
 from tests.conftest import SHIPPED
 from tests.pages.conftest import opened as open_page
-from tests.pages.conftest import until, well
+from tests.pages.conftest import tables, until, well
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 PAGE = "pages/attack/whole_test_set.py"
@@ -29,12 +29,12 @@ PAGE_FILE = str(Path(APP).parent / PAGE)
 
 
 def opened(**query: str) -> AppTest:
-    """The page as somebody opens it by a link."""
+    """Open the page by a link and return it."""
     return open_page(PAGE_FILE, **query)
 
 
 def of_all(at: AppTest, images: str = "") -> AppTest:
-    """`at` once there are rates of so many images."""
+    """Return the page once it shows rates of this number of images."""
     return until(
         at, lambda at: at.metric and at.metric[0].delta.endswith(f"{images} misclassified")
     )
@@ -42,7 +42,7 @@ def of_all(at: AppTest, images: str = "") -> AppTest:
 
 @contextmanager
 def evaluations_held_up() -> Iterator[None]:
-    """Within, no evaluation begins."""
+    """Keep every evaluation from beginning within the block."""
     go_on = threading.Event()
     for _ in range(2):
         server().evaluations._evaluations._workers.submit(go_on.wait)
@@ -55,7 +55,7 @@ def rates(at: AppTest) -> list[str]:
 
 
 def taken_for(network: MLP, x: FloatArray) -> np.ndarray:
-    """Predictions, worked out here."""
+    """Return predictions, computed independently of `core`."""
     hidden = x
     for weight, bias in zip(network.weights[:-1], network.biases[:-1], strict=True):
         hidden = np.maximum(hidden @ weight + bias, 0)
@@ -64,7 +64,7 @@ def taken_for(network: MLP, x: FloatArray) -> np.ndarray:
 
 
 def pictures(at: AppTest) -> list[str]:
-    """The images of the page, as the browser is given them."""
+    """Return the images of the page, as the browser gets them."""
     markup = " ".join(element.proto.body for element in at.get("html"))
     return re.findall(r'src="(data:image/png[^"]+)"', markup)
 
@@ -84,7 +84,7 @@ def test_fgsm_on_all_images_is_there_at_once(report_network: MLP, test_digits: D
 
 
 def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
-    rows = of_all(opened(linf="0.08"), "10,000").table[0].value.set_index("digit")
+    head, *rows = tables(of_all(opened(linf="0.08"), "10,000"))[0]
     x, y = test_digits.x, test_digits.y
     after = taken_for(report_network, fgsm(report_network, x, y, 0.08))
     for digit in range(10):
@@ -92,11 +92,13 @@ def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) ->
         for label, seen in zip(y, after, strict=True):
             if label == digit:
                 counts[seen] += 1
-        assert rows.loc[digit, "images"] == sum(counts)
-        assert rows.loc[digit, "misclassified"] == sum(counts) - counts[digit]
+        row = dict(zip(head, rows[digit], strict=True))
+        assert row["digit"] == str(digit)
+        assert row["images"] == f"{sum(counts):,}"
+        assert row["misclassified"] == f"{sum(counts) - counts[digit]:,}"
         counts[digit] = 0
-        assert f"({max(counts):,} " in rows.loc[digit, "most often"].replace(" of", " ")
-        assert str(int(np.argmax(counts))) in rows.loc[digit, "most often"]
+        assert f"({max(counts):,} " in row["most often"]
+        assert str(int(np.argmax(counts))) in row["most often"]
 
 
 def test_ten_digits_with_twins_and_another_ten() -> None:

@@ -1,7 +1,5 @@
 """What each digit is mistaken for: the course report's Figure 5, and the confusion matrix."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import streamlit as st
 
@@ -9,9 +7,9 @@ from core.evaluation.confusion import confusion, most_mistaken
 from core.evaluation.rates import Evaluation
 from core.presentation import charts, words
 from core.serving.evaluations import Question, indices
-from pages.attack.findings.twins import pair_of
+from pages.attack.findings.twins import column_of
 from pages.parts import downloads
-from pages.parts.digit_images import columns_of, columns_png, show_columns
+from pages.parts.digit_images import columns_png, show_columns
 from pages.parts.tables import show_table
 
 SHOWN_IMAGES = 20  # of a cell of the matrix
@@ -42,31 +40,21 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         selection_mode="points",
     )
     st.caption(
-        "A row for each digit, a column for what it is taken for. Click a cell to see its images; "
-        "on a touch screen, tap it twice."
+        "Each row is a digit, each column what the network takes it for. A cell counts images. "
+        "Click a cell to see its images; on a touch screen, tap it twice."
     )
-    show_cell(cell_of(picked), evaluation, question)
+    if cells := picked["selection"]["points"]:
+        show_cell(int(cells[0]["y"]), int(cells[0]["x"]), evaluation, question)
 
 
-def cell_of(picked: Mapping[str, object]) -> tuple[int, int] | None:
-    """Return the digit and the label of the cell that was clicked."""
-    points = picked["selection"]["points"]  # type: ignore[index]
-    return (int(points[0]["y"]), int(points[0]["x"])) if points else None
-
-
-def show_cell(cell: tuple[int, int] | None, evaluation: Evaluation, question: Question) -> None:
+def show_cell(digit: int, label: int, evaluation: Evaluation, question: Question) -> None:
     """Show the images of a cell of the matrix."""
-    if cell is None:
-        return
-    digit, label = cell
     rows = np.flatnonzero((evaluation.y == digit) & (evaluation.after == label))
     images = "image of the digit {} is" if rows.size == 1 else "images of the digit {} are"
     shown = f" The first {SHOWN_IMAGES}:" if rows.size > SHOWN_IMAGES else ""
     st.write(f"{rows.size:,} {images.format(digit)} taken for {words.with_article(label)}.{shown}")
     places = indices(question.images)
-    columns = columns_of(
-        [pair_of(evaluation, row, f"No. {places[row]}") for row in rows[:SHOWN_IMAGES]]
-    )
+    columns = [column_of(evaluation, row, f"No. {places[row]}") for row in rows[:SHOWN_IMAGES]]
     for start in range(0, len(columns), 10):
         show_columns(columns[start : start + 10])
     if columns:

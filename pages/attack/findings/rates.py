@@ -42,11 +42,14 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
         some = f"From {images:,} random test images, always the same ones. "
     limit = ""
     if isinstance(question.method, MinimalMethod):
-        limit = f" An image that needs an L2 norm above ε = {budget:g} stays unchanged."
+        limit = (
+            f" An image that needs a perturbation with an L2 norm above ε = {budget:g} counts as "
+            "unchanged."
+        )
     st.caption(
         f"{some}The first rate is defined as in the course report: misclassified adversarial "
         f"examples / all examples. The report's own rate is {facts.EVASION_RATE:.2%}, but it names "
-        f"neither the attack nor ε. {question.method.summary}{limit}"
+        f"neither the attack nor ε. **{question.method.title}**: {question.method.summary}{limit}"
     )
 
 
@@ -63,7 +66,10 @@ def show_known(question: Question, budget: float) -> None:
     own = curves.get(question.method.title)
     if own is not None and (at := np.flatnonzero(np.isclose(own.budgets, budget))).size:
         rate = float(own.rates[at[0]])
-        figures = {ALL_RATE: (f"{rate:.2%}", f"measured before, on {own.images:,}"), **figures}
+        figures = {
+            ALL_RATE: (f"{rate:.2%}", f"measured before, on {own.images:,} images"),
+            **figures,
+        }
     show_figures(figures)
     st.info("The first figures for your settings are being computed. They appear here.")
     if curves:
@@ -115,13 +121,13 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
         if curve.images < question.images
     ]
     short = [title for title, curve in lines.items() if curve.budgets[-1] < BUDGETS[norm][-1]]
-    when = "is not computed while this is stopped" if stopped else "is being computed"
+    when = "are not computed while this is stopped" if stopped else "are being computed"
     note = f" From a sample: {', '.join(sampled)} images." if sampled else ""
-    rest = f" The rest of {' and '.join(short)} {when}." if short else ""
+    rest = f" The rates of {' and '.join(short)} at larger ε {when}." if short else ""
     st.caption(
         f"Evasion rate: misclassified / all {question.images:,} images.{note}{rest} "
-        "Random noise is the control: it changes pixels as much as an attack may, but in no "
-        "chosen direction."
+        "Random noise is the control: it changes the pixels by as much as an attack, but in a "
+        "random direction."
     )
     return waited_for
 
@@ -154,7 +160,7 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
     st.markdown("##### How large the perturbations are")
     found, within = evaluation, np.ones(evaluation.images, np.bool_)
     if isinstance(question.method, MinimalMethod):
-        # What an image needs is known even if it is more than the budget; see `limited_to`.
+        # Without a limit, the norm that an image needs is known even above the budget.
         found = server().evaluations.evaluation(question, np.inf).look().result or evaluation
         within = found.l2_norm <= budget
     bound = budget * np.sqrt(784) if question.norm == "linf" else budget
@@ -171,8 +177,8 @@ def show_norms(evaluation: Evaluation, question: Question, budget: float) -> Non
     elif not isinstance(question.method, MinimalMethod):
         why = f"ε = {bound:g}, the budget itself."
     else:
-        why = f"ε = {bound:g}, the budget. The images above it would need more."
+        why = f"ε = {bound:g}, the budget. The images above it need more."
     st.caption(
-        "L2 norms of the differences, for misclassified and for correctly classified images. "
+        "L2 norms of the perturbations, for misclassified and for correctly classified images. "
         f"Bound: {why}"
     )

@@ -13,8 +13,8 @@ def show_trust(chosen: ServedNetwork, epsilon: float, *, stopped: bool) -> dict[
     """Show the checks; return what is still being computed."""
     st.markdown("##### Can these numbers be trusted?")
     st.write(
-        "These checks should hold for any evaluation. They attack this network with noise, FGSM "
-        "and PGD, and say how far the rates above can be trusted, whichever attack you chose."
+        "These checks should hold for every evaluation of an attack. They attack this network with "
+        "noise, FGSM and PGD, whichever attack you chose."
     )
     if not epsilon:
         st.write("At ε = 0 there is no attack and nothing to check.")

@@ -7,7 +7,7 @@ from core.attacks import WAY
 from core.evaluation.rates import Evaluation
 from core.serving.evaluations import ORDER, Question, indices
 from pages.parts import downloads
-from pages.parts.digit_images import Pair, columns_of, columns_png, show_columns
+from pages.parts.digit_images import Column, columns_png, show_columns
 from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, SOURCE
 from pages.parts.subject import TEST_DIGIT
 
@@ -24,9 +24,9 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
         if of_digit.size:
             in_turn = of_digit[np.argsort(turn[of_digit])]
             rows.append(int(in_turn[ten % len(in_turn)]))
-    columns = columns_of(
-        [pair_of(evaluation, row, f"{evaluation.y[row]} → {evaluation.after[row]}") for row in rows]
-    )
+    columns = [
+        column_of(evaluation, row, f"{evaluation.y[row]} → {evaluation.after[row]}") for row in rows
+    ]
     show_columns(columns)
     st.caption(
         "First row: test images that are classified correctly. Second row: the same images after "
@@ -52,9 +52,11 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
             )
 
 
-def pair_of(evaluation: Evaluation, row: int, caption: str) -> Pair:
-    """Return one of the images and its adversarial twin."""
-    return Pair(evaluation.x[row], evaluation.x_adv[row], caption, float(evaluation.l2_norm[row]))
+def column_of(evaluation: Evaluation, row: int, caption: str) -> Column:
+    """Return an image above its adversarial twin, with the L2 norm of the difference."""
+    original, twin = evaluation.x[row], evaluation.x_adv[row]
+    images = [(original, f"Original, {caption}"), (twin, f"Adversarial, {caption}")]
+    return images, f"{caption}\n{evaluation.l2_norm[row]:.2f}"
 
 
 def choose_for_draw(place: int, question: Question, budget: float) -> None:

@@ -39,19 +39,15 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         st.write(f"Every {digit} that was classified correctly before still is.")
         return
     left, right = st.columns([1, 2], gap="large")
-    label = left.selectbox(
-        "and what it turns into",
-        labels,
-        key=f"why_label_{digit}",
-    )
+    label = left.selectbox("and what it turns into", labels, key=f"why_label_{digit}")
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
         st.write(words.on_explanation(found))
         st.write(words.on_similarity(digit, label, rank(similarity, digit, label)))
     with right:
-        maps = [(found.digit_mean.reshape(28, 28), f"The mean {digit}")]
+        maps = [(found.digit_mean, f"The mean {digit}")]
         if found.label_mean is not None:
-            maps.append((found.label_mean.reshape(28, 28), f"The mean {label}"))
+            maps.append((found.label_mean, f"The mean {label}"))
         maps.append((signed(found.perturbation), "The mean perturbation"))
         maps.append((signed(-found.contributions), f"What moved the decision to {label}"))
         show_images(maps)
@@ -74,7 +70,14 @@ def show_similarity(
         return "" if label is None else f"{rank(similarity, digit, label)} of 9"
 
     pairs = [(each.digit, each.labels[0] if each.labels else None) for each in mistakes]
-    head = ("digit", "turns into", "likeness", "by the report", "their likeness", "explained by")
+    head = (
+        "digit",
+        "turns into",
+        "similarity",
+        "by the report",
+        "their similarity",
+        "explained by",
+    )
     rows = [
         (
             digit,
@@ -87,12 +90,12 @@ def show_similarity(
         for (digit, label), claim in zip(pairs, facts.MISTAKEN, strict=True)
     ]
     show_table(head, rows)
-    downloads.csv(head, rows, "likeness.csv", key="likeness_csv")
+    downloads.csv(head, rows, "similarity.csv", key="similarity_csv")
     if all_digits:
         places = [rank(similarity, digit, label) for digit, label in pairs if label is not None]
         st.write(words.on_similarities(places))
     st.caption(
-        "Likeness: the label's rank among the nine other digits by the cosine similarity of the "
+        "Similarity: the label's rank among the nine other digits by the cosine similarity of the "
         "mean images; 1 of 9 is the most similar. Only images that were classified correctly "
         "before the attack count."
     )

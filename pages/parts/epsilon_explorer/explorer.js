@@ -1,5 +1,5 @@
-// One image under every ε of a range. Everything needed lies here after one message, so that moving
-// the slider asks nothing of the server; it is told only where the slider comes to rest.
+// One image under every ε of a range. One message from the server brings all of it, so moving the
+// slider sends nothing to the server. Only the place where the slider comes to rest is sent.
 
 const PIXELS = 28 * 28;
 const REST = 300; // milliseconds without movement, so that a held arrow key counts as one move
@@ -82,7 +82,7 @@ class Explorer {
     return { column, percent, fill, was };
   }
 
-  // The digit as one of those that the image may be meant to be.
+  // A radio button for a digit that the image may be meant to be.
   addChoice(place, digit) {
     const label = document.createElement("label");
     const choice = document.createElement("input");
@@ -98,7 +98,7 @@ class Explorer {
 
   show(data) {
     if (this.data && this.data.id === data.id) return;
-    // The slider keeps its place, which now stands for another budget: the page is to know.
+    // The slider keeps its place, which now stands for another budget: tell the server.
     if (this.data && this.data.axis.name !== data.axis.name) this.waitForRest();
     this.data = data;
     this.name.textContent = data.axis.name;
@@ -195,14 +195,14 @@ class Explorer {
     this.slider.setAttribute("aria-valuetext", `${budget}. ${seen}`);
     this.bars.setAttribute("aria-label", `Probabilities at ${at}: ` +
       probabilities.map((share, digit) => `${digit}: ${Math.round(share * 100)}%`).join(", "));
-    // A screen reader is told of a change, not of every step of the slider.
+    // A screen reader announces a change of the prediction, not every step of the slider.
     if (this.announced !== `${data.id} ${predicted}`) {
       this.announced = `${data.id} ${predicted}`;
       this.announcement.textContent = `${seen} at ${at}`;
     }
   }
 
-  // A budget in the digits and the unit of its axis.
+  // The budget as text, with the decimals and the unit of its axis.
   budget(epsilon) {
     const { factor, digits, unit } = this.data.axis;
     return (epsilon * factor).toFixed(digits) + unit;
@@ -238,7 +238,7 @@ class Explorer {
   }
 }
 
-// Where on the track a share of the range is: the handle's middle never reaches the track's ends.
+// The place of a share of the range on the track, whose ends the handle's middle never reaches.
 function place(share) {
   return `calc(var(--thumb) / 2 + (100% - var(--thumb)) * ${share})`;
 }
