@@ -16,6 +16,7 @@ _STYLE = """<style>
 .rows thead th { vertical-align: bottom; font-weight: 600; }
 .rows tbody th { font-weight: 400; }
 .rows code { font-size: 0.85em; }
+@media (max-width: 40rem) { .rows :is(th, td) { padding-right: 0.4rem; } }
 </style>"""
 
 
