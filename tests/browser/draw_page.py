@@ -21,10 +21,11 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
 
 
 def settle(page: Page) -> None:
-    """Return once the server has answered all that the page has asked so far."""
+    """Return once the server has answered all that the page has asked, and the fonts are there."""
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale=true]")).to_have_count(0)
+    page.evaluate("document.fonts.ready.then(() => null)")
 
 
 def widget(page: Page, key: str) -> Locator:

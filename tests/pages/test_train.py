@@ -85,7 +85,7 @@ def test_a_network_is_trained_kept_and_attacked(library: Library) -> None:
         ("epochs", 2000, "epochs must be"),
         ("frozen", 99, "frozen must be"),
         ("batch_size", -1, "batch_size must be"),
-        ("learning_rate", -0.1, "learning_rate must be above 0"),
+        ("learning_rate", -0.1, "learning_rate must be"),
     ],
 )
 def test_a_setting_out_of_its_range_is_a_sentence(setting: str, value: float, said: str) -> None:
