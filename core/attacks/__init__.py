@@ -24,6 +24,7 @@ _ALL: tuple[Method, ...] = (
         title="FGSM",
         norm="linf",
         attack=fgsm,
+        cost="one step",
         summary="One step: every pixel goes up or down by ε, whichever raises the loss. "
         "The fast gradient sign method (Goodfellow, Shlens and Szegedy, 2015).",
     ),
@@ -58,6 +59,7 @@ _ALL: tuple[Method, ...] = (
         norm="linf",
         targeted=False,
         attack=noise,
+        cost="one step",
         summary="Every pixel goes up or down by ε at random. It ignores the network. It is the "
         "control that shows how much the direction of an attack matters.",
     ),
@@ -84,6 +86,7 @@ _ALL: tuple[Method, ...] = (
         title="Carlini–Wagner",
         norm="l2",
         attack=carlini_wagner,
+        cost="slow",
         summary="Needs no budget: it makes the perturbation smaller step by step while the network "
         "still misclassifies the image (Carlini and Wagner, 2017). Slow and strong.",
     ),

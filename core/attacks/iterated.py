@@ -29,14 +29,14 @@ def iterate(
         ball: the kind of ball, which defines the direction of a step and Π.
         steps: the number of steps, at least 1.
         step_size: α in pixel units, for every budget; None for reach · ε / steps.
-        reach: the total length of all default steps, in units of ε.
+        reach: how many ε the default steps would go in all, in one straight line.
         gradient: a name in `core.losses.COTANGENTS`.
         start: None for x⁰ = x; otherwise `(N, 784)` points p of the unit ball, for x⁰ = Π(x + ε p).
-        decay: None to follow the gradient; otherwise the momentum's μ: each step follows
-            μ times the previous direction plus the gradient divided by its L1 norm.
+        decay: None to follow the gradient; otherwise μ, to follow the running sum of all gradients,
+            each divided by its L1 norm, where every step multiplies the sum by μ first.
         keep_best: True to return the iterate, x⁰ included, with the smallest margin to the goal
-            (see `Goal.margin`). It costs a forward pass a step. For a fixed `step_size`, more steps
-            then never lose an image.
+            (see `Goal.margin`). It costs a forward pass a step. With a fixed `step_size`, an image
+            that some number of steps misleads is then misled by any larger number too.
 
     Return value and errors are those of `Attack`.
     """
@@ -47,7 +47,7 @@ def iterate(
         step_sizes = np.full_like(problem.epsilons, setting(step_size, name="step_size"))
     x_adv = problem.empty()
     images = len(problem.x)
-    out = x_adv.reshape(-1, problem.x.shape[1])  # a row for each budget of each image
+    out = x_adv.reshape(-1, problem.x.shape[1])  # all images under the first budget, then the next
 
     def attack(rows: slice) -> None:
         budget, image = np.divmod(np.arange(rows.start, rows.stop), images)
@@ -118,7 +118,7 @@ class LinfBall:
         self._high = np.minimum(clean + epsilon, 1)
 
     def ascend(self, direction: FloatArray) -> None:
-        """Make each row of `direction`, `(N, 784)`, the steepest step of L∞ norm 1, in place."""
+        """Make each row of `direction`, `(N, 784)`, its best step of L∞ norm 1, in place."""
         to_sign(direction)
 
     def project(self, x_adv: FloatArray) -> None:
@@ -137,7 +137,7 @@ class L2Ball:
 
     def ascend(self, direction: FloatArray) -> None:
         """Divide each row by its L2 norm, in place."""
-        # By its largest number first, so that no square underflows.
+        # By its largest absolute value first, so that no square underflows.
         direction /= _or_one(np.abs(direction).max(axis=1, keepdims=True))
         direction /= _or_one(l2_norms(direction))
 

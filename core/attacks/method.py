@@ -1,7 +1,7 @@
 """The description of an attack, for code that offers a choice of several."""
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class _Description:
             pixels).
         summary: what it does, for a student, and its source.
         targeted: whether it accepts a target.
+        cost: how long it takes on an image: one gradient at most, tens, or many hundreds.
     """
 
     name: str
@@ -59,6 +60,7 @@ class _Description:
     norm: str
     summary: str
     targeted: bool = True
+    cost: Literal["one step", "iterated", "slow"] = "iterated"
 
 
 @dataclass(frozen=True, kw_only=True)

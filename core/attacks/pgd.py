@@ -29,8 +29,8 @@ def bim(
 
     Arguments, return value and errors are those of `Attack`. In addition:
         steps: the number of steps, at least 1.
-        step_size: α in pixel units; None for 1.25 ε / steps. The paper takes 1.25 ε steps of 1,
-            both in units of 1/255.
+        step_size: α in pixel units; None for 1.25 ε / steps. In the paper, with pixels and ε
+            from 0 to 255, α is 1 and there are 1.25 ε steps.
         gradient, keep_best: as in `pgd`.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
@@ -59,7 +59,7 @@ def pgd(
     gradient: str = "exact",
     keep_best: bool = False,
 ) -> FloatArray:
-    """Take small steps along the sign of the loss gradient, each projected into the L∞ ball.
+    """Step along the sign of the loss gradient; project into the L∞ ball after each step.
 
     x⁰ is drawn uniformly from the ball of radius ε around x, and
     xᵗ⁺¹ = Π(xᵗ + α · sign(∇ₓ L(xᵗ, y))). The last iterate is returned. Madry, Makelov, Schmidt,
@@ -71,7 +71,7 @@ def pgd(
         step_size: α in pixel units; None for 2.5 ε / steps, which can reach any point of the ball
             from any other (the paper, section 5.2).
         random_start: False to start from x itself, as `bim` does.
-        seed: decides the start; image i gets the i-th block of 784 draws, for every budget.
+        seed: decides the start. Image i gets the i-th 784 draws, the same for all budgets.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
         keep_best: True to return the iterate closest to the goal instead of the last one.
     """
@@ -103,7 +103,7 @@ def pgd_l2(
     gradient: str = "exact",
     keep_best: bool = False,
 ) -> FloatArray:
-    """Take small steps along the loss gradient, each projected into the L2 ball.
+    """Step along the loss gradient; project into the L2 ball after each step.
 
     xᵗ⁺¹ = Π(xᵗ + α · ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₂) from a start drawn uniformly from the ball:
     Madry et al. 2018 (see `pgd`), section 2.1, and section 5 for the L2 norm. Π projects
@@ -111,8 +111,7 @@ def pgd_l2(
 
     Arguments, return value and errors are those of `Attack`, except for:
         epsilon: the L2 budget of the whole perturbation, or `(E,)` of them, in pixel units. It may
-            exceed 1: one pixel from black to white has a norm of 1, a change of 0.1 in all 784
-            pixels one of 2.8.
+            exceed 1: a change of 0.1 in all 784 pixels has a norm of 2.8.
     Settings are those of `pgd`; `step_size` is the L2 norm of a step.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
@@ -140,8 +139,9 @@ def _uniform(like: FloatArray, seed: int) -> FloatArray:
 def _uniform_l2(like: FloatArray, seed: int) -> FloatArray:
     """Return a uniformly random point of the unit L2 ball for each row of `like`.
 
-    It is the projection of a random point on a sphere with two more dimensions: Voelker, Gosmann
-    and Stewart 2017, "Efficiently Sampling Vectors and Coordinates from the n-Sphere and n-Ball".
+    A random point on a sphere in two more dimensions, without its last two coordinates, is such a
+    point: Voelker, Gosmann and Stewart 2017, "Efficiently Sampling Vectors and Coordinates from the
+    n-Sphere and n-Ball".
     """
     images, pixels = like.shape
     sphere = np.random.default_rng(seed).standard_normal((images, pixels + 2))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 64_000_000
 # Larger pictures are scaled down at once: forty people may upload theirs at the same time.
 WORKING_SIZE = 560
@@ -23,7 +24,7 @@ def read(content: bytes) -> NDArray[np.uint8]:
     light. Transparent pixels are background too. Of an animation, the first frame is read.
 
     Args:
-        content: a PNG or JPEG file's bytes.
+        content: the bytes of a file in one of `FORMATS`.
 
     Returns:
         `(height, width, 4)` RGBA bytes, the longer side at most `WORKING_SIZE`, ink white at its
@@ -36,7 +37,7 @@ def read(content: bytes) -> NDArray[np.uint8]:
         with warnings.catch_warnings():
             # Pillow warns of large pictures; their size is checked below.
             warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
             if picture.width * picture.height > MAX_PIXELS:
                 raise PictureError(
                     f"This picture has {picture.width} × {picture.height} pixels, "
@@ -47,7 +48,7 @@ def read(content: bytes) -> NDArray[np.uint8]:
     except Image.DecompressionBombError:  # raised before the size is known
         raise PictureError("This picture has far too many pixels. Please make it smaller.") from None
     except UnidentifiedImageError:
-        raise PictureError("This file is not a PNG or JPEG picture.") from None
+        raise PictureError(f"This file is not a {' or '.join(FORMATS)} picture.") from None
     except PictureError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError):

@@ -1,6 +1,7 @@
 """One image under every budget of an attack, and the budget at which its prediction changes.
 
-A budget is an ε, or a share of the way for an attack that has none (see `core.attacks.Scale`).
+A budget is an ε. For an attack without one it is a share of the way, the straight line from the
+clean image to the image that the attack found (see `core.attacks.Scale`).
 """
 
 from collections.abc import Callable
@@ -17,12 +18,12 @@ from core.losses import softmax
 
 @dataclass(frozen=True)
 class Flip:
-    """The smallest budget of a path at which the prediction differs from the clean image's.
+    """The first budget on a path, as far as `trace` looks, with the prediction that is sought.
 
     Attributes:
         epsilon: that budget, to the scale's resolution.
         before: the prediction for the clean image.
-        after: the prediction at the flip.
+        after: the prediction at that budget.
     """
 
     epsilon: float
@@ -42,8 +43,8 @@ class AttackPath:
         flip: where the prediction first changes; None where it never does.
         reaches: the smallest budget at which the prediction is the target, to the scale's
             resolution; None without a target or where it is never reached.
-        random_flips: how many of 100 random perturbations as large as the flip's change the
-            prediction too; 0 without a flip.
+        random_flips: how many of 100 random perturbations, as large as the perturbation at the
+            flip, change the prediction too; 0 without a flip.
     """
 
     scale: Scale
@@ -99,9 +100,9 @@ def trace(
 ) -> AttackPath:
     """Look at one image under every budget of a scale and find where its prediction flips.
 
-    Between the last budget that keeps the prediction and the first that changes it, the search is
-    repeated in steps of the scale's resolution. A prediction that changes and changes back between
-    two neighbouring budgets is not seen.
+    The prediction is computed at every budget of the scale, then at finer steps, of the scale's
+    resolution, between the last budget that keeps it and the first that changes it. A prediction
+    that changes and changes back between two neighbouring budgets is not seen.
 
     Args:
         classifier: the network under attack.
@@ -117,6 +118,7 @@ def trace(
     before = int(predictions[0])
 
     def first(wanted: Callable[[IntArray], NDArray[np.bool_]]) -> Flip | None:
+        """Find the first budget whose prediction is wanted."""
         hits = np.flatnonzero(wanted(predictions))
         if not hits.size:
             return None
@@ -137,10 +139,9 @@ def trace(
     l2_norm = measures.l2_norm(x_adv[0], x_adv)
     flips = 0
     if flip is not None:
-        share = l2_norm[-1] if scale is WAY else 1.0
-        epsilon = flip.epsilon * share  # in the norm of the scale, L2 along the way
+        epsilon = flip.epsilon * (l2_norm[-1] if scale is WAY else 1)  # an L∞ or an L2 norm
         if scale is not LINF:
-            epsilon /= np.sqrt(x_adv.shape[1])  # the L∞ norm of a noise image of this L2 norm
+            epsilon /= np.sqrt(x_adv.shape[1])  # noise of ±ε in every pixel has this L2 norm
         flips = random_flips(classifier, x_adv[:1], float(epsilon))
     return AttackPath(
         scale=scale,

@@ -25,8 +25,6 @@ ORDER = np.random.default_rng(0).permutation(ALL)  # a sample is the first image
 CHECKED = 1000  # images that the checks attack, several times each
 # The budgets of the page's slider by norm; a curve has a point at each.
 BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
-_ONE_STEP = ("fgsm", "noise")  # their curves are quick even for all images
-_SLOW = ("carlini_wagner",)  # several times slower than the other attacks
 _AT_ONCE = 0.4  # seconds to wait for all images before a sample is shown
 _SAMPLE = 2.0  # seconds to wait for the sample
 _SMALL = 0.3  # seconds to wait for a sample's curve, and for the checks
@@ -67,7 +65,7 @@ class Question:
     @property
     def beside(self) -> "Question":
         """The same question for a curve beside another attack's: a slow attack gets a sample."""
-        return self._of_at_most(1000) if self.method.name in _SLOW else self
+        return self._of_at_most(1000) if self.method.cost == "slow" else self
 
     @property
     def first_curve(self) -> "Question":
@@ -113,7 +111,7 @@ class Evaluations:
     def evaluation(self, question: Question, budget: float) -> Computation:
         """Attack the images within a budget of the question's norm; results in an `Evaluation`."""
         method, network = question.method, question.chosen.network
-        slow = method.name in _SLOW and question.images > question.sample.images
+        slow = method.cost == "slow" and question.images > question.sample.images
         digits = self._digits
 
         def attack(x: FloatArray, y: IntArray) -> FloatArray:
@@ -143,7 +141,7 @@ class Evaluations:
         """
         whole, sample = (self.evaluation(each, budget) for each in (question, question.sample))
         to_come = {question.sample.images: sample}
-        if stopped or question.method.name in _SLOW:  # the sample gets all cores first
+        if stopped or question.method.cost == "slow":  # the sample gets all cores first
             first = sample.look(wait=_SAMPLE)
             if not first.ended:
                 return first, to_come
@@ -162,7 +160,7 @@ class Evaluations:
             whole = self.evaluation(question, np.inf)
             return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
         given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
-        quick = method.name in _ONE_STEP or question.images == question.first_curve.images
+        quick = method.cost == "one step" or question.images == question.first_curve.images
         digits = self._digits
 
         def work(tell: Tell) -> FloatArray:

@@ -57,7 +57,7 @@ def chosen_subject() -> Subject | None:
     try:
         if source == TEST_DIGIT:
             return _test_digit()
-        rgba, name = _picture() if source == PICTURE else canvas.drawing()
+        rgba, name = {DRAW: canvas.drawing, PICTURE: _picture}[source]()
         if rgba is None:
             return None
         stages = drawing.to_mnist(rgba, centre=st.session_state.get("centre", True))
@@ -76,7 +76,7 @@ def show_source(subject: Subject | None) -> None:
         canvas.show_canvas()
     elif source == PICTURE:
         _show_picture()
-    elif subject is not None:
+    elif source == TEST_DIGIT and subject is not None:
         _show_test_digit(subject)
     if source != TEST_DIGIT:
         put_in_address({DIGIT: None})
@@ -175,8 +175,8 @@ def _show_picture() -> None:
         st.session_state.pop("picture_read", None)
 
     st.file_uploader(
-        "A picture of one digit (PNG or JPEG, up to 20 MB)",
-        type=["png", "jpg", "jpeg"],
+        f"A picture of one digit ({' or '.join(pictures.FORMATS)}, up to 20 MB)",
+        type=[name.lower() for name in pictures.FORMATS],  # Streamlit adds jpg to jpeg
         key="picture",
         on_change=forget,
     )

@@ -12,6 +12,7 @@ from core.data.mnist import Digits
 from core.evaluation import replication, robustness, seeds
 from core.networks import Library, load_file
 from core.networks.mlp import MLP
+from core.presentation.course_report import findings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -135,7 +136,12 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_what_is_measured_is_not_measured_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_measured_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unmeasured(*_: object, **__: object) -> None:
+        pytest.fail("a shipped network is not measured: python -m core measure")
+
+    monkeypatch.setattr(robustness, "measure", unmeasured)
+    monkeypatch.setattr(findings, "_measure", unmeasured)
     caches = (robustness.CACHE, replication.CACHE)
     before = [cache.read_bytes() for cache in caches]
     assert main(["measure"]) == 0
