@@ -97,22 +97,22 @@ def digest(network: Network) -> str:
     return shipped.digest(network, _VERSION, MEASURED_ATTACKS, EPSILONS)
 
 
-def read_cache(path: Path = CACHE) -> dict[str, Robustness]:
+def read_cache(path: Path | None = None) -> dict[str, Robustness]:
     """Return all figures of the file, by the networks' digests; errors as in `shipped.read`."""
-    return shipped.read(path, Robustness)
+    return shipped.read(path or CACHE, Robustness)
 
 
-def cached(network: Network, *, path: Path = CACHE) -> Robustness | None:
+def cached(network: Network, *, path: Path | None = None) -> Robustness | None:
     """Return a network's figures from the file, or None; errors as in `shipped.read`."""
     key = digest(network)
-    return shipped.read(path, Robustness, [key]).get(key)
+    return shipped.read(path or CACHE, Robustness, [key]).get(key)
 
 
 def write_cache(
     networks: Mapping[str, Network],
     test: Digits,
     *,
-    path: Path = CACHE,
+    path: Path | None = None,
     on_progress: Callable[[int], object] = lambda budgets: None,
 ) -> None:
     """Measure the networks that the file doesn't have (see `shipped.complete`).
@@ -120,14 +120,14 @@ def write_cache(
     Args:
         networks: by name.
         test: MNIST's test images.
-        path: the file.
+        path: the file; None for `CACHE`.
         on_progress: called with numbers of budgets that add up to `EPSILONS` for each network.
 
     Raises:
         MeasuredFileError: the file can't be written.
     """
     shipped.complete(
-        path,
+        path or CACHE,
         {name: digest(network) for name, network in networks.items()},
         lambda name: measure(networks[name], test, on_progress=on_progress),
         on_known=lambda: on_progress(len(EPSILONS)),

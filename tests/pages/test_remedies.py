@@ -29,7 +29,7 @@ PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
 @pytest.fixture
 def folder(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of networks with the report's in it, and nothing measured."""
-    monkeypatch.setattr(robustness.cached, "__kwdefaults__", {"path": tmp_path / "robustness.json"})
+    monkeypatch.setattr(robustness, "CACHE", tmp_path / "robustness.json")
     shutil.copy(SHIPPED.path("report"), tmp_path)
     return tmp_path
 
