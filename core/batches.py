@@ -56,7 +56,7 @@ def in_batches(work: Callable[[slice], None], n: int) -> None:
 
 def threads() -> int:
     """Return how many threads the caller may use: one a core, or the limit of `at_most`."""
-    return min(_cores(), _limit.get(_cores()))
+    return min(cores(), _limit.get(cores()))
 
 
 @contextmanager
@@ -71,14 +71,15 @@ def at_most(threads: int) -> Iterator[None]:
 
 def sparing_a_core() -> AbstractContextManager[None]:
     """Leave one core free for others where there are several."""
-    return at_most(max(1, _cores() - 1))
+    return at_most(max(1, cores() - 1))
 
 
 _limit: ContextVar[int] = ContextVar("threads")
 
 
 @cache
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -86,7 +87,7 @@ def _cores() -> int:
 
 @cache
 def _workers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cores(), thread_name_prefix="batches")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="batches")
 
 
 @cache

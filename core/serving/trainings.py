@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
+from core.batches import cores
 from core.data import mnist
 from core.data.mnist import Digits
 from core.networks import Card, Network
@@ -150,12 +152,19 @@ def _train(
 
 
 def _give_way_to_pages() -> None:
-    """Give this thread the lowest scheduling priority, where the system can (on Linux).
+    """Give this thread a low scheduling priority, where the system can (on Linux).
 
     Several threads work on a page's answer. Otherwise each of them would wait whenever the
     training holds its core. Threads that this one starts may also work for pages, so they keep the
-    usual priority.
+    usual priority. On a single core an idle priority would mean that a training never comes to its
+    end while anything else is busy; there it gets about a tenth of the core.
     """
-    with contextlib.suppress(AttributeError, OSError):
-        policy = os.SCHED_IDLE | os.SCHED_RESET_ON_FORK
-        os.sched_setscheduler(threading.get_native_id(), policy, os.sched_param(0))
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        if cores() > 1:
+            policy = os.SCHED_IDLE | os.SCHED_RESET_ON_FORK
+            os.sched_setscheduler(thread, policy, os.sched_param(0))
+        else:
+            os.setpriority(os.PRIO_PROCESS, thread, 10)

@@ -1,4 +1,6 @@
 import dataclasses
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from core import measures
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
 from core.recipe import Recipe
+from core.serving import trainings
 from core.serving.jobs import LineFullError
 from core.serving.trainings import MOST_WAITING, REMEMBERED, Status, Trainings
 
@@ -219,3 +222,26 @@ def test_many_may_submit_at_once(queue: Trainings) -> None:
     assert networks[1] is not None
     one, other = (status.reports[-1].network for status in networks if status)
     np.testing.assert_array_equal(one.weights[0], other.weights[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such priorities")
+@pytest.mark.parametrize(
+    ("cores", "policy", "nice"), [(1, "SCHED_OTHER", 10), (2, "SCHED_IDLE", 0)]
+)
+def test_a_training_gives_way_to_pages_and_never_starves(
+    monkeypatch: pytest.MonkeyPatch, cores: int, policy: str, nice: int
+) -> None:
+    monkeypatch.setattr(trainings, "cores", lambda: cores)
+    found: list[int] = []
+
+    def look() -> None:
+        usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        trainings._give_way_to_pages()
+        thread = threading.get_native_id()
+        found.append(os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK)
+        found.append(os.getpriority(os.PRIO_PROCESS, thread) - (usual if cores > 1 else 0))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert found == [getattr(os, policy), nice]
