@@ -76,7 +76,7 @@ def show_run() -> None:
         RUN.set(st.query_params[RUN.key])
     run_id = st.session_state.get(RUN.key)
     if run_id is None:
-        st.info("Choose a recipe and press Train. The report's recipe takes some 20 seconds.")
+        st.info("Choose a recipe and press Train. The report's recipe takes less than a minute.")
         return
     status = server().trainings.status(run_id)
     if status is None:
