@@ -50,7 +50,8 @@ class Progress:
         state: WAITING, RUNNING, DONE, STOPPED (by somebody, or because nobody watched) or FAILED.
         share: the share that is done, in [0, 1].
         result: the result; before the end, the result so far.
-        error: one sentence on why it FAILED, or STOPPED before its end.
+        error: one sentence on why it FAILED or STOPPED; empty if somebody stopped it and there is a
+            result.
         ahead: how many computations come before it while it is WAITING.
     """
 
@@ -73,9 +74,11 @@ class _Job:
     work: Work
     number: int  # its place in the order of arrival
     progress: Progress
-    looks: dict[Hashable, float] = field(default_factory=dict)  # until when each person looks
+    looks: dict[Hashable, float] = field(
+        default_factory=dict
+    )  # when each person last looked, or will
     stop: bool = False
-    stopped: str | None = None  # why it was told to end
+    stopped: str | None = None  # the reason, once the work has been told to end
     over: threading.Event = field(default_factory=threading.Event)
     future: "Future[None] | None" = None
 
@@ -131,7 +134,7 @@ class Jobs:
         Args:
             key: identifies the computation and everything that it depends on.
             work: the computation; it must call its `Tell` again and again.
-            wait: seconds to wait for the result; the caller counts as looking all that time.
+            wait: seconds to wait for the result; the caller looks all that time.
             who: the person who looks, for `leave`.
             so_far: the result before the work begins.
 
@@ -166,7 +169,7 @@ class Jobs:
         return job.progress.result if job and job.progress.state == DONE else None
 
     def leave(self, key: Hashable, *, who: Hashable = None) -> None:
-        """Stop looking; the computation ends at once unless others look."""
+        """Stop looking; unless others look, the computation ends when it next reports progress."""
         with self._lock:
             if job := self._jobs.get(key):
                 job.looks = {other: when for other, when in job.looks.items() if other != who}
@@ -230,7 +233,7 @@ class Computation:
     Attributes:
         jobs: what runs it.
         key, work, who: as in `Jobs.ask`.
-        finish: turns what the work returned into the result; called at every look.
+        finish: turns what the work returned into the result, at every look once it is done.
     """
 
     jobs: Jobs
@@ -279,7 +282,7 @@ class Cache:
 
 
 def in_shares(tell: Tell, total: int) -> Callable[[int], None]:
-    """Return a function that takes how many more of `total` are done and tells the share."""
+    """Return a function that adds up numbers of items done, and tells their share of `total`."""
     done = 0
 
     def more(count: int) -> None:

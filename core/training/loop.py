@@ -194,7 +194,7 @@ def _train_one(
             on_progress(done)
         try:
             network = learner.network()
-        except ValueError:  # a network must not hold NaN
+        except ValueError:  # which `MLP` raises for weights that are not finite
             raise ValueError(
                 f"training diverged in epoch {epoch}: the weights are no longer finite; "
                 "try a smaller learning_rate"
@@ -232,7 +232,9 @@ def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
     if name not in (None, *ENGINES):
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {name!r}")
     if (start is None) == bool(recipe.start):
-        raise ValueError(f"start must be the network that the recipe names: {recipe.start!r}")
+        raise ValueError(
+            f"start must be given if the recipe names one, {recipe.start!r}, and only then"
+        )
     network = start or initial_network(recipe)
     check_start(network, recipe)
     if name == "compiled" and not recipe.reproducible:
