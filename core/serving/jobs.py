@@ -74,9 +74,7 @@ class _Job:
     work: Work
     number: int  # its place in the order of arrival
     progress: Progress
-    looks: dict[Hashable, float] = field(
-        default_factory=dict
-    )  # when each person last looked, or will
+    looks: dict[Hashable, float] = field(default_factory=dict)  # when each person last looked
     stop: bool = False
     stopped: str | None = None  # the reason, once the work has been told to end
     over: threading.Event = field(default_factory=threading.Event)

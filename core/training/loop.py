@@ -232,9 +232,7 @@ def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
     if name not in (None, *ENGINES):
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {name!r}")
     if (start is None) == bool(recipe.start):
-        raise ValueError(
-            f"start must be given if the recipe names one, {recipe.start!r}, and only then"
-        )
+        raise ValueError(f"start must be the network that the recipe names: {recipe.start!r}")
     network = start or initial_network(recipe)
     check_start(network, recipe)
     if name == "compiled" and not recipe.reproducible:
