@@ -85,29 +85,15 @@ MISTAKEN = (
     Mistaken(9, 4, "Both have a round part; the tail of the 9 differs."),
 )
 
-
-@dataclass(frozen=True)
-class Recommendation:
-    """A remedy that the report recommends for robustness but does not try.
-
-    Attributes:
-        title: its name in the report.
-        presets: the recipes that follow it (see `core.recipe.PRESETS`).
-    """
-
-    title: str
-    presets: tuple[str, ...]
-
-
-RECOMMENDATIONS = (
-    Recommendation(
-        "Data augmentation: rotation, translation, scaling, flipping", ("augmentation",)
-    ),
-    Recommendation("Dropout", ("dropout",)),
-    Recommendation("L2 weight decay", ("weight-decay",)),
-    Recommendation("A learning-rate schedule, or Adam", ("schedule", "adam")),
-    Recommendation("Early stopping", ("early-stopping",)),
-    Recommendation("Several networks that decide together", ("ensemble",)),
-    Recommendation("Transfer learning", ("transfer",)),
-    Recommendation("Batch normalisation", ("batch-norm",)),
-)
+# The remedies that the report recommends for robustness but does not try, by their names in the
+# report, and the recipes that follow them (see `core.recipe.PRESETS`).
+RECOMMENDATIONS = {
+    "Data augmentation: rotation, translation, scaling, flipping": ("augmentation",),
+    "Dropout": ("dropout",),
+    "L2 weight decay": ("weight-decay",),
+    "A learning-rate schedule, or Adam": ("schedule", "adam"),
+    "Early stopping": ("early-stopping",),
+    "Several networks that decide together": ("ensemble",),
+    "Transfer learning": ("transfer",),
+    "Batch normalisation": ("batch-norm",),
+}

@@ -1,6 +1,7 @@
 """What the course report's sections need: a network's measurements, its card, the remedies."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from core.data.mnist import Digits
@@ -18,31 +19,21 @@ REPORTED = Reported(
 )
 
 
-@dataclass(frozen=True)
-class Trial:
-    """A shipped network that was trained to try a remedy, or to compare it with.
-
-    Attributes:
-        robustness: its measurements; None if there are none.
-        seconds: how long its training took; None if that is not known.
-    """
-
-    robustness: Robustness | None = None
-    seconds: float | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Findings(Replication):
     """All that the report's sections need.
 
     Attributes:
         network, card: what was measured, and the card in its file.
-        trials: by preset, all of `core.presentation.remedies.presets`.
+        trials: by preset, what is known of the shipped networks that try a remedy, or that a remedy
+            is compared with.
+        seconds: by preset, how long their trainings took.
     """
 
     network: Network
     card: Card
-    trials: Mapping[str, Trial]
+    trials: Mapping[str, Robustness]
+    seconds: Mapping[str, float]
 
 
 def measure_report(
@@ -124,16 +115,15 @@ def _measure(
 
 def _findings(network: Network, card: Card, measured: Replication) -> Findings:
     try:
-        robustnesses = robustness.read_cache()
+        known = robustness.read_cache()
     except shipped.MeasuredFileError:  # the sections say what is missing
-        robustnesses = {}
-    trials = {preset: _trial(preset, robustnesses) for preset in presets()}
-    return Findings(**vars(measured), network=network, card=card, trials=trials)
-
-
-def _trial(preset: str, robustnesses: Mapping[str, Robustness]) -> Trial:
-    try:
-        network, card = LIBRARY.load(preset)
-    except NetworkFileError:
-        return Trial()
-    return Trial(robustnesses.get(robustness.digest(network)), card.train_seconds)
+        known = {}
+    trials, seconds = {}, {}
+    for preset in presets():
+        with suppress(NetworkFileError):
+            tried, its_card = LIBRARY.load(preset)
+            if its_card.train_seconds is not None:
+                seconds[preset] = its_card.train_seconds
+            if found := known.get(robustness.digest(tried)):
+                trials[preset] = found
+    return Findings(**vars(measured), network=network, card=card, trials=trials, seconds=seconds)

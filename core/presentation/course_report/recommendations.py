@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from core.presentation import remedies
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Block, Table, Text
-from core.presentation.course_report.findings import Findings, Trial
+from core.presentation.course_report.findings import Findings
 from core.presentation.remedies import BY_PRESET, REMEDIES
 from core.presentation.words import percent
 
@@ -14,7 +14,9 @@ TRIED_AT = 0.1  # the ε at which the recommendations are compared
 
 def on_recommendations(findings: Findings) -> Iterable[Block]:
     """Show the effects of the eight recommendations, and of remedies that are not among them."""
-    titles = {preset: each.title for each in facts.RECOMMENDATIONS for preset in each.presets}
+    titles = {
+        preset: title for title, presets in facts.RECOMMENDATIONS.items() for preset in presets
+    }
     others = {each.preset: each.title for each in REMEDIES if each.preset not in titles}
     chance = remedies.chance()
     yield Text(
@@ -47,9 +49,9 @@ def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str])
     best = []
     for presets in (recommended, others):
         measured = [
-            (found.evasion_rate("pgd", TRIED_AT), preset)
+            (findings.trials[preset].evasion_rate("pgd", TRIED_AT), preset)
             for preset in presets
-            if (found := findings.trials[preset].robustness)
+            if preset in findings.trials
         ]
         if not measured:
             return ""
@@ -69,21 +71,22 @@ def _rows(findings: Findings, titles: Mapping[str, str]) -> Iterable[tuple[str, 
         other = BY_PRESET[preset].compared_with
         if other not in shown:
             shown.add(other)
-            yield "(for comparison)", other, "", *_figures(findings.trials[other])
-        own, without = findings.trials[preset].robustness, findings.trials[other].robustness
+            yield "(for comparison)", other, "", *_figures(findings, other)
+        own, without = findings.trials.get(preset), findings.trials.get(other)
         effect = "not measured yet: run `python -m core measure`"
         if own and without:
             effect = remedies.verdict(own, without, epsilon=TRIED_AT)
-        yield title, preset, effect, *_figures(findings.trials[preset])
+        yield title, preset, effect, *_figures(findings, preset)
 
 
-def _figures(trial: Trial) -> tuple[str, ...]:
+def _figures(findings: Findings, preset: str) -> tuple[str, ...]:
     """Return a network's rates and training time as cells; unknown ones are empty."""
     rates = ("", "", "")
-    if found := trial.robustness:
+    if found := findings.trials.get(preset):
         rates = (
             percent(found.clean_accuracy),
             percent(found.evasion_rate("fgsm", TRIED_AT)),
             percent(found.evasion_rate("pgd", TRIED_AT)),
         )
-    return *rates, "" if trial.seconds is None else f"{trial.seconds:.0f} s"
+    seconds = findings.seconds.get(preset)
+    return *rates, "" if seconds is None else f"{seconds:.0f} s"

@@ -65,7 +65,7 @@ def test_the_report_s_recipe_is_the_default() -> None:
 
 def test_each_of_the_eight_recommendations_has_been_tried() -> None:
     assert len(facts.RECOMMENDATIONS) == 8
-    tried = [preset for each in facts.RECOMMENDATIONS for preset in each.presets]
+    tried = [preset for presets in facts.RECOMMENDATIONS.values() for preset in presets]
     assert len(set(tried)) == len(tried) == 9
     assert set(tried) <= set(PRESETS)
     recommended = [remedy.preset for remedy in REMEDIES if remedy.expectation != NOT_NAMED]

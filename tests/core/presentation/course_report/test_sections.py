@@ -11,7 +11,6 @@ from core.evaluation.replication import EPSILONS
 from core.networks import Card
 from core.presentation.course_report import Chart, Findings, Table, Text, facts, sections
 from core.presentation.course_report.content import percent
-from core.presentation.course_report.findings import Trial
 from core.recipe import Recipe
 
 
@@ -121,8 +120,7 @@ def test_a_file_with_other_accuracies_is_noticed(findings: Findings, together: F
 
 
 def test_what_was_not_measured_is_said_and_the_rest_stands(findings: Findings) -> None:
-    trials = dict.fromkeys(findings.trials, Trial())
-    unknown = dataclasses.replace(findings, trials=trials)
+    unknown = dataclasses.replace(findings, trials={}, seconds={})
     rows = [row for row in table(unknown, "The eight").rows if "core measure" in row[2]]
     assert len(rows) == 9
     assert {row[3:] for row in rows} == {("",) * 4}
