@@ -28,7 +28,7 @@ from core.presentation.course_report import (
     write_shipped,
 )
 from core.recipe import PRESETS, Recipe
-from core.training import ENGINES, EpochResult, load_start, of_digits, split, train
+from core.training import ENGINES, EpochResult, load_start, split, train
 from core.training.outcome import log_lines, outcome
 
 
@@ -159,11 +159,11 @@ def _seeds(options: argparse.Namespace) -> None:
         networks[f"seed {seed}"] = last.kept
     with tqdm(total=len(networks) * len(robustness.EPSILONS), unit=" budgets") as bar:
         robustness.write_cache(networks, test, path=seeds.PATH, on_progress=bar.update)
+    measured = robustness.read_cache(seeds.PATH)
     for name, network in networks.items():
-        found = robustness.cached(network, path=seeds.PATH)
-        assert found is not None
+        found = measured[robustness.digest(network)]
         print(f"{name}: {words.on_robustness(found, seeds.EPSILON)}")
-    print(words.on_spread(seeds.Spread.over(robustness.read_cache(seeds.PATH).values())))
+    print(words.on_spread(seeds.Spread.over(measured.values())))
 
 
 def _models(options: argparse.Namespace) -> None:
@@ -187,8 +187,7 @@ def _measure(options: argparse.Namespace) -> None:
     test = mnist.load("test")
     with tqdm(total=len(networks) * len(robustness.EPSILONS), unit=" budgets") as bar:
         robustness.write_cache(networks, test, on_progress=bar.update)
-    images = len(networks) * PASSES * len(test)
-    with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+    with tqdm(total=len(networks) * PASSES * len(test), unit=" images", unit_scale=True) as bar:
         train_digits = functools.cache(lambda: mnist.load("train"))
         write_shipped(shipped, train_digits, test, on_progress=bar.update)
 
@@ -206,8 +205,7 @@ def _report(options: argparse.Namespace) -> None:
         findings = None
     if findings is None:
         everything, test = mnist.load("train"), mnist.load("test")
-        images = PASSES * len(of_digits(test, card.recipe.digits))
-        with tqdm(total=images, unit=" images", unit_scale=True) as bar:
+        with tqdm(total=PASSES * len(test), unit=" images", unit_scale=True) as bar:
             findings = measure_report(network, card, everything, test, on_progress=bar.update)
     files.write(options.out, to_html(findings, name=path.stem).encode())
     print(f"Written to {options.out}")

@@ -14,7 +14,6 @@ from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
 from core.presentation.course_report import PASSES, Findings, measure_report
 from core.serving.jobs import Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
-from core.training import of_digits
 
 _AT_ONCE = 0.5  # seconds to wait for a report before its progress is shown
 
@@ -117,10 +116,8 @@ class Measurements:
 
         def work(tell: Tell) -> Findings:
             train, test = digits("train"), digits("test")
-            images = PASSES * len(of_digits(test, served.card.recipe.digits))
-            return measure_report(
-                served.network, served.card, train, test, on_progress=in_shares(tell, images)
-            )
+            on_progress = in_shares(tell, PASSES * len(test))
+            return measure_report(served.network, served.card, train, test, on_progress=on_progress)
 
         computation = Computation(self._reports, (served.name, served.version), work, who)
         return computation.look(wait=_AT_ONCE), computation

@@ -47,7 +47,7 @@ def measure_report(
     """Measure on a network what the course report measured on its own.
 
     A network that learned only some of the digits is tested on images of these alone. `train` and
-    `test` are MNIST's images; for `on_progress` see `core.evaluation.replication.measure`.
+    `test` are MNIST's images; for `on_progress` see `write_shipped`.
 
     Raises:
         ValueError: there are too few images for the card's recipe.
@@ -86,11 +86,7 @@ def write_shipped(
     """
 
     def measure(name: str) -> Replication:
-        network, card = networks[name]
-        tested = len(of_digits(test, card.recipe.digits))
-        found = _measure(network, card, train(), test, on_progress)
-        on_progress(PASSES * (len(test) - tested))
-        return found
+        return _measure(*networks[name], train(), test, on_progress)
 
     shipped.complete(
         replication.CACHE,
@@ -110,7 +106,9 @@ def _measure(
     learned, validated = split(recipe, train, test)
     tested = of_digits(test, recipe.digits)
     images = Images(train, test, learned, validated, tested, held_out=recipe.held_out > 0)
-    return replication.measure(network, images, REPORTED, on_progress=on_progress)
+    found = replication.measure(network, images, REPORTED, on_progress=on_progress)
+    on_progress(PASSES * (len(test) - len(tested)))
+    return found
 
 
 def _findings(network: Network, card: Card, measured: Replication) -> Findings:
