@@ -6,7 +6,6 @@ import json
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import is_dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -46,13 +45,24 @@ def read(path: Path, figures: type[T], keys: Collection[str] | None = None) -> d
         path: the file.
         figures: the dataclass of an entry's figures. Its fields may be numbers, text, arrays,
             tuples, mappings from text, and such dataclasses. Float64 arrays of pixels are rounded
-            to float16 in the file.
+            to float16 in the file. `dict` leaves the fields as JSON holds them.
         keys: the entries to read; None for all.
 
     Raises:
         MeasuredFileError: the file is damaged or can't be read.
     """
-    return _read(path, partial(_decoded, figures), keys)
+    try:
+        entries = json.loads(path.read_bytes())
+        wanted = entries.keys() if keys is None else entries.keys() & set(keys)
+        return {key: _decoded(figures, _checked(entries[key])) for key in entries if key in wanted}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise MeasuredFileError(f"{path.name} can't be read: {error.strerror}.") from None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise MeasuredFileError(
+            f"{path.name} is damaged; `python -m core measure` makes it anew."
+        ) from None
 
 
 def complete(
@@ -77,7 +87,7 @@ def complete(
         MeasuredFileError: the file can't be written.
     """
     try:
-        known = _read(path, dict, keys.values())
+        known = read(path, dict, keys.values())
     except MeasuredFileError:
         known = {}
     _write(path, keys, known)
@@ -87,24 +97,6 @@ def complete(
         else:
             known[key] = _encoded(measure(name))
             _write(path, keys, known)
-
-
-def _read(
-    path: Path, decode: Callable[[dict[str, Any]], T], keys: Collection[str] | None
-) -> dict[str, T]:
-    """Do as `read` does, with a function that turns the fields of an entry into figures."""
-    try:
-        entries = json.loads(path.read_bytes())
-        wanted = entries.keys() if keys is None else entries.keys() & set(keys)
-        return {key: decode(_checked(entries[key])) for key in entries if key in wanted}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise MeasuredFileError(f"{path.name} can't be read: {error.strerror}.") from None
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        raise MeasuredFileError(
-            f"{path.name} is damaged; `python -m core measure` makes it anew."
-        ) from None
 
 
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +155,7 @@ def _decoded(hint: Any, value: Any) -> Any:
         return tuple(map(_decoded, hints, value))
     if get_origin(hint) is Mapping:
         return {name: _decoded(get_args(hint)[1], each) for name, each in value.items()}
-    if not isinstance(value, dict):
+    if hint is dict or not isinstance(value, dict):
         return value
     content = zlib.decompress(base64.b64decode(value["array"]))
     array = np.frombuffer(content, value["dtype"]).reshape(value["shape"])
