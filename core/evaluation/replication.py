@@ -23,7 +23,7 @@ from core.losses import COTANGENTS
 from core.networks import LIBRARY, Network
 from core.recipe import Recipe
 
-GRADIENTS = ("exact", "float32_autograd")
+GRADIENTS = ("exact", "float32_autograd")  # their names in `core.losses.COTANGENTS`
 EPSILONS = tuple(np.linspace(0, 1, 41).round(3).tolist())  # of the evasion curves
 PRECISION = 1e-3  # of the ε that reaches the report's evasion rate
 CACHE = LIBRARY.folder / "replication.json"
@@ -90,7 +90,6 @@ class Evasion:
     """The results of FGSM with one of the `GRADIENTS`.
 
     Attributes:
-        gradient: its name in `core.losses.COTANGENTS`.
         rates: the evasion rate (misclassified / all images) at each of `EPSILONS`.
         epsilon: the smallest ε that reaches the report's evasion rate, at most `PRECISION` too
             large; None if no ε up to 1 does.
@@ -101,7 +100,6 @@ class Evasion:
         withstood_vanished: how many of these are still classified correctly under the attack.
     """
 
-    gradient: str
     rates: tuple[float, ...]
     epsilon: float | None
     attacked_at: float
@@ -273,7 +271,6 @@ def _attacked(
     cotangent = COTANGENTS[gradient](measures.logits(network, x), y)
     vanished = cotangent[np.arange(len(y)), y] == 0
     evasion = Evasion(
-        gradient=gradient,
         rates=tuple(rates.tolist()),
         epsilon=epsilon,
         attacked_at=at,
