@@ -18,8 +18,8 @@ class Explanation:
     attack and negative after it. To first order, a change δᵢ of pixel i changes the gap by
     ∂gap/∂xᵢ(x) · δᵢ. These `contributions` are those of a linear model, or of "gradient × input"
     with the clean image as the baseline (Ancona, Ceolini, Öztireli and Gross 2018, "Towards Better
-    Understanding of Gradient-based Attribution Methods for Deep Neural Networks"). The `remainder`
-    is due to the network's nonlinearity.
+    Understanding of Gradient-based Attribution Methods for Deep Neural Networks"). The rest of the
+    change is due to the network's nonlinearity.
 
     Attributes:
         digit: the true label; the images were classified correctly before the attack.
@@ -32,7 +32,6 @@ class Explanation:
         gap_after: the mean gap of the adversarial images, in logits.
         contributions: `(784,)`, the change of the gap due to each pixel, to first order; negative
             where the pixel moves the decision towards the label.
-        remainder: the change of the gap minus the sum of the contributions.
     """
 
     digit: int
@@ -44,17 +43,11 @@ class Explanation:
     gap_before: float
     gap_after: float
     contributions: FloatArray
-    remainder: float
-
-    @property
-    def change(self) -> float:
-        """The change of the gap: the sum of the contributions and the remainder."""
-        return self.gap_after - self.gap_before
 
     @property
     def linear_share(self) -> float:
         """The share of the change that the contributions explain; it may be outside [0, 1]."""
-        return float(self.contributions.sum()) / self.change
+        return float(self.contributions.sum()) / (self.gap_after - self.gap_before)
 
 
 def explain(classifier: Classifier, evaluation: Evaluation, digit: int, label: int) -> Explanation:
@@ -86,7 +79,6 @@ def explain(classifier: Classifier, evaluation: Evaluation, digit: int, label: i
     gap_before, gradient = _gap_and_gradient(classifier, x, digit, label)
     logits = measures.logits(classifier, x_adv).astype(np.float64)
     gap_after = logits[:, digit] - logits[:, label]
-    contributions = (gradient * perturbation).mean(axis=0)
     others = right & (evaluation.y == label)
     return Explanation(
         digit=digit,
@@ -97,8 +89,7 @@ def explain(classifier: Classifier, evaluation: Evaluation, digit: int, label: i
         perturbation=perturbation.mean(axis=0),
         gap_before=float(gap_before.mean()),
         gap_after=float(gap_after.mean()),
-        contributions=contributions,
-        remainder=float((gap_after - gap_before).mean() - contributions.sum()),
+        contributions=(gradient * perturbation).mean(axis=0),
     )
 
 

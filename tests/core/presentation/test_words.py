@@ -121,7 +121,6 @@ def test_an_explanation(linear: float, images: int, told: str) -> None:
             gap_before=6.0,
             gap_after=-4.0,
             contributions=np.full(784, linear / 784),
-            remainder=-10 - linear,
         )
     )
     assert numbers(said) == told
