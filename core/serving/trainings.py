@@ -37,7 +37,6 @@ class Status(Progress):
     Attributes:
         recipe: what is trained.
         images: how many images it has trained on, each counted in every epoch.
-        all_images: how many that will be at the end, unless it stops early.
         seconds: since it began.
         reports: one for each epoch that has ended.
         result: the network and its card, once it has ended with at least one epoch.
@@ -45,7 +44,6 @@ class Status(Progress):
 
     recipe: Recipe
     images: int = 0
-    all_images: int = 0
     seconds: float = 0.0
     reports: tuple[EpochResult, ...] = ()
     result: tuple[Network, Card] | None = None
@@ -53,9 +51,7 @@ class Status(Progress):
     @property
     def seconds_left(self) -> float | None:
         """The seconds left at the speed so far; None before the first images."""
-        if not self.images:
-            return None
-        return self.seconds / self.images * (self.all_images - self.images)
+        return self.seconds / self.share * (1 - self.share) if self.share else None
 
 
 class Trainings:
@@ -119,14 +115,15 @@ def _train(
     start = load_start(recipe)
     everything, test = load("train"), load("test")
     training, validation = split(recipe, everything, test)
-    run = Status(RUNNING, recipe=recipe, all_images=recipe.members * recipe.epochs * len(training))
+    run = Status(RUNNING, recipe=recipe)
+    all_images = recipe.members * recipe.epochs * len(training)  # unless it stops early
 
     def advance(images: int = 0, reports: tuple[EpochResult, ...] = ()) -> None:
         nonlocal run
         run = replace(
             run, images=run.images + images, seconds=clock() - began, reports=run.reports + reports
         )
-        tell(run.images / run.all_images, run)
+        tell(run.images / all_images, run)
 
     stopped = False
     try:

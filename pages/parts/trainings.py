@@ -29,8 +29,7 @@ def show_progress(run_id: str, status: Status) -> None:
             "address."
         )
     elif status.state == RUNNING:
-        share = status.images / status.all_images if status.all_images else 0.0
-        st.progress(min(share, 1.0), text=_progress_text(status))
+        st.progress(min(status.share, 1.0), text=_progress_text(status))
     if not status.ended:
         st.button(
             "Stop and keep the best so far" if status.reports else "Stop",

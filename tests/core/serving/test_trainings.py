@@ -72,7 +72,7 @@ def test_a_run_is_trained_to_its_end(queue: Trainings, test_digits: Digits) -> N
     assert status.state == "done"
     assert not status.error
     assert [report.logged.epoch for report in status.reports] == [1, 2]
-    assert (status.images, status.all_images) == (12_000, 12_000)
+    assert (status.images, status.share) == (12_000, 1.0)
     assert status.result is not None
     network, card = status.result
     assert isinstance(network, MLP)
