@@ -5,11 +5,12 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import is_dataclass
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core import files
 from core.networks import Network
@@ -68,7 +69,7 @@ def read(path: Path, figures: type[T], keys: Collection[str] | None = None) -> d
 def complete(
     path: Path,
     keys: Mapping[str, str],
-    measure: Callable[[str], object],
+    measure: Callable[[str], Any],
     *,
     on_known: Callable[[], object] = lambda: None,
 ) -> None:
@@ -95,7 +96,8 @@ def complete(
         if key in known:
             on_known()
         else:
-            known[key] = _encoded(measure(name))
+            figures = json.dumps(asdict(measure(name)), default=_encoded)
+            known[key] = json.loads(figures)
             _write(path, keys, known)
 
 
@@ -128,24 +130,16 @@ def _write(path: Path, keys: Mapping[str, str], known: Mapping[str, dict[str, An
         raise MeasuredFileError(f"{path} can't be written: {error.strerror}.") from None
 
 
-def _encoded(value: Any) -> Any:
-    """Turn figures into what JSON can hold; an array becomes its compressed bytes as text."""
-    if is_dataclass(value):
-        return _encoded(vars(value))
-    if isinstance(value, Mapping):
-        return {name: _encoded(each) for name, each in value.items()}
-    if isinstance(value, tuple):
-        return [_encoded(each) for each in value]
-    if not isinstance(value, np.ndarray):
-        return value
-    rounded = value.dtype == np.float64 and value.shape[-1] == _PIXELS
-    array = value.astype(np.float16) if rounded else value
+def _encoded(array: NDArray[Any]) -> dict[str, Any]:
+    """Return what JSON can hold of an array: its compressed bytes as text."""
+    if array.dtype == np.float64 and array.shape[-1] == _PIXELS:
+        array = array.astype(np.float16)
     text = base64.b64encode(zlib.compress(array.tobytes(), 9)).decode()
     return {"array": text, "dtype": str(array.dtype), "shape": array.shape}
 
 
 def _decoded(hint: Any, value: Any) -> Any:
-    """Turn what `_encoded` returned for a value with a type hint into that value."""
+    """Turn what JSON held for a value with a type hint into that value."""
     if is_dataclass(hint) and isinstance(hint, type):
         fields = get_type_hints(hint)
         return hint(**{name: _decoded(each, value[name]) for name, each in fields.items()})
