@@ -329,10 +329,9 @@ def norm_distribution(
 
 def _cells(matrix: IntArray, where: NDArray[np.bool_], **look: Any) -> dict[str, Any]:
     """Return some cells of a matrix of counts as a heatmap, each with its count."""
-    shown = [
-        [int(count) if there else None for count, there in zip(*row, strict=True)]
-        for row in zip(matrix, where, strict=True)
-    ]
+    counts = matrix.astype(object)
+    counts[~where] = None
+    shown = counts.tolist()
     digits = list(range(len(matrix)))
     return {
         "type": "heatmap",

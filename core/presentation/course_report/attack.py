@@ -88,20 +88,19 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
         f"{rounded.attacked_at:.3f}, {rounded.withstood:,} images are still classified correctly; "
         f"{rounded.withstood_vanished:,} of them have lost this term."
     )
-    theirs = "float32 autograd's gradient"
     if exact.epsilon == 0:
         return "This network misclassifies at least as many images without any attack."
     if exact.epsilon is None and rounded.epsilon is None:
         return (
             f"FGSM misleads the network on at most {percent(max(exact.rates))} of the images with "
-            f"the exact gradient, and on at most {percent(max(rounded.rates))} with {theirs}, "
+            f"the exact gradient, and on at most {percent(max(rounded.rates))} with {ROUNDED}, "
             f"whatever ε is. {why}"
         )
     if rounded.epsilon is None:
-        return f"With {theirs}, FGSM never reaches this rate. {elsewhere}"
+        return f"With {ROUNDED}, FGSM never reaches this rate. {elsewhere}"
     if exact.epsilon is None:
         return (
-            f"FGSM reaches this rate only with {theirs}. It takes one straight step, and a large "
+            f"FGSM reaches this rate only with {ROUNDED}. It takes one straight step, and a large "
             "step in a worse direction may happen to mislead the network more often."
         )
     if not rounded.vanished.any():
@@ -111,7 +110,7 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
         )
     if rounded.epsilon > exact.epsilon + 0.01:
         times = f"{rounded.epsilon / exact.epsilon:.1f} times the ε"
-        return f"With {theirs}, FGSM needs {times}. {elsewhere}"
+        return f"With {ROUNDED}, FGSM needs {times}. {elsewhere}"
     return f"Both gradients need about the same ε. {why} Here it makes no real difference."
 
 

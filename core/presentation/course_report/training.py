@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise, zip_longest
 
 import numpy as np
 
@@ -161,19 +161,19 @@ _MEASURES = {
 
 def _rows_of_epochs(logs: Sequence[Sequence[LoggedEpoch]]) -> Iterable[tuple[str, ...]]:
     """Yield a row for each epoch; after the end of a log, its cells are empty."""
-    for place in range(max(map(len, logs))):
+    for number, epochs in enumerate(zip_longest(*logs), start=1):
         numbers = [
-            f"{getattr(log[place], field):.4f}" if place < len(log) else ""
+            f"{getattr(epoch, field):.4f}" if epoch else ""
             for field in _MEASURES.values()
-            for log in logs
+            for epoch in epochs
         ]
-        yield (str(place + 1), *numbers)
+        yield (str(number), *numbers)
 
 
 def _rows_of_members(log: Sequence[LoggedEpoch]) -> Iterable[tuple[str, ...]]:
     """Yield a row for each member of an ensemble."""
-    for member in range(1, log[-1].member + 1):
-        own = [logged for logged in log if logged.member == member]
+    for member, epochs in groupby(log, key=lambda logged: logged.member):
+        own = list(epochs)
         lowest = lowest_validation_loss(own)
         yield str(member), str(len(own)), f"{lowest.validation_loss:.4f}", str(lowest.epoch)
 
