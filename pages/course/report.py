@@ -10,7 +10,6 @@ from core.presentation.course_report import (
     Chart,
     Findings,
     Table,
-    Text,
     sections,
     to_html,
 )
@@ -72,8 +71,8 @@ def show(findings: Findings, name: str) -> None:
 
 def show_block(block: Block, *, key: str) -> None:
     """Show a paragraph, a table, a chart, or a row of pictures."""
-    if isinstance(block, Text):
-        st.markdown(block.text)
+    if isinstance(block, str):
+        st.markdown(block)
         return
     file = file_name(block.caption)
     if isinstance(block, Table):

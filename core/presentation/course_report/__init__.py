@@ -1,7 +1,7 @@
 """The course report, line by line: its statements beside measurements of a network."""
 
 from core.evaluation.replication import PASSES
-from core.presentation.course_report.content import Block, Chart, Gallery, Table, Text
+from core.presentation.course_report.content import Block, Chart, Gallery, Table
 from core.presentation.course_report.findings import (
     Findings,
     measure_report,
@@ -18,7 +18,6 @@ __all__ = [
     "Findings",
     "Gallery",
     "Table",
-    "Text",
     "measure_report",
     "sections",
     "shipped_report",

@@ -13,7 +13,6 @@ from core.presentation.course_report.content import (
     Gallery,
     Picture,
     Table,
-    Text,
     arrow,
     counted,
     percent,
@@ -28,7 +27,7 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
     """Say which ε gives the report's evasion rate, and why that depends on the gradient."""
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     reported = percent(facts.EVASION_RATE)
-    yield Text(
+    yield (
         f"The report's evasion rate is {reported}: this share of all adversarial examples is "
         "misclassified. The report names neither the attack nor its ε. Here the attack is FGSM, "
         f"with the smallest ε that reaches {reported}, to within {PRECISION:g}."
@@ -60,14 +59,14 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
             EPSILONS, {EXACT: exact.rates, ROUNDED: rounded.rates}, reported=facts.EVASION_RATE
         ),
     )
-    yield Text(_on_gradients(exact, rounded))
+    yield _on_gradients(exact, rounded)
     large = [each.epsilon for each in (exact, rounded) if each.epsilon and each.epsilon >= 0.5]
     if large:
-        yield Text(
+        yield (
             f"An ε of {large[0]:.3f} is at least half of a pixel's range. It allows an attack to "
             "paint every image the same grey, so success at such an ε says little."
         )
-    yield Text(
+    yield (
         f"At ε = {exact.attacked_at:.3f}, the network misclassifies "
         f"{percent(exact.evasion_rate)} of the images under FGSM with the exact gradient, "
         f"{percent(findings.controls['pgd'])} under PGD with 40 steps, and "
@@ -132,7 +131,7 @@ def on_twins(findings: Findings) -> Iterable[Block]:
         tuple(columns),
     )
     fooled = int((twins.after != twins.y).sum())
-    yield Text(
+    yield (
         f"These are the first test images of each digit, under FGSM with the exact gradient at "
         f"ε = {at:.3f}; {fooled} of the {len(twins.y)} are misclassified. No pixel changes by more "
         f"than ε, so no L2 norm exceeds 28 ε = {28 * at:.2f}. Most norms are smaller: every pixel "
@@ -169,13 +168,13 @@ def on_labels(findings: Findings) -> Iterable[Block]:
             [each.digit for each in findings.turned if each.label in of[each.digit].labels]
             for of in (ours, ours_rounded)
         )
-        yield Text(
+        yield (
             f"The label is the same as the report's for {counted(same, told)} with the exact "
             f"gradient, and for {counted(same_rounded, told)} with {ROUNDED}. A random guess would "
             f"be right for one digit in {len(known) - 1}."
         )
     if 4 in known:
-        yield Text(_on_fours(findings))
+        yield _on_fours(findings)
 
 
 def _on_fours(findings: Findings) -> str:

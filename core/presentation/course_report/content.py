@@ -13,13 +13,6 @@ REPORT, OURS = "the report", "this network"
 
 
 @dataclass(frozen=True)
-class Text:
-    """A paragraph."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Table:
     """Rows with as many cells as the head; the first cell of a row is its name."""
 
@@ -51,7 +44,7 @@ class Gallery:
     columns: tuple[tuple[tuple[Picture, ...], str], ...]
 
 
-Block: TypeAlias = Text | Table | Chart | Gallery
+Block: TypeAlias = str | Table | Chart | Gallery  # a text is a paragraph
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import html
 import re
 
 from core.presentation.course_report import static_chart
-from core.presentation.course_report.content import Block, Chart, Gallery, Section, Table, Text
+from core.presentation.course_report.content import Block, Chart, Gallery, Section, Table
 from core.presentation.course_report.findings import Findings
 from core.presentation.course_report.sections import sections
 from core.presentation.images import data_uri
@@ -84,8 +84,8 @@ def _anchor(section: Section) -> str:
 
 
 def _block(block: Block) -> str:
-    if isinstance(block, Text):
-        return f"<p>{_text(block.text)}</p>"
+    if isinstance(block, str):
+        return f"<p>{_text(block)}</p>"
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Chart):

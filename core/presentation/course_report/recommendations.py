@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from core.presentation import remedies
 from core.presentation.course_report import facts
-from core.presentation.course_report.content import Block, Table, Text
+from core.presentation.course_report.content import Block, Table
 from core.presentation.course_report.findings import Findings
 from core.presentation.remedies import BY_PRESET, REMEDIES
 from core.presentation.words import percent
@@ -19,7 +19,7 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     }
     others = {each.preset: each.title for each in REMEDIES if each.preset not in titles}
     chance = remedies.chance()
-    yield Text(
+    yield (
         "The report recommends eight remedies for robustness but tries none. This program comes "
         "with a network for each remedy. The network named report has none of them. The figures "
         "below are the same for every network that this page is about."

@@ -13,7 +13,6 @@ from core.presentation.course_report.content import (
     Gallery,
     Picture,
     Table,
-    Text,
     arrow,
     counted,
 )
@@ -26,9 +25,9 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
     """Check the report's explanations of its labels against measurements."""
     told, similarity = findings.turned, findings.similarity
     if not told:
-        yield Text("This network knows none of the pairs that the report explains.")
+        yield "This network knows none of the pairs that the report explains."
         return
-    yield Text(
+    yield (
         "The report explains each label by strokes that both digits share. Here the similarity of "
         "two digits is that of their mean test images: 1 for images that differ only in "
         "brightness, 0 for images without a common pixel. Of the nine other digits, the most "
@@ -49,13 +48,13 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
             for each in most_mistaken(findings.evasion["exact"].confusion)
             if each.labels
         ]
-        yield Text(f"In the report, {on_similarities(theirs)}")
+        yield f"In the report, {on_similarities(theirs)}"
         if ours:
-            yield Text(f"On this network, {on_similarities(ours)}")
+            yield f"On this network, {on_similarities(ours)}"
     halves = [said for each in told if (said := MISTAKEN[each.digit]).similar_half]
     if halves:
         holds = [said.digit for said in halves if _holds(said, similarity)]
-        yield Text(
+        yield (
             "For some digits, the report says that one half looks like the same half of the label. "
             f"That half is the more similar one for {counted(holds, len(halves))}."
         )

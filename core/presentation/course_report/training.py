@@ -16,7 +16,6 @@ from core.presentation.course_report.content import (
     Block,
     Chart,
     Table,
-    Text,
     dashed,
     listed,
     percent,
@@ -38,7 +37,7 @@ def on_data(findings: Findings) -> Iterable[Block]:
         ),
     )
     folders = " and ".join(f"“{folder}”" for folder in facts.FOLDERS)
-    yield Text(
+    yield (
         f"The report keeps the images in two folders, {folders}. This program reads MNIST's own "
         "files; `python -m core export` writes the two folders."
     )
@@ -58,7 +57,7 @@ def on_data(findings: Findings) -> Iterable[Block]:
         if split.held_out
         else f"the same {split.validated:,} test images that it is tested on"
     )
-    yield Text(
+    yield (
         f"{it} learned from {split.learned:,} images and was validated on {validated}. The attacks "
         f"below are measured on {split.tested:,} test images."
     )
@@ -81,7 +80,7 @@ def on_network(findings: Findings) -> Iterable[Block]:
         ),
     )
     if len(members) > 1:
-        yield Text("The probabilities of these networks are averaged. Attacks target the average.")
+        yield "The probabilities of these networks are averaged. Attacks target the average."
 
 
 def on_recipe(findings: Findings) -> Iterable[Block]:
@@ -103,7 +102,7 @@ def on_recipe(findings: Findings) -> Iterable[Block]:
     kept = ""
     if card.epochs_trained != recipe.epochs:
         kept = f" The weights are those of epoch {card.epochs_trained}."
-    yield Text(f"{words.on_recipe(recipe)}{kept}")
+    yield f"{words.on_recipe(recipe)}{kept}"
 
 
 def on_log(findings: Findings) -> Iterable[Block]:
@@ -118,21 +117,21 @@ def on_log(findings: Findings) -> Iterable[Block]:
         "Figure 2: the loss over the epochs; the lowest validation loss is marked",
         loss_over_epochs(logs),
     )
-    yield Text(_on_lowest("The report's", facts.LOG) + " The report does not comment on this.")
+    yield _on_lowest("The report's", facts.LOG) + " The report does not comment on this."
     if ours:
-        yield Text(_on_lowest("This network's" if alone else "The first network's", ours))
+        yield _on_lowest("This network's" if alone else "The first network's", ours)
     else:
-        yield Text(
+        yield (
             "This network's file has no log of its training, so only the report's log is shown. "
             "If you train this recipe on the Train page, the new network's file has a log."
         )
     if ours and _made_harder(findings.card.recipe):
-        yield Text(
+        yield (
             "Its training loss and accuracy are measured during training, on images that are "
             "augmented or attacked, or with hidden units switched off. This makes the images "
             "harder to classify. Only its validation figures can be compared with the report's."
         )
-    yield Text(
+    yield (
         "If the validation loss rises while the training loss falls, the network is memorising its "
         "training images. It becomes surer of its mistakes: this raises the loss, but not the "
         "number of mistakes. Early stopping keeps the epoch with the lowest validation loss."
@@ -222,8 +221,8 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
             for name, theirs, ours, images in rows
         ),
     )
-    yield Text(_why_others(card.recipe))
-    yield Text(
+    yield _why_others(card.recipe)
+    yield (
         "The report's validation and test accuracies are equal because they are measured on the "
         "same images. "
         + (
@@ -233,14 +232,14 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
             "for an unbiased test."
         )
     )
-    yield Text(
+    yield (
         f"The report's training accuracy, {percent(facts.TRAIN_ACCURACY)}, is the last one of its "
         "log: it was counted during the epoch, on each image just before the network learned from "
         "it." + (" This network's is measured after training." if running is None else "")
     )
     written = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
     if not np.allclose(written, (own.train, own.validation, own.test), rtol=0, atol=5e-5):
-        yield Text(
+        yield (
             f"The network's file states other accuracies: {', '.join(map(percent, written))}. It "
             "was trained or measured on images other than MNIST's."
         )

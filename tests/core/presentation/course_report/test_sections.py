@@ -9,7 +9,7 @@ import pytest
 
 from core.evaluation.replication import EPSILONS
 from core.networks import Card
-from core.presentation.course_report import Chart, Findings, Table, Text, facts, sections
+from core.presentation.course_report import Chart, Findings, Table, facts, sections
 from core.presentation.course_report.content import percent
 from core.recipe import Recipe
 
@@ -25,7 +25,7 @@ def table(findings: Findings, start: str) -> Table:
 
 def texts(findings: Findings, title: str) -> list[str]:
     section = next(section for section in sections(findings) if section.title == title)
-    return [block.text for block in section.blocks if isinstance(block, Text)]
+    return [block for block in section.blocks if isinstance(block, str)]
 
 
 def charts(findings: Findings) -> list[Chart]:
