@@ -81,7 +81,6 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
             range(1, len(log) + 1),
             [getattr(logged, f"{part}_{measure}") for logged in log],
             hover=f"{measure} %{{y:{form}}}",
-            digits=None,
             mode="lines+markers",
             **stroke(place),
             legendgroup=part,
@@ -311,7 +310,7 @@ def norm_distribution(
                 "fillcolor": fill,
             }
         )
-    limit = line(f"bound {bound:.2f}", [-0.5, 9.5], [bound, bound], digits=None)
+    limit = line(f"bound {bound:.2f}", [-0.5, 9.5], [bound, bound])
     del limit["hovertemplate"]
     traces.append(limit | {"line": MARK_LINE, "hoverinfo": "skip"})
     smallest, largest = float(l2_norm.min(initial=bound)), float(l2_norm.max(initial=bound))

@@ -54,20 +54,18 @@ def line(
     y: ArrayLike,
     *,
     hover: str = "%{y:.1%}",
-    digits: int | None = 4,
     color: str = GREY,
     dash: str = "solid",
     width: float = 3,
     **more: Any,
 ) -> dict[str, Any]:
-    """Return a line through points; `digits` is how many decimals of `y` are sent."""
-    values = np.asarray(y, np.float64)
+    """Return a line through points; four decimals of `y` are sent."""
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
         "x": np.asarray(x).tolist(),
-        "y": (values if digits is None else values.round(digits)).tolist(),
+        "y": np.asarray(y, np.float64).round(4).tolist(),
         "line": {"color": color, "dash": dash, "width": width},
         "hovertemplate": hover,
         **more,
