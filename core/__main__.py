@@ -16,17 +16,13 @@ from tqdm import tqdm
 from core import files
 from core.data import folders, mnist
 from core.evaluation import robustness, seeds
+from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, Card, Network, NetworkFileError, load_file, save_file
 from core.networks.library import check_name
 from core.presentation import words
-from core.presentation.course_report import (
-    PASSES,
-    measure_report,
-    shipped_report,
-    to_html,
-    write_shipped,
-)
+from core.presentation.course_report.findings import measure_report, shipped_report, write_shipped
+from core.presentation.course_report.html_file import to_html
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, EpochResult, load_start, split, train
 from core.training.outcome import log_lines, outcome

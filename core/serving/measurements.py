@@ -8,10 +8,11 @@ import numpy as np
 
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
+from core.evaluation.replication import PASSES
 from core.evaluation.robustness import EPSILONS, Robustness, measure, mirrored
 from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
-from core.presentation.course_report import PASSES, Findings, measure_report
+from core.presentation.course_report.findings import Findings, measure_report
 from core.serving.jobs import Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from core.evaluation import robustness
 from core.networks import Card, Network
-from core.presentation.course_report import Findings, shipped_report
+from core.presentation.course_report.findings import Findings, shipped_report
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,10 @@ import re
 import streamlit as st
 
 from core.evaluation.shipped import MeasuredFileError
-from core.presentation.course_report import (
-    Block,
-    Chart,
-    Findings,
-    Table,
-    sections,
-    to_html,
-)
+from core.presentation.course_report.content import Block, Chart, Table
+from core.presentation.course_report.findings import Findings
+from core.presentation.course_report.html_file import to_html
+from core.presentation.course_report.sections import sections
 from core.serving.jobs import DONE, FAILED
 from pages.parts import downloads
 from pages.parts.address import put_in_address

@@ -19,7 +19,7 @@ from core.evaluation.replication import (
 )
 from core.evaluation.shipped import MeasuredFileError, complete
 from core.networks import MLP
-from core.presentation.course_report import shipped_report
+from core.presentation.course_report.findings import shipped_report
 from core.recipe import Recipe
 from tests.conftest import SHIPPED
 

@@ -8,7 +8,7 @@ import pytest
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.networks import LIBRARY, MLP, Card, Ensemble, LoggedEpoch
-from core.presentation.course_report import Findings, measure_report
+from core.presentation.course_report.findings import Findings, measure_report
 from core.recipe import Recipe
 from tests.conftest import random_mlp
 

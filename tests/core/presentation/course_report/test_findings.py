@@ -10,9 +10,10 @@ from core.attacks import noise, pgd
 from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.evaluation import robustness
-from core.evaluation.replication import EPSILONS, PRECISION
+from core.evaluation.replication import EPSILONS, PASSES, PRECISION
 from core.networks import MLP, Card
-from core.presentation.course_report import PASSES, Findings, facts, measure_report
+from core.presentation.course_report import facts
+from core.presentation.course_report.findings import Findings, measure_report
 from tests.core.presentation.course_report.conftest import FEW, first, predictions
 from tests.core.torch_twin import torch_twin
 

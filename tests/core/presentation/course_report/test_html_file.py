@@ -10,18 +10,12 @@ import pytest
 from core.__main__ import main
 from core.data.mnist import Digits
 from core.networks import MLP, Card, save_file
-from core.presentation.course_report import (
-    Chart,
-    Findings,
-    Gallery,
-    Table,
-    facts,
-    sections,
-    static_chart,
-    to_html,
-)
+from core.presentation.course_report import facts, static_chart
 from core.presentation.course_report.charts import evasion_beside_reported, loss_over_epochs
-from core.presentation.course_report.content import percent
+from core.presentation.course_report.content import Chart, Gallery, Table, percent
+from core.presentation.course_report.findings import Findings
+from core.presentation.course_report.html_file import to_html
+from core.presentation.course_report.sections import sections
 from core.training import of_digits
 from tests.core.presentation.course_report.conftest import of_kind, predictions
 

@@ -9,8 +9,10 @@ import pytest
 
 from core.evaluation.replication import EPSILONS
 from core.networks import Card
-from core.presentation.course_report import Chart, Findings, Table, facts, sections
-from core.presentation.course_report.content import percent
+from core.presentation.course_report import facts
+from core.presentation.course_report.content import Chart, Table, percent
+from core.presentation.course_report.findings import Findings
+from core.presentation.course_report.sections import sections
 from core.recipe import Recipe
 
 
