@@ -1,4 +1,4 @@
-"""Accuracy, evasion rate, and the size of perturbations."""
+"""Accuracy, evasion rate, the size of perturbations, and the grey levels of a screen."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -6,6 +6,8 @@ from numpy.typing import ArrayLike
 from core import validate
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
+
+SCREEN = 256  # grey levels of a screen and of a picture file
 
 
 def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
@@ -80,6 +82,27 @@ def evasion_rate(classifier: Classifier, x_adv: ArrayLike, y: ArrayLike) -> floa
     Images that were misclassified before the attack count too. Raise as `accuracy` does.
     """
     return 1 - accuracy(classifier, x_adv, y)
+
+
+def rounded(x: FloatArray, levels: int | None) -> FloatArray:
+    """Round pixels to equally spaced grey levels from 0 to 1.
+
+    A screen and a picture file have 256 levels, the multiples of 1/255.
+
+    Args:
+        x: pixels in [0, 1], of any shape.
+        levels: the number of levels, at least 2; None leaves the pixels as they are.
+
+    Returns:
+        The rounded pixels, of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: `levels` is not as above.
+    """
+    if levels is None:
+        return x
+    steps = validate.whole_number(levels, name="levels", least=2) - 1
+    return np.round(x * steps) / steps
 
 
 def l2_norm(x: FloatArray, x_adv: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Weaker versions of what an attack without a budget found."""
+"""Weaker and stronger versions of what an attack without a budget found."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,18 +14,17 @@ def towards(x: ArrayLike, found: ArrayLike, shares: ArrayLike) -> FloatArray:
     Args:
         x: `(N, 784)` clean images.
         found: `(N, 784)` adversarial images.
-        shares: `(S,)` fractions of the way, in [0, 1].
+        shares: `(S,)` fractions of the way, at least 0; above 1 they lead beyond `found`.
 
     Returns:
-        `(S, N, 784)` of the dtype of `x`; exactly `x` for a share of 0, exactly `found` for 1.
+        `(S, N, 784)` of the dtype of `x`, pixels clipped to [0, 1]; exactly `x` for a share of 0,
+        exactly `found` for 1.
 
     Raises:
         ValueError: an argument is out of its range; the message names it.
     """
     x, found = _pair(x, found)
     parts = np.atleast_1d(validate.budgets(shares, name="shares")).astype(x.dtype)
-    if parts.max() > 1:
-        raise ValueError(f"shares must be from 0 to 1, not {shares!r}")
     parts = parts[:, None, None]
     # x + share · (found − x) would not end exactly at `found`, because of rounding.
     way = (1 - parts) * x + parts * found

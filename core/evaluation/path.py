@@ -2,8 +2,13 @@
 
 A budget is an ε. For an attack without one it is a share of the way, the straight line from the
 clean image to the image that the attack found (see `core.attacks.Scale`).
+
+What is shown is what is judged: with `levels` every image is rounded to the grey levels of a screen
+before it is predicted and measured. Rounding moves a pixel by half a level at most, so the norm of
+a perturbation may exceed the budget of its attack by as much.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,11 +29,13 @@ class Flip:
         epsilon: that budget, to the scale's resolution.
         before: the prediction for the clean image.
         after: the prediction at that budget.
+        l2_norm: of the perturbation at that budget, in pixel units.
     """
 
     epsilon: float
     before: int
     after: int
+    l2_norm: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +44,7 @@ class AttackPath:
 
     Attributes:
         scale: its budgets, `(B,)`, from 0 for the clean image.
-        x_adv: `(B, 784)` adversarial images.
+        x_adv: `(B, 784)` adversarial images, rounded where levels were asked for.
         probabilities: `(B, 10)`.
         l2_norm: `(B,)`, of the perturbations, in pixel units.
         flip: where the prediction first changes; None where it never does.
@@ -45,6 +52,7 @@ class AttackPath:
             resolution; None without a target or where it is never reached.
         random_flips: how many of 100 random perturbations, as large as the perturbation at the
             flip, change the prediction too; 0 without a flip.
+        undone: whether the prediction changes at some budget, but rounding undoes each change.
     """
 
     scale: Scale
@@ -54,6 +62,7 @@ class AttackPath:
     flip: Flip | None
     reaches: float | None
     random_flips: int = 0
+    undone: bool = False
 
     @property
     def predictions(self) -> IntArray:
@@ -63,7 +72,13 @@ class AttackPath:
 
 
 def follow(
-    classifier: Classifier, method: Method, x: FloatArray, label: int, *, target: int | None = None
+    classifier: Classifier,
+    method: Method,
+    x: FloatArray,
+    label: int,
+    *,
+    target: int | None = None,
+    levels: int | None = None,
 ) -> AttackPath:
     """Attack one image with every budget of the method's scale.
 
@@ -73,22 +88,25 @@ def follow(
         x: `(1, 784)` clean image, pixels in [0, 1].
         label: the true label.
         target: the digit to move towards, if any.
+        levels: the grey levels to which every image is rounded, the clean one included; None for
+            the attack's own float images. See `core.measures.rounded`.
 
     Raises:
-        ValueError: as the attack does, which may refuse a target.
+        ValueError: as the attack does, which may refuse a target, or `levels` is below 2.
     """
+    clean = measures.rounded(x, levels)
     if isinstance(method, MinimalMethod):
-        found = method.attack(classifier, x, [label], target=target)
+        found = method.attack(classifier, clean, [label], target=target)
 
         def attack(budgets: FloatArray) -> FloatArray:
-            return towards(x, found, budgets)[:, 0]
+            return towards(clean, found, budgets)[:, 0]
     else:
         attack_within = method.attack
 
         def attack(budgets: FloatArray) -> FloatArray:
-            return attack_within(classifier, x, [label], budgets, target=target)[:, 0]
+            return attack_within(classifier, clean, [label], budgets, target=target)[:, 0]
 
-    return trace(classifier, method.scale, attack, target=target)
+    return trace(classifier, method.scale, attack, target=target, levels=levels)
 
 
 def trace(
@@ -97,6 +115,7 @@ def trace(
     attack: Callable[[FloatArray], FloatArray],
     *,
     target: int | None = None,
+    levels: int | None = None,
 ) -> AttackPath:
     """Look at one image under every budget of a scale and find where its prediction flips.
 
@@ -110,9 +129,14 @@ def trace(
         attack: from budgets `(B,)` to adversarial images `(B, 784)` of one image; budget 0 gives
             the clean image.
         target: the target of the attack, if any.
+        levels: as in `follow`.
     """
-    grid = scale.budgets
-    x_adv = attack(grid)
+
+    def images(budgets: FloatArray) -> FloatArray:
+        return measures.rounded(attack(budgets), levels)
+
+    exact = attack(scale.budgets)
+    x_adv = measures.rounded(exact, levels)
     logits = measures.logits(classifier, x_adv)
     predictions: IntArray = logits.argmax(axis=1)
     before = int(predictions[0])
@@ -124,38 +148,60 @@ def trace(
             return None
         place = hits[0]
         if place == 0:
-            return Flip(0.0, before, before)
-        parts = int(np.ceil((grid[place] - grid[place - 1]) / scale.resolution))
-        between = np.linspace(grid[place - 1], grid[place], parts + 1)[1:]
-        closer = np.append(
-            measures.predict(classifier, attack(between[:-1])) if parts > 1 else [],
-            predictions[place],
-        ).astype(np.int64)
-        hit = np.flatnonzero(wanted(closer))[0]
-        return Flip(float(between[hit]), before, int(closer[hit]))
+            return Flip(0.0, before, before, 0.0)
+        budgets = _between(scale, place)
+        closer = np.concatenate([images(budgets[:-1]), x_adv[place : place + 1]])
+        # The prediction on the grid counts: among other images its logits may be rounded otherwise.
+        labels = np.append(measures.predict(classifier, closer)[:-1], predictions[place])
+        hit = np.flatnonzero(wanted(labels))[0]
+        norm = measures.l2_norm(x_adv[0], closer[hit])
+        return Flip(float(budgets[hit]), before, int(labels[hit]), float(norm))
 
     flip = first(lambda labels: labels != before)
     reached = first(lambda labels: labels == target) if target is not None else None
-    l2_norm = measures.l2_norm(x_adv[0], x_adv)
-    flips = 0
-    if flip is not None:
-        epsilon = flip.epsilon * (l2_norm[-1] if scale is WAY else 1)  # an L∞ or an L2 norm
-        if scale is not LINF:
-            epsilon /= np.sqrt(x_adv.shape[1])  # noise of ±ε in every pixel has this L2 norm
-        flips = random_flips(classifier, x_adv[:1], float(epsilon))
+    flips, undone = 0, False
+    if flip is None and levels is not None:
+        undone = bool((measures.predict(classifier, exact) != before).any())
+    elif flip is not None:
+        epsilon = _as_noise(flip, scale, pixels=x_adv.shape[1])
+        flips = random_flips(classifier, x_adv[:1], epsilon, levels=levels)
     return AttackPath(
         scale=scale,
         x_adv=x_adv,
         probabilities=softmax(logits),
-        l2_norm=l2_norm,
+        l2_norm=measures.l2_norm(x_adv[0], x_adv),
         flip=flip,
         reaches=None if reached is None else reached.epsilon,
         random_flips=flips,
+        undone=undone,
     )
 
 
+def _between(scale: Scale, place: int) -> FloatArray:
+    """Return finer steps after the budget before `place`; the last is the budget at `place`."""
+    low, high = scale.budgets[place - 1 : place + 1]
+    parts = int(np.ceil((high - low) / scale.resolution))
+    steps: FloatArray = np.linspace(low, high, parts + 1)[1:]
+    return steps
+
+
+def _as_noise(flip: Flip, scale: Scale, *, pixels: int) -> float:
+    """Return the ε of a random perturbation that is as large as the one at a flip."""
+    if scale is LINF:
+        return flip.epsilon
+    # Noise of ±ε in every pixel has an L2 norm of ε times the root of the number of pixels.
+    norm = flip.l2_norm if scale is WAY else flip.epsilon
+    return norm / math.sqrt(pixels)
+
+
 def random_flips(
-    classifier: Classifier, x: FloatArray, epsilon: float, *, tries: int = 100, seed: int = 0
+    classifier: Classifier,
+    x: FloatArray,
+    epsilon: float,
+    *,
+    tries: int = 100,
+    seed: int = 0,
+    levels: int | None = None,
 ) -> int:
     """Count the random perturbations of size ε that change one image's prediction.
 
@@ -167,8 +213,9 @@ def random_flips(
         epsilon: the L∞ norm of each perturbation; see `core.attacks.noise`.
         tries: the number of perturbations.
         seed: decides them.
+        levels: as in `follow`.
     """
-    copies = np.repeat(validate.images(x), tries, axis=0)
+    copies = np.repeat(measures.rounded(validate.images(x), levels), tries, axis=0)
     before = measures.predict(classifier, copies[:1])
-    perturbed = noise(classifier, copies, before[0], epsilon, seed=seed)
+    perturbed = measures.rounded(noise(classifier, copies, before[0], epsilon, seed=seed), levels)
     return int((measures.predict(classifier, perturbed) != before).sum())

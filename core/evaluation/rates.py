@@ -86,6 +86,7 @@ def evaluate(
     x: ArrayLike,
     y: ArrayLike,
     *,
+    levels: int | None = None,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> Evaluation:
     """Attack every image and predict before and after.
@@ -101,12 +102,15 @@ def evaluate(
             called on batches of at most `ATTACK_BATCH` images.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
+        levels: the grey levels to which adversarial images are rounded before they are predicted
+            and measured, 256 for what a screen or a picture file shows; None for the attack's own
+            float images. See `core.measures.rounded`.
         on_progress: called after each batch with the number of its images; an exception that it
             raises ends the work.
 
     Raises:
-        ValueError: `x` or `y` is not as above, there is no image, or the attack does not return
-            one image in [0, 1] for each that it was given.
+        ValueError: `x`, `y` or `levels` is not as above, there is no image, or the attack does not
+            return one image in [0, 1] for each that it was given.
     """
     x = validate.images(x)
     y = validate.labels(y, len(x))
@@ -118,7 +122,7 @@ def evaluate(
         attacked = attack(x[rows], y[rows])
         if attacked.shape != x[rows].shape:
             raise ValueError(f"attack must return {x[rows].shape}, not {attacked.shape}")
-        x_adv[rows] = attacked
+        x_adv[rows] = measures.rounded(attacked, levels)
         after[rows] = measures.predict(classifier, x_adv[rows])
         on_progress(len(attacked))
     return Evaluation(x, y, x_adv, before, after, measures.l2_norm(x, x_adv))
@@ -131,6 +135,7 @@ def evasion_curve(
     y: ArrayLike,
     epsilons: ArrayLike,
     *,
+    levels: int | None = None,
     on_progress: Callable[[int], object] = lambda images: None,
 ) -> FloatArray:
     """Return the evasion rate at each of several budgets: misclassified / all images.
@@ -146,6 +151,7 @@ def evasion_curve(
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
         epsilons: `(E,)` budgets, or one.
+        levels: as in `evaluate`.
         on_progress: called in the caller's thread with the number of images done since the last
             call, which may be 0; an exception that it raises ends the work soon.
 
@@ -170,7 +176,7 @@ def evasion_curve(
             if over.is_set():
                 break
             with at_most(1):  # the batches already keep the cores busy
-                x_adv = attack(classifier, x[rows], y[rows], some)
+                x_adv = measures.rounded(attack(classifier, x[rows], y[rows], some), levels)
             counts += [(measures.predict(classifier, each) != y[rows]).sum() for each in x_adv]
         return counts
 

@@ -16,11 +16,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import validate
+from core import measures, validate
 from core.attacks import Attack, fgsm, noise, pgd
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
-from core.evaluation.rates import evaluate
+from core.evaluation.rates import Evaluation, evaluate
 from core.losses import COTANGENTS
 
 Mask: TypeAlias = NDArray[np.bool_]  # `(N,)`, a choice of the images
@@ -29,6 +29,7 @@ RUNS = 7  # attacks on all images that `measure` needs
 # Thresholds, as shares of all images.
 NEARLY_ALL = 0.95
 HARDLY_ANY = 0.01
+MOST = 0.9  # a share of the misled images
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,24 @@ class Vanished:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """The number of misled images that survive rounding to the grey levels of a screen.
+
+    Attributes:
+        misled: images that are classified correctly before the attack and misclassified after it.
+        survive: those that are still misclassified when the adversarial image is rounded.
+    """
+
+    misled: int
+    survive: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether at least `MOST` of the misled images survive, or none was misled."""
+        return self.survive >= MOST * self.misled
+
+
+@dataclass(frozen=True)
 class Sanity:
     """Measurements of attacks on the same images, and the checks that they pass.
 
@@ -58,6 +77,8 @@ class Sanity:
         fgsm_float32: under FGSM with float32 autograd's gradient.
         pgd: under PGD, three pairs of a budget and a count: for ε / 2, ε and 2 ε, at most 1.
         pgd_unbounded: under PGD with a budget of 1.
+        fgsm_rounding: what rounding does to the images that FGSM misleads.
+        pgd_rounding: what it does to those that PGD misleads with a budget of ε.
         exact: the exact gradient.
         float32: float32 autograd's gradient.
         passed: whether each check is passed, by name:
@@ -67,7 +88,8 @@ class Sanity:
             "unbounded": `pgd_unbounded` is at least `NEARLY_ALL`;
             "gradient": the exact gradient is 0 in every pixel for at most `HARDLY_ANY` images;
             "float32_gradient": float32 autograd's has vanished for at most `HARDLY_ANY` images;
-            "float32_attack": the exact gradient is not stronger than float32 autograd's.
+            "float32_attack": the exact gradient is not stronger than float32 autograd's;
+            "rounding": of the images that FGSM and PGD mislead, at least `MOST` survive rounding.
     """
 
     images: int
@@ -77,6 +99,8 @@ class Sanity:
     fgsm_float32: int
     pgd: tuple[tuple[float, int], ...]
     pgd_unbounded: int
+    fgsm_rounding: Rounding
+    pgd_rounding: Rounding
     exact: Vanished
     float32: Vanished
     passed: Mapping[str, bool]
@@ -113,16 +137,18 @@ def measure(
     x = validate.images(x)
     y = validate.labels(y, len(x))
 
-    def run(attack: Attack, budget: float) -> Mask:
-        return evaluate(
+    def run(attack: Attack, budget: float) -> tuple[Mask, Rounding]:
+        found = evaluate(
             classifier, lambda x, y: attack(classifier, x, y, budget), x, y, on_progress=on_progress
-        ).misclassified
+        )
+        return found.misclassified, _rounding(classifier, found)
 
-    random, exact = run(noise, epsilon), run(fgsm, epsilon)
-    rounded = run(partial(fgsm, gradient="float32_autograd"), epsilon)
+    random, _ = run(noise, epsilon)
+    exact, fgsm_rounding = run(fgsm, epsilon)
+    float32, _ = run(partial(fgsm, gradient="float32_autograd"), epsilon)
     budgets = (epsilon / 2, epsilon, min(2 * epsilon, 1))
-    rising = [run(pgd, budget) for budget in budgets]
-    unbounded = run(pgd, 1)
+    rising, roundings = zip(*(run(pgd, budget) for budget in budgets), strict=True)
+    unbounded, _ = run(pgd, 1)
     exact_gradient = _vanished(classifier, x, y, "exact")
     float32_gradient = _vanished(classifier, x, y, "float32_autograd")
     few = HARDLY_ANY * len(x)
@@ -131,9 +157,11 @@ def measure(
         epsilon=epsilon,
         noise=int(random.sum()),
         fgsm=int(exact.sum()),
-        fgsm_float32=int(rounded.sum()),
+        fgsm_float32=int(float32.sum()),
         pgd=tuple((budget, int(each.sum())) for budget, each in zip(budgets, rising, strict=True)),
         pgd_unbounded=int(unbounded.sum()),
+        fgsm_rounding=fgsm_rounding,
+        pgd_rounding=roundings[1],
         exact=exact_gradient,
         float32=float32_gradient,
         passed={
@@ -143,7 +171,8 @@ def measure(
             "unbounded": bool(unbounded.mean() >= NEARLY_ALL),
             "gradient": exact_gradient.pixels <= few,
             "float32_gradient": float32_gradient.either <= few,
-            "float32_attack": not _stronger(exact, rounded),
+            "float32_attack": not _stronger(exact, float32),
+            "rounding": fgsm_rounding.passed and roundings[1].passed,
         },
     )
 
@@ -153,6 +182,15 @@ def _stronger(one: Mask, other: Mask) -> bool:
     only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
     chance = 2 * math.sqrt(only_one + only_other)
     return only_one - only_other > max(chance, HARDLY_ANY * len(one))
+
+
+def _rounding(classifier: Classifier, attacked: Evaluation) -> Rounding:
+    """Count the misled images that survive rounding to the grey levels of a screen."""
+    misled = attacked.only(attacked.correct_before & attacked.misclassified)
+    if not misled.images:
+        return Rounding(0, 0)
+    after = measures.predict(classifier, measures.rounded(misled.x_adv, measures.SCREEN))
+    return Rounding(misled.images, int((after != misled.y).sum()))
 
 
 def _vanished(classifier: Classifier, x: FloatArray, y: IntArray, gradient: str) -> Vanished:

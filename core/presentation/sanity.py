@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.evaluation.sanity import HARDLY_ANY, NEARLY_ALL, Sanity
+from core.evaluation.sanity import HARDLY_ANY, MOST, NEARLY_ALL, Rounding, Sanity
 from core.presentation.words import percent
 
 
@@ -31,6 +31,9 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
 
     def of_all(count: int) -> str:
         return f"{count:,} of all {found.images:,} images ({share(count)})"
+
+    def survivors(found: Rounding) -> str:
+        return f"{found.survive:,} of {found.misled:,}"
 
     at, misclassified = f"At ε = {found.epsilon:g}", f"of all {found.images:,} images"
     rising = ", ".join(f"{share(count)} at ε = {budget:g}" for budget, count in found.pgd)
@@ -87,6 +90,15 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             "The attack and the network are the same; only the rounding of the gradient differs. "
             "If the exact gradient misleads more often, the other one overstates the network's "
             "robustness. This is gradient masking, caused by rounding alone.",
+        ),
+        "rounding": (
+            "Misled images survive rounding to a screen's 256 grey levels",
+            f"{at}, {survivors(found.fgsm_rounding)} images that FGSM misleads are still "
+            f"misclassified after rounding, and {survivors(found.pgd_rounding)} under PGD. At "
+            f"least {percent(MOST, 0)} of each are expected.",
+            "The rates on this page are of the attack's own images, whose pixels are float "
+            "numbers. A screen or a picture file rounds them to 256 grey levels. If many images "
+            "don't survive this, the rates tell little about pictures that one can show or save.",
         ),
     }
     return tuple(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.attacks import L2, LINF, WAY, Scale
 from core.classifier import FloatArray
-from core.evaluation.path import AttackPath
+from core.evaluation.path import AttackPath, Flip
 from core.recipe import Recipe
 
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
@@ -52,15 +52,22 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
     before = int(path.predictions[0])
     if before != label:
         return f"The network takes this {label} for {with_article(before)} without any attack."
+    end = _budget(float(scale.budgets[-1]), scale, exact=False)
+    if path.undone:
+        return (
+            f"Stays {with_article(before)} up to {end}. The attack did find adversarial images, "
+            "but rounding to a screen's 256 grey levels undoes them."
+        )
     if scale is WAY and not path.l2_norm[-1]:
         return f"Stays {with_article(before)}: the attack found no adversarial example."
-    end = _budget(float(scale.budgets[-1]), scale, exact=False)
     if path.flip is None:
         return f"Stays {with_article(before)} up to {end}."
     flips = (
-        f"Flips from {before} to {path.flip.after} at {_size(path)}; "
+        f"Flips from {before} to {path.flip.after} at {_size(path.flip, scale)}; "
         f"{_control(path.random_flips, noise=noise)}."
     )
+    if scale is WAY and path.flip.epsilon > 1:
+        flips += " At 100%, rounding to a screen's 256 grey levels undoes the flip."
     if target is None or target == path.flip.after:
         return flips
     if path.reaches is None:
@@ -68,21 +75,21 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
     return f"{flips} It becomes {with_article(target)} at {_budget(path.reaches, scale)}."
 
 
-def _size(path: AttackPath) -> str:
-    """Return the size of the perturbation at a path's flip."""
-    scale, budget = path.scale, path.flip.epsilon if path.flip is not None else 0.0
+def _size(flip: Flip, scale: Scale) -> str:
+    """Return the size of the perturbation at a flip."""
+    budget = flip.epsilon
     if scale is LINF:
         levels = f"{round(budget * 255) or 'less than one'} of 255 grey levels"
         return f"{_budget(budget, scale)}, {levels}"
     if scale is WAY:
-        return f"{_budget(budget, scale)}, an L2 norm of {budget * path.l2_norm[-1]:.2f}"
+        return f"{_budget(budget, scale)}, an L2 norm of {flip.l2_norm:.2f}"
     return _budget(budget, scale)
 
 
 def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
     """Return a budget with its unit."""
     if scale is WAY:
-        return f"{budget:.0%} of the way" if budget < 1 else "the end of the way"
+        return f"{budget:{'.1%' if exact else '.0%'}} of the way"
     if scale is L2:
         return f"an L2 norm of {budget:{'.2f' if exact else 'g'}}"
     if exact and budget < 0.0005:

@@ -17,6 +17,7 @@ from core.evaluation.path import AttackPath, follow
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
 from core.evaluation.shipped import MeasuredFileError
 from core.evaluation.similarity import similarity
+from core.measures import SCREEN
 from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
 
@@ -215,9 +216,14 @@ class Evaluations:
     def path(
         self, chosen: ServedNetwork, method: Method, x: FloatArray, label: int, target: int | None
     ) -> AttackPath:
-        """Follow one image along the budgets of an attack; see `core.evaluation.path.follow`."""
+        """Follow one image along the budgets of an attack, rounded to the levels of a screen.
+
+        See `core.evaluation.path.follow`.
+        """
         key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target)
-        return self._paths.get(key, lambda: follow(chosen.network, method, x, label, target=target))
+        return self._paths.get(
+            key, lambda: follow(chosen.network, method, x, label, target=target, levels=SCREEN)
+        )
 
 
 def shipped_curve(question: Question) -> Curve | None:
