@@ -35,7 +35,10 @@ EXPLANATION = """
 grey levels. For an attack in the **L2 norm**, ε limits the square root of the sum of all pixels'
 squared changes, so one pixel may change a lot if others stay the same. Some attacks have no ε. They
 look for the smallest change that flips the prediction, and the slider moves along the straight
-**way** from the digit to the image that they have found.
+**way** from the digit to the image that they have found, and a little beyond.
+
+A screen shows 256 grey levels. Every image here is rounded to them before the network judges it, so
+a picture that you download gets the same verdict.
 
 {}
 

@@ -56,6 +56,27 @@ def test_norms_of_a_known_perturbation() -> None:
     assert measures.l2_norm(x[0], np.stack([x_adv, x_adv])).shape == (2, 2)
 
 
+def test_every_byte_is_one_of_the_levels_of_a_screen(test_digits: Digits) -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    shown = levels / np.float32(255)
+    for nearby in (shown, np.clip(shown + 0.49 / 255, 0, 1), np.clip(shown - 0.49 / 255, 0, 1)):
+        rounded = measures.rounded(nearby.astype(np.float32), 256)
+        assert rounded.dtype == np.float32
+        np.testing.assert_array_equal(rounded, shown)
+        np.testing.assert_array_equal((rounded * 255).round().astype(np.uint8), levels)
+    np.testing.assert_array_equal(measures.rounded(test_digits.x[:10], 256), test_digits.x[:10])
+
+
+def test_rounding_to_a_few_levels_or_to_none() -> None:
+    x = np.array([[0.1, 0.3, 0.7, 1.0]])
+    assert measures.rounded(x, 3).tolist() == [[0, 0.5, 0.5, 1]]
+    assert measures.rounded(x, 2).tolist() == [[0, 0, 1, 1]]
+    assert measures.rounded(x, None) is x
+    for levels in (1, 0, True):
+        with pytest.raises(ValueError, match="^levels must"):
+            measures.rounded(x, levels)
+
+
 def test_bad_arguments_are_named(report_network: MLP) -> None:
     with pytest.raises(ValueError, match="^x must hold at least one"):
         measures.predict(report_network, np.zeros((0, 784)))

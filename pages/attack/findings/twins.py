@@ -65,7 +65,7 @@ def choose_for_draw(place: int, question: Question, budget: float) -> None:
     It is a callback: it is called even if the page's next run doesn't show the button any more.
     """
     scale = question.method.scale
-    epsilon = 1.0 if scale is WAY else scale.nearest(budget)
+    epsilon = float(scale.budgets[-1]) if scale is WAY else scale.nearest(budget)
     SOURCE.set(TEST_DIGIT)
     DIGIT.set(place)
     EPSILON.set(epsilon)

@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
 
-from core.attacks import L2, LINF, METHODS, WAY, Scale, deepfool, fgsm, pgd_l2
+from core.attacks import (
+    L2,
+    LINF,
+    METHODS,
+    WAY,
+    MinimalMethod,
+    Scale,
+    deepfool,
+    fgsm,
+    pgd_l2,
+    towards,
+)
 from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.evaluation import path as paths
 from core.evaluation.path import AttackPath, follow, random_flips, trace
+from core.losses import softmax
 from core.networks.mlp import MLP
 
 
@@ -112,6 +124,104 @@ def test_the_way_ends_at_what_was_found(report_network: MLP, test_digits: Digits
     assert path.random_flips < 20
 
 
+def picture(image: FloatArray) -> FloatArray:
+    """Save an image with 256 grey levels and read it again."""
+    shown: FloatArray = (image * 255).round().astype(np.uint8) / np.float32(255)
+    return shown
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_with_levels_every_verdict_is_of_the_picture_that_is_shown(
+    name: str, report_network: MLP, test_digits: Digits
+) -> None:
+    method = METHODS[name]
+    for index in range(5):
+        x = test_digits.x[index : index + 1]
+        before = int(report_network.logits(x).argmax())
+        path = follow(report_network, method, x, before, levels=256)
+        np.testing.assert_array_equal(path.x_adv[0], x[0])
+        np.testing.assert_array_equal(path.x_adv, picture(path.x_adv))
+        seen = softmax(report_network.logits(path.x_adv))
+        np.testing.assert_allclose(path.probabilities, seen, atol=1e-6)
+        np.testing.assert_allclose(path.l2_norm, np.sqrt(((path.x_adv - x) ** 2).sum(1)), atol=1e-5)
+        if path.flip is None:
+            assert name == "noise"
+            continue
+        budget = np.array([path.flip.epsilon])
+        if isinstance(method, MinimalMethod):
+            exact = towards(x, method.attack(report_network, x, [before]), budget)[0]
+        else:
+            exact = method.attack(report_network, x, [before], budget)[0]
+        at_flip = picture(exact)
+        assert int(report_network.logits(at_flip).argmax()) == path.flip.after != before
+        assert path.flip.l2_norm == pytest.approx(np.sqrt(((at_flip - x) ** 2).sum()), abs=1e-5)
+
+
+def test_the_flip_with_levels_is_the_first_of_a_dense_scan(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    dense = np.arange(0, 5001) * LINF.resolution
+    for index in range(10):
+        x = test_digits.x[index : index + 1]
+        before = int(report_network.logits(x).argmax())
+        path = follow(report_network, METHODS["fgsm"], x, before, levels=256)
+        shown = picture(fgsm(report_network, x, [before], dense)[:, 0])
+        hits = np.flatnonzero(report_network.logits(shown).argmax(axis=1) != before)
+        assert path.flip is not None
+        assert path.flip.epsilon == pytest.approx(dense[hits[0]], abs=1.001 * LINF.resolution)
+
+
+def deciding_at(level: float) -> MLP:
+    """Return a network of one pixel that sees a 1 above a grey level of 255, and a 0 below it."""
+    return MLP((np.array([[0.0, 1.0]]),), (np.array([0.0, -level / 255]),))
+
+
+def test_the_clean_image_is_judged_as_it_is_shown() -> None:
+    network, x = deciding_at(127.2), np.array([[127.4 / 255]])
+    assert follow(network, METHODS["fgsm"], x, 1).predictions[0] == 1
+    path = follow(network, METHODS["fgsm"], x, 0, levels=256)
+    assert path.predictions[0] == 0
+    assert path.x_adv[0, 0] == pytest.approx(127 / 255)
+
+
+def way_of_a_pixel(decision: float, found: float, levels: int | None) -> AttackPath:
+    """Trace the way from the grey level 100 to the one that was found."""
+
+    def attack(shares: FloatArray) -> FloatArray:
+        pixels: FloatArray = (100 + shares[:, None] * (found - 100)) / 255
+        return pixels
+
+    return trace(deciding_at(decision), WAY, attack, levels=levels)
+
+
+def test_beyond_its_end_the_way_finds_the_flip_that_rounding_undid() -> None:
+    exact = way_of_a_pixel(119.3, 119.4, levels=None)
+    assert exact.flip is not None
+    assert exact.flip.epsilon == pytest.approx(19.3 / 19.4, abs=2 * WAY.resolution)
+    path = way_of_a_pixel(119.3, 119.4, levels=256)
+    assert path.predictions[WAY.budgets == 1] == 0
+    assert path.flip is not None
+    assert path.flip.epsilon == pytest.approx(19.5 / 19.4, abs=2 * WAY.resolution)
+    assert path.flip.l2_norm == pytest.approx(20 / 255)
+    assert not path.undone
+
+
+def test_a_flip_between_two_grey_levels_is_undone_for_good() -> None:
+    exact = way_of_a_pixel(100.2, 100.3, levels=None)
+    assert exact.flip is not None
+    assert not exact.undone
+    path = way_of_a_pixel(100.2, 100.3, levels=256)
+    assert (path.flip, path.random_flips, path.undone) == (None, 0, True)
+    never = way_of_a_pixel(150, 100.3, levels=256)
+    assert (never.flip, never.undone) == (None, False)
+
+
+def test_the_random_control_is_rounded_too() -> None:
+    x = np.array([[100 / 255]])
+    assert random_flips(deciding_at(100.1), x, 0.4 / 255) > 30  # about half of them get lighter
+    assert random_flips(deciding_at(100.1), x, 0.4 / 255, levels=256) == 0
+
+
 def test_random_flips_by_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
     x = test_digits.x[:1]
     assert random_flips(report_network, x, 0.05) == 0
@@ -123,7 +233,9 @@ def test_random_flips_by_a_plain_count(report_network: MLP, test_digits: Digits)
     assert random_flips(report_network, x, 0.5) == count > 0
 
 
-@pytest.mark.parametrize(("scale", "size"), [(LINF, 0.4), (L2, 0.4 / 2), (WAY, 0.4 * 1.6 / 2)])
+@pytest.mark.parametrize(
+    ("scale", "size"), [(LINF, 0.4), (L2, 0.4 / 2), (WAY, 0.4 / 1.05 * 1.6 / 2)]
+)
 def test_the_control_is_as_large_as_the_flip(
     scale: Scale, size: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +248,6 @@ def test_the_control_is_as_large_as_the_flip(
     at_the_flip = attack(np.array([0.4]))[0, 0]
     network = MLP((np.eye(4, 1) * [[1.0, 0.0]],), (np.array([0, at_the_flip - 1e-9]),))
     sizes: list[float] = []
-    monkeypatch.setattr(paths, "random_flips", lambda network, x, size: sizes.append(size))
+    monkeypatch.setattr(paths, "random_flips", lambda network, x, size, **_: sizes.append(size))
     trace(network, scale, attack)
     assert sizes == [pytest.approx(size, abs=scale.resolution)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import measures
-from core.attacks import ATTACKS, fgsm, noise, pgd
+from core.attacks import ATTACKS, deepfool, fgsm, noise, pgd
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
@@ -51,6 +51,32 @@ def test_an_evaluation_by_a_plain_loop(report_network: MLP, test_digits: Digits)
     assert found.evasion_rate_of_correct == evaded / right
     assert found.l2_norm.dtype == np.float64
     np.testing.assert_array_equal(found.x_adv, fgsm(report_network, x, y, 0.1))
+
+
+def test_with_levels_the_bytes_of_a_picture_are_judged(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:600], test_digits.y[:600]
+    exact = deepfool(report_network, x, y)
+    found = evaluate(report_network, partial(deepfool, report_network), x, y, levels=256)
+    shown = (exact * 255).round().astype(np.uint8) / np.float32(255)
+    np.testing.assert_array_equal(found.x_adv, shown)
+    np.testing.assert_array_equal(found.x, x)
+    np.testing.assert_array_equal(found.after, report_network.logits(shown).argmax(axis=1))
+    np.testing.assert_allclose(found.l2_norm, np.sqrt(((shown - x) ** 2).sum(axis=1)), rtol=1e-4)
+    # DeepFool ends just across the boundary: rounding brings many images back.
+    assert (evaluate(report_network, partial(deepfool, report_network), x, y)).evasion_rate == 1
+    assert 0.5 < found.evasion_rate < 0.8
+
+
+def test_a_curve_with_levels_is_of_rounded_images(report_network: MLP, test_digits: Digits) -> None:
+    x, y = test_digits.x[:300], test_digits.y[:300]
+    epsilons = [0.0, 0.4 / 255, 0.1]  # the second is rounded back to nothing
+    rates = evasion_curve(report_network, fgsm, x, y, epsilons, levels=256)
+    exact = evasion_curve(report_network, fgsm, x, y, epsilons)
+    assert rates[1] == rates[0] == exact[0]
+    rounded = measures.rounded(fgsm(report_network, x, y, 0.1), 256)
+    assert rates[2] == measures.evasion_rate(report_network, rounded, y)
 
 
 def test_where_nothing_was_right_before_no_rate_of_it_is_given() -> None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from core.attacks import fgsm, noise
+from core.attacks import fgsm, noise, pgd
 from core.classifier import FloatArray
 from core.data.mnist import Digits
-from core.evaluation.sanity import RUNS, Sanity, measure
+from core.evaluation.sanity import RUNS, Rounding, Sanity, measure
 from core.networks.mlp import MLP
 
 
@@ -54,6 +54,14 @@ def test_on_the_report_s_network_only_the_rounded_gradient_fails(
     assert found.noise == misclassified(noise)
     assert found.fgsm == misclassified(fgsm)
     assert found.fgsm_float32 == misclassified(fgsm, gradient="float32_autograd")
+    x_adv = np.concatenate(
+        [pgd(report_network, x[:512], y[:512], 0.3), pgd(report_network, x[512:], y[512:], 0.3)]
+    )
+    right = report_network.logits(x).argmax(axis=1) == y
+    misled = right & (report_network.logits(x_adv).argmax(axis=1) != y)
+    bytes_of_it = (x_adv * 255).round().astype(np.uint8)
+    read = report_network.logits(bytes_of_it / np.float32(255)).argmax(axis=1)
+    assert found.pgd_rounding == Rounding(int(misled.sum()), int((misled & (read != y)).sum()))
     # In float32 the log is taken of 1 + s, which is 1 if s is at most half of 1's last place.
     logits = report_network.logits(x).astype(np.float64)
     others = np.exp(logits - logits[np.arange(1000), y][:, None])
@@ -110,6 +118,23 @@ def test_a_gradient_that_misleads_far_away_makes_a_larger_budget_worse(
     found = measure(Masked(report_network, turned), test_digits.x[:500], test_digits.y[:500], 0.2)
     assert failed(found) >= {"budget", "unbounded"}
     assert "steps" not in failed(found)
+
+
+def test_changes_of_a_fraction_of_a_grey_level_do_not_survive_rounding(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:1000], test_digits.y[:1000]
+    tiny = measure(report_network, x, y, 0.4 / 255)  # each pixel is rounded back to what it was
+    assert tiny.fgsm_rounding.misled > 0
+    assert tiny.fgsm_rounding.survive == tiny.pgd_rounding.survive == 0
+    assert "rounding" in failed(tiny)
+
+
+@pytest.mark.parametrize(
+    ("misled", "survive", "passed"), [(0, 0, True), (10, 9, True), (10, 8, False), (1, 0, False)]
+)
+def test_nine_of_ten_misled_images_are_to_survive(misled: int, survive: int, passed: bool) -> None:
+    assert Rounding(misled, survive).passed is passed
 
 
 @pytest.mark.parametrize("epsilon", [0, -0.1, 1.1, np.nan, [0.1, 0.2]])

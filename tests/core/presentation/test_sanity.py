@@ -1,4 +1,4 @@
-from core.evaluation.sanity import Sanity, Vanished
+from core.evaluation.sanity import Rounding, Sanity, Vanished
 from core.presentation.sanity import verdicts
 
 FOUND = Sanity(
@@ -9,6 +9,8 @@ FOUND = Sanity(
     fgsm_float32=326,
     pgd=((0.05, 152), (0.1, 784), (0.2, 999)),
     pgd_unbounded=1000,
+    fgsm_rounding=Rounding(misled=1234, survive=1100),
+    pgd_rounding=Rounding(misled=748, survive=747),
     exact=Vanished(label_term=0, pixels=3, either=3),
     float32=Vanished(label_term=640, pixels=17, either=641),
     passed={
@@ -19,6 +21,7 @@ FOUND = Sanity(
         "gradient": True,
         "float32_gradient": False,
         "float32_attack": False,
+        "rounding": False,
     },
 )
 
@@ -37,6 +40,7 @@ def test_each_check_has_its_verdict_and_its_numbers() -> None:
             ("3 of all 1,000 images (0.3\xa0%)", "0 of all 1,000 images (0.0\xa0%)"),
             ("640 of all 1,000 images (64.0\xa0%)", "17 of all 1,000 images (1.7\xa0%)"),
             ("32.6\xa0%", "50.8\xa0%", "1,000 images"),
+            ("ε = 0.1", "1,100 of 1,234", "747 of 748", "90\xa0%"),
         ],
         strict=True,
     ):

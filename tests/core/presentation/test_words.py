@@ -17,7 +17,7 @@ PATH = AttackPath(
     x_adv=np.zeros((3, 784)),
     probabilities=np.eye(10)[[7, 7, 9]],
     l2_norm=np.zeros(3),
-    flip=Flip(0.0683, 7, 9),
+    flip=Flip(0.0683, 7, 9, 1.5),
     reaches=None,
 )
 
@@ -39,7 +39,8 @@ def test_a_prediction() -> None:
     assert " an 8 " in said
 
 
-WAY_TO_9 = {"scale": WAY, "l2_norm": np.array([0, 1.0, 2.0]), "flip": Flip(0.98, 7, 9)}
+WAY_TO_9 = {"scale": WAY, "l2_norm": np.array([0, 1.0, 2.0]), "flip": Flip(0.983, 7, 9, 1.96)}
+UNDONE = {"flip": None, "undone": True}
 
 
 @pytest.mark.parametrize(
@@ -47,16 +48,21 @@ WAY_TO_9 = {"scale": WAY, "l2_norm": np.array([0, 1.0, 2.0]), "flip": Flip(0.98,
     [
         ({}, "7 9 0.068 17 255 100"),  # before, after, ε, grey levels of 255; none of 100 random
         ({"random_flips": 12}, "7 9 0.068 17 255 12 100"),
-        ({"flip": Flip(0.0011, 5, 1)}, "7 1 0.001 255 100"),  # less than one grey level
-        ({"flip": Flip(0.0001, 5, 1)}, "7 1 0.001 255 100"),  # below 0.001
+        ({"flip": Flip(0.0011, 5, 1, 0.03)}, "7 1 0.001 255 100"),  # less than one grey level
+        ({"flip": Flip(0.0001, 5, 1, 0.0)}, "7 1 0.001 255 100"),  # below 0.001
         ({"target": 3, "reaches": 0.2}, "7 9 0.068 17 255 100 3 0.200"),
         ({"target": 3}, "7 9 0.068 17 255 100 3 0.5"),  # never, up to 0.5
         ({"target": 9, "reaches": 0.0683}, "7 9 0.068 17 255 100"),
         ({"flip": None}, "7 0.5"),  # stays up to 0.5
         ({"label": 1}, "1 7"),  # misclassified without an attack
-        ({"scale": L2, "flip": Flip(1.234, 7, 9)}, "7 9 2 1.23 100"),
+        ({"scale": L2, "flip": Flip(1.234, 7, 9, 1.23)}, "7 9 2 1.23 100"),
         ({"scale": L2, "flip": None}, "7 2 5"),
-        (WAY_TO_9, "7 9 98 2 1.96 100"),
+        (WAY_TO_9, "7 9 98.3 2 1.96 100"),
+        # Beyond the attack's own image, whose flip rounding to 256 levels undoes.
+        ({**WAY_TO_9, "flip": Flip(1.002, 7, 9, 2.0)}, "7 9 100.2 2 2.00 100 100 256"),
+        ({**WAY_TO_9, **UNDONE}, "7 105 256"),
+        ({**WAY_TO_9, **UNDONE, "l2_norm": np.zeros(3)}, "7 105 256"),
+        (UNDONE, "7 0.5 256"),
         ({**WAY_TO_9, "l2_norm": np.zeros(3), "flip": None}, "7"),  # nothing found
     ],
 )
@@ -65,8 +71,8 @@ def test_a_path_is_told_by_its_numbers(changed: dict[str, Any], said: str) -> No
 
 
 def test_what_differs_by_a_word() -> None:
-    assert "below" in on_path(flip=Flip(0.0001, 5, 1))
-    assert "below" not in on_path(flip=Flip(0.0011, 5, 1))
+    assert "below" in on_path(flip=Flip(0.0001, 5, 1, 0.0))
+    assert "below" not in on_path(flip=Flip(0.0011, 5, 1, 0.03))
     assert "never" in on_path(target=3)
     assert "; one of 100 random" in on_path(random_flips=1)
     assert "other random" in on_path(random_flips=50, noise=True)
