@@ -137,6 +137,7 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
     path = server().evaluations.path(chosen, method, subject.x, label, target)
     epsilon = epsilon_explorer(
         path,
+        method=method,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
         sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.attacks import L2, LINF, WAY
+from core.attacks import L2, LINF, WAY, Method
 from core.evaluation.path import AttackPath
 from core.measures import linf_norm
+from pages.parts import copy_link
+from pages.parts.state import EPSILON
 
 # How the slider shows its budgets: name, factor, decimals, unit.
 AXES: Mapping[str, dict[str, Any]] = {
@@ -23,14 +25,15 @@ _FOLDER = Path(__file__).parent
 _explorer = st.components.v2.component(
     "epsilon_explorer",
     html=(_FOLDER / "explorer.html").read_text("utf-8"),
-    css=(_FOLDER / "explorer.css").read_text("utf-8"),
-    js=(_FOLDER / "explorer.js").read_text("utf-8"),
+    css=copy_link.CSS + (_FOLDER / "explorer.css").read_text("utf-8"),
+    js=copy_link.JS + (_FOLDER / "explorer.js").read_text("utf-8"),
 )
 
 
 def epsilon_explorer(
     path: AttackPath,
     *,
+    method: Method,
     label: int,
     on_label: Callable[[int], None],
     sentence: str,
@@ -40,7 +43,9 @@ def epsilon_explorer(
     """Show a path with a slider that works without the server, and return the slider's position.
 
     Args:
-        path: the image under every budget.
+        path: the image under every budget. The pictures are shown on 256 grey levels; the verdicts
+            are of the same pictures if the path was followed on as many.
+        method: the attack.
         label: the true label.
         on_label: called with the new label when somebody changes it.
         sentence: describes the whole path.
@@ -57,6 +62,8 @@ def epsilon_explorer(
     about: dict[str, Any] = {
         "axis": AXES[path.scale.name],
         "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
+        "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
+        "parameter": EPSILON.key,
         "label": label,
         "sentence": sentence,
     }

@@ -1,7 +1,9 @@
 // One image under every ε of a range. One message from the server brings all of it, so moving the
 // slider sends nothing to the server. Only the place where the slider comes to rest is sent.
 
-const PIXELS = 28 * 28;
+const SIDE = 28;
+const PIXELS = SIDE * SIDE;
+const FILES = [SIDE, 20 * SIDE]; // the sides of the pictures to download
 const REST = 300; // milliseconds without movement, so that a held arrow key counts as one move
 
 const explorers = new WeakMap();
@@ -57,8 +59,10 @@ class Explorer {
     this.norms = find(".norms");
     this.pictures = ["clean", "perturbation", "adversarial"].map((name) => {
       const context = find(`canvas.${name}`).getContext("2d");
-      return { context, canvas: context.canvas, image: context.createImageData(28, 28) };
+      return { name, context, canvas: context.canvas, image: context.createImageData(SIDE, SIDE) };
     });
+    this.addFiles(find(".save"), find(".files"));
+    this.forgetCopy = copyLink(find(".copy-link"), () => this.address());
     this.columns = Array.from({ length: 10 }, (_, digit) => this.addColumn(digit));
     this.choices = Array.from({ length: 10 }, (_, digit) => this.addChoice(find(".meant"), digit));
     this.start = start;
@@ -80,6 +84,29 @@ class Explorer {
     const was = make(well, "was");
     make(column, "name").textContent = digit;
     return { column, percent, fill, was };
+  }
+
+  // Two buttons for each picture, which one button shows and hides.
+  addFiles(opener, place) {
+    opener.addEventListener("click", () => {
+      place.hidden = !place.hidden;
+      opener.setAttribute("aria-expanded", String(!place.hidden));
+    });
+    for (const picture of this.pictures) {
+      const group = document.createElement("div");
+      const name = document.createElement("span");
+      name.textContent = picture.name;
+      group.append(name);
+      for (const side of FILES) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = `${side} px`;
+        button.setAttribute("aria-label", `Download the ${picture.name} picture as PNG, ${side} px`);
+        button.addEventListener("click", () => this.save(picture, side));
+        group.append(button);
+      }
+      place.append(group);
+    }
   }
 
   // A radio button for a digit that the image may be meant to be.
@@ -164,6 +191,7 @@ class Explorer {
     const index = this.slider.valueAsNumber;
     if (index === this.drawn) return;
     this.drawn = index;
+    this.forgetCopy();
     const epsilon = data.epsilons[index];
     const probabilities = data.probabilities[index];
     const predicted = largest(probabilities);
@@ -202,6 +230,37 @@ class Explorer {
     }
   }
 
+  // The page's address with the slider's present place, which the server may not know yet.
+  address() {
+    const { parameter, epsilons } = this.data;
+    const epsilon = epsilons[this.slider.valueAsNumber].toFixed(3);
+    const known = new RegExp(`([?&]${parameter}=)[^&#]*`);
+    if (known.test(location.href)) return location.href.replace(known, `$1${epsilon}`);
+    const address = new URL(location.href);
+    address.searchParams.set(parameter, epsilon);
+    return address.href;
+  }
+
+  // Download a picture as it is shown at the slider's present place. The server has no part in it.
+  save({ name, image }, side) {
+    this.draw(); // the slider may have moved since the last frame
+    const { label, attack, axis, epsilons } = this.data;
+    const budget = this.budget(epsilons[this.slider.valueAsNumber]).replace("%", "");
+    const scale = axis.unit === "%" ? "way" : "epsilon";
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = side;
+    // Opaque, and in the memory of the processor: each pixel is written as the byte that it is.
+    const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    context.putImageData(enlarged(image, side), 0, 0);
+    const link = document.createElement("a");
+    link.download = `${label}-${attack}-${scale}-${budget}-${name}-${side}px.png`;
+    canvas.toBlob((file) => {
+      link.href = URL.createObjectURL(file);
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    });
+  }
+
   // The budget as text, with the decimals and the unit of its axis.
   budget(epsilon) {
     const { factor, digits, unit } = this.data.axis;
@@ -236,6 +295,17 @@ class Explorer {
     this.perturbationCaption.textContent =
       largest > 0 ? `perturbation × ${(1 / largest).toFixed(1)}` : "perturbation";
   }
+}
+
+// A picture of another side, each pixel the nearest one of the image.
+function enlarged(image, side) {
+  const picture = new ImageData(side, side);
+  const [from, to] = [image, picture].map(({ data }) => new Uint32Array(data.buffer));
+  const nearest = Array.from({ length: side }, (_, at) => Math.floor((at * SIDE) / side));
+  to.forEach((_, at) => {
+    to[at] = from[nearest[Math.floor(at / side)] * SIDE + nearest[at % side]];
+  });
+  return picture;
 }
 
 // The place of a share of the range on the track, whose ends the handle's middle never reaches.
