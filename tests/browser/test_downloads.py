@@ -1,0 +1,180 @@
+"""Pictures and links that leave the Draw page in a real browser."""
+
+import io
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from core.attacks import BY_TITLE, METHODS
+from core.data.mnist import Digits
+from core.evaluation.path import AttackPath, follow
+from core.networks import MLP
+from tests.browser.draw_page import choose, expect_address, open_draw, overflow, settle
+
+NewContext = Callable[..., BrowserContext]
+NO_CLIPBOARD = "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })"
+
+
+def move_to(page: Page, index: int) -> None:
+    """Move the slider to its stop of this index."""
+    page.locator(".dial input").fill(str(index))
+    settle(page)
+
+
+def show_files(page: Page) -> None:
+    """Show the buttons that download."""
+    page.get_by_role("button", name="Download PNG").click()
+
+
+def file_button(page: Page, name: str, side: int) -> Locator:
+    """Return the button that downloads a picture."""
+    return page.get_by_role("button", name=re.compile(rf"^Download the {name} .* {side} px$"))
+
+
+def download(page: Page, name: str, side: int = 28) -> tuple[str, NDArray[np.uint8]]:
+    """Download a picture; return its file's name and its pixels, `(side, side, 3)`."""
+    with page.expect_download() as event:
+        file_button(page, name, side).click()
+    picture = Image.open(event.value.path())
+    assert picture.format == "PNG"
+    assert picture.getextrema()[3:] in ((), ((255, 255),))  # opaque
+    return event.value.suggested_filename, np.asarray(picture.convert("RGB"))
+
+
+def on_the_screen(page: Page, name: str) -> NDArray[np.uint8]:
+    """Return the pixels of a picture of the explorer, `(28, 28, 3)`."""
+    data: list[int] = page.locator(f"canvas.{name}").evaluate(
+        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    return np.array(data, np.uint8).reshape(28, 28, 4)[..., :3]
+
+
+def path_of(network: MLP, digits: Digits, index: int, name: str) -> AttackPath:
+    """Return the path that Draw shows for a test digit."""
+    x, y = digits.x[index : index + 1], int(digits.y[index])
+    return follow(network, METHODS[name], x, y, levels=256)
+
+
+def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str) -> None:
+    sent: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    open_draw(page, app_url, "?digit=0")
+    move_to(page, 30)
+    expect_address(page, "epsilon=0.150")
+    settle(page)
+    show_files(page)
+    sent.clear()
+    for name in ("clean", "perturbation", "adversarial"):
+        shown = on_the_screen(page, name)
+        small_name, small = download(page, name)
+        large_name, large = download(page, name, 560)
+        assert small_name == f"7-fgsm-epsilon-0.150-{name}-28px.png"
+        assert large_name == f"7-fgsm-epsilon-0.150-{name}-560px.png"
+        np.testing.assert_array_equal(small, shown)
+        np.testing.assert_array_equal(large, shown.repeat(20, axis=0).repeat(20, axis=1))
+    assert sent == []  # the server has no part in it
+
+
+def test_a_downloaded_picture_has_the_verdict_that_it_had(
+    page: Page, app_url: str, report_network: MLP, test_digits: Digits
+) -> None:
+    open_draw(page, app_url, "?digit=0")
+    show_files(page)
+    for title, method in BY_TITLE.items():
+        choose(page, "Attack", title)
+        settle(page)
+        path = path_of(report_network, test_digits, 0, method.name)
+        stop = int(np.flatnonzero(path.predictions != 7)[0])
+        move_to(page, stop)
+        expect(page.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
+        name, picture = download(page, "adversarial")
+        assert name.startswith(f"7-{method.name.replace('_', '-')}-")
+        assert (picture == picture[..., :1]).all()  # grey
+        levels = picture[..., 0].reshape(1, 784)
+        np.testing.assert_array_equal(levels, (path.x_adv[stop : stop + 1] * 255).round())
+        read = report_network.logits(levels / np.float32(255)).argmax()
+        assert read == path.predictions[stop] != 7
+
+
+def test_a_link_has_the_place_at_which_the_slider_was_just_released(
+    new_context: NewContext, app_url: str
+) -> None:
+    context = new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    open_draw(page, app_url, "?digit=0")
+    expect_address(page, "epsilon=0.000")
+    page.locator(".dial input").fill("41")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".copy-link [role=status]")).to_have_text("Copied.")
+    expect(page.locator(".copy-link input")).to_be_hidden()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert parse_qs(urlsplit(link).query)["epsilon"] == ["0.205"]
+    expect_address(page, "epsilon=0.205")
+    assert link == page.url
+    # Words about a copy that was made of another place would deceive.
+    page.locator(".dial input").fill("42")
+    expect(page.locator(".copy-link [role=status]")).to_have_text("")
+
+    other = new_context().new_page()
+    other.goto(link)
+    expect(other.locator("output")).to_have_text("0.205")
+    expect(other.locator(".verdict .now")).to_have_text(re.compile("[^7]"))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_link_is_copied_without_the_clipboard_or_stays_there_selected(
+    new_context: NewContext, app_url: str, refused: bool
+) -> None:
+    context = new_context(permissions=["clipboard-read", "clipboard-write"])
+    page, other = context.new_page(), context.new_page()
+    other.goto(app_url)
+    other.evaluate("navigator.clipboard.writeText('nothing yet')")
+    page.add_init_script(NO_CLIPBOARD)  # as over plain http
+    if refused:
+        page.add_init_script("document.execCommand = () => false")
+    page.bring_to_front()
+    open_draw(page, app_url, "?digit=0&epsilon=0.1")
+    expect_address(page, "epsilon=0.100")
+    settle(page)
+    page.get_by_role("button", name="Copy link").focus()
+    page.keyboard.press("Enter")
+    field, said = page.locator(".copy-link input"), page.locator(".copy-link [role=status]")
+    if refused:
+        expect(said).to_have_text(re.compile("selected"))
+        expect(field).to_be_focused()
+        selected = field.evaluate("f => f.value.slice(f.selectionStart, f.selectionEnd)")
+        assert selected == page.url
+    else:
+        expect(said).to_have_text("Copied.")
+        expect(field).to_be_hidden()
+        expect(page.get_by_role("button", name="Copy link")).to_be_focused()
+    other.bring_to_front()
+    copied = other.evaluate("navigator.clipboard.readText()")
+    assert copied == ("nothing yet" if refused else page.url)
+
+
+def test_by_finger_on_a_phone(new_context: NewContext, app_url: str) -> None:
+    context = new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    open_draw(page, app_url, "?digit=0&epsilon=0.1")
+    opener = page.get_by_role("button", name="Download PNG")
+    expect(opener).to_have_attribute("aria-expanded", "false")
+    expect(file_button(page, "clean", 28)).to_be_hidden()
+    opener.tap()
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    for button in page.locator(".tools button, .files button").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 44
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+    assert page.locator(".files button").count() == 6
+    assert overflow(page) <= 0
+    with page.expect_download() as event:
+        file_button(page, "adversarial", 560).tap()
+    assert Image.open(io.BytesIO(event.value.path().read_bytes())).size == (560, 560)
