@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.evaluation.sanity import HARDLY_ANY, MOST, NEARLY_ALL, Rounding, Sanity
+from core.evaluation.sanity import HARDLY_ANY, MOST, NEARLY_ALL, Sanity
 from core.presentation.words import percent
 
 
@@ -31,9 +31,6 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
 
     def of_all(count: int) -> str:
         return f"{count:,} of all {found.images:,} images ({share(count)})"
-
-    def survivors(found: Rounding) -> str:
-        return f"{found.survive:,} of {found.misled:,}"
 
     at, misclassified = f"At ε = {found.epsilon:g}", f"of all {found.images:,} images"
     rising = ", ".join(f"{share(count)} at ε = {budget:g}" for budget, count in found.pgd)
@@ -93,9 +90,10 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
         ),
         "rounding": (
             "Misled images survive rounding to a screen's 256 grey levels",
-            f"{at}, {survivors(found.fgsm_rounding)} images that FGSM misleads are still "
-            f"misclassified after rounding, and {survivors(found.pgd_rounding)} under PGD. At "
-            f"least {percent(MOST, 0)} of each are expected.",
+            f"{at}, FGSM misleads {found.fgsm_rounding.misled:,} images that were classified "
+            f"correctly before; {found.fgsm_rounding.survive:,} of them stay misclassified when "
+            f"they are rounded. PGD misleads {found.pgd_rounding.misled:,}, and "
+            f"{found.pgd_rounding.survive:,} stay. At least {percent(MOST, 0)} are expected.",
             "The rates on this page are of the attack's own images, whose pixels are float "
             "numbers. A screen or a picture file rounds them to 256 grey levels. If many images "
             "don't survive this, the rates tell little about pictures that one can show or save.",
