@@ -14,6 +14,9 @@ from core import elementary, validate
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCHEDULES = ("constant", "step", "cosine")
 ADVERSARIES = ("none", "fgsm", "pgd")
+# Settings that change the training images; older programs don't know the later ones.
+LATER_CHANGES = ("shear", "stretching", "elastic", "stroke_width", "hooks", "refit")
+CHANGES = ("rotation", "shift", "scaling", "flip", *LATER_CHANGES)
 # The random numbers of a training; each kind has a stream of its own, from the same seed.
 STREAMS = ("initial weights", "order", "split", "dropout", "augmentation")
 MOST_WEIGHTS = 8_000_000  # of all members; a small server has to hold them
@@ -44,6 +47,18 @@ class Recipe:
             like the following.
         shift: the largest distance in pixels by which an image is moved, in x and in y.
         scaling: the largest share by which an image is made larger or smaller.
+        shear: the largest slant, as the sideways shift of a row for each row above the middle.
+        stretching: the largest share by which an image is made wider or narrower, and
+            independently taller or flatter.
+        elastic: the largest standard deviation, in pixels, of smooth random shifts of all pixels
+            (Simard, Steinkraus and Platt 2003).
+        stroke_width: the largest share by which strokes are made a pixel thicker or thinner on
+            each side.
+        hooks: the share of the 1s that get a hook, and half of those a foot, and of the 7s that get
+            a bar, as many Europeans write them.
+        refit: whether an image that is changed is then fitted again as MNIST's digits were: 20
+            pixels for the longer side, the centre of mass in the middle. What `scaling` and `shift`
+            do comes on top.
         flip: whether half of the images are mirrored left to right.
         training_images: how many images to learn from, drawn by the seed; 0 for all.
         held_out: how many of the training images are kept for validation; 0 to validate on the
@@ -76,6 +91,12 @@ class Recipe:
     rotation: float = 0.0
     shift: float = 0.0
     scaling: float = 0.0
+    shear: float = 0.0
+    stretching: float = 0.0
+    elastic: float = 0.0
+    stroke_width: float = 0.0
+    hooks: float = 0.0
+    refit: bool = False
     flip: bool = False
     training_images: int = 0
     held_out: int = 0
@@ -118,7 +139,7 @@ class Recipe:
     @property
     def augmented(self) -> bool:
         """Whether the training images are changed at random."""
-        return bool(self.rotation or self.shift or self.scaling or self.flip)
+        return any(getattr(self, name) for name in CHANGES)
 
     def learning_rate_in(self, epoch: int) -> float:
         """Return the learning rate in an epoch, counted from 1."""
@@ -152,6 +173,7 @@ class Recipe:
                 )
         for name, dtype, words in (
             ("batch_norm", bool, "true or false"),
+            ("refit", bool, "true or false"),
             ("flip", bool, "true or false"),
             ("start", str, "a network's name"),
         ):
@@ -198,6 +220,11 @@ _NUMBERS = {
     "rotation": (0, 180),
     "shift": (0, 14),
     "scaling": (0, 0.5),
+    "shear": (0, 1),
+    "stretching": (0, 0.5),
+    "elastic": (0, 5),
+    "stroke_width": (0, 1),
+    "hooks": (0, 1),
     "adversary_epsilon": (0.001, 1),
 }
 _OPTIONS = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "adversary": ADVERSARIES}

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -18,7 +19,7 @@ from core.classifier import FloatArray
 from core.networks.card import Card, LoggedEpoch
 from core.networks.ensemble import Ensemble, Network
 from core.networks.mlp import MLP
-from core.recipe import Recipe
+from core.recipe import LATER_CHANGES, Recipe
 
 SUFFIX = ".safetensors"
 LAYOUTS = ("mlp", "ensemble")
@@ -56,7 +57,7 @@ def to_bytes(network: Network, card: Card) -> bytes:
         for part, arrays in (("weight", member.weights), ("bias", member.biases)):
             for layer, array in enumerate(arrays):
                 tensors[f"{prefix}layers.{layer}.{part}"] = array
-    fields = {**vars(card), "recipe": asdict(card.recipe)}
+    fields = {**vars(card), "recipe": _recipe_fields(card.recipe)}
     del fields["log"]
     header = {
         "format": "ensemble" if ensemble else "mlp",
@@ -71,6 +72,15 @@ def to_bytes(network: Network, card: Card) -> bytes:
             f"This network can't be saved: its file would be larger than {MAX_BYTES // 2**20} MB."
         )
     return content
+
+
+def _recipe_fields(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe's settings, without those that older programs don't know where they are off.
+
+    An older program refuses a recipe with a setting that it doesn't know.
+    """
+    fields = asdict(recipe)
+    return {name: value for name, value in fields.items() if value or name not in LATER_CHANGES}
 
 
 def load_file(path: Path) -> tuple[Network, Card]:

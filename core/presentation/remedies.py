@@ -141,6 +141,7 @@ TITLES = {
     **{remedy.preset: remedy.title for remedy in REMEDIES},
     "first-digits": "Only 0 to 4 (to transfer from)",
     "few-images": "500 images only",
+    "any-hand": "Reads any hand",
 }
 
 

@@ -186,7 +186,7 @@ def _train_one(
             if recipe.augmented:
                 from core.training.augmentation import augment
 
-                x, y = augment(x[rows], recipe, augmentation_rng), y[rows]
+                x, y = augment(x[rows], y[rows], recipe, augmentation_rng), y[rows]
                 rows = np.arange(done)
             more_loss, more_correct = learner.run(x, y, rows, recipe.learning_rate_in(epoch), mask)
             loss += more_loss

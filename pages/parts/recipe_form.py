@@ -143,6 +143,34 @@ def _show_settings() -> None:
     number("rotation", "Turn by up to, degrees", step=5.0)
     number("shift", "Shift by up to, pixels", step=0.5)
     number("scaling", "Scale by up to, share", step=0.05)
+    number(
+        "shear", "Slant by up to", step=0.05, help="Pixels to the side for each pixel of height."
+    )
+    number("stretching", "Stretch by up to, share", step=0.05, help="Width and height separately.")
+    number(
+        "elastic",
+        "Elastic distortion of up to, pixels",
+        step=0.5,
+        help="Neighbouring pixels move together at random, as if the paper were rubber.",
+    )
+    number(
+        "stroke_width",
+        "Thicker or thinner strokes by up to, share",
+        step=0.1,
+        help="At 1, strokes become up to 2 pixels thicker or thinner.",
+    )
+    number(
+        "hooks",
+        "European 1 and 7, share",
+        step=0.1,
+        help="So many 1s get a hook, some of them a foot too; so many 7s get a bar.",
+    )
+    switch(
+        "refit",
+        "Fit and centre again after the changes",
+        help="As MNIST’s digits were: 20 pixels for the longer side, the centre of mass in the "
+        "middle. Drawn digits are prepared like that, too.",
+    )
     switch("flip", "Mirror half of them", help="Most mirrored digits are not digits: see Remedies.")
 
     st.markdown("**Adversarial training**")

@@ -60,6 +60,12 @@ def test_equal_settings_are_equal_recipes() -> None:
         *[("rotation", value) for value in (-1, 181, NAN, INFINITE)],
         *[("shift", value) for value in (-1, 14.5, NAN)],
         *[("scaling", value) for value in (-0.1, 0.6, NAN)],
+        *[("shear", value) for value in (-0.1, 1.1, NAN)],
+        *[("stretching", value) for value in (-0.1, 0.6, NAN)],
+        *[("elastic", value) for value in (-1, 5.1, NAN)],
+        *[("stroke_width", value) for value in (-0.1, 1.1, NAN)],
+        *[("hooks", value) for value in (-0.1, 1.1, NAN)],
+        *[("refit", value) for value in (1, "no", None)],
         *[("flip", value) for value in (1, "no", None)],
         *[("training_images", value) for value in (-1, 10**7 + 1, 0.5)],
         *[("held_out", value) for value in (-1, 10**7 + 1, 0.5)],
@@ -92,6 +98,11 @@ def test_a_bad_setting_is_named(field: str, value: Any) -> None:
         *[("rotation", value) for value in (0, 180)],
         *[("shift", value) for value in (0, 14)],
         *[("scaling", value) for value in (0, 0.5)],
+        *[("shear", value) for value in (0, 1)],
+        *[("stretching", value) for value in (0, 0.5)],
+        *[("elastic", value) for value in (0, 5)],
+        *[("stroke_width", value) for value in (0, 1)],
+        *[("hooks", value) for value in (0, 1)],
         *[("training_images", value) for value in (1, 10**7)],
         *[("held_out", value) for value in (1, 10**7)],
         *[("digits", value) for value in ((0,), (3, 9))],
@@ -137,6 +148,8 @@ def test_settings_that_do_not_go_together_are_named(settings: dict[str, Any], sa
 @pytest.mark.parametrize(
     ("settings", "changed"),
     [({"rotation": 1}, True), ({"shift": 1}, True), ({"scaling": 0.1}, True)]
+    + [({"shear": 0.1}, True), ({"stretching": 0.1}, True), ({"elastic": 1}, True)]
+    + [({"stroke_width": 0.1}, True), ({"hooks": 0.1}, True), ({"refit": True}, True)]
     + [({"flip": True}, True), ({"dropout": 0.5}, False)],
 )
 def test_whether_images_are_changed(settings: dict[str, Any], changed: bool) -> None:
@@ -194,6 +207,12 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "rotation": st.floats(0, 180),
     "shift": st.floats(0, 14),
     "scaling": st.floats(0, 0.5),
+    "shear": st.floats(0, 1),
+    "stretching": st.floats(0, 0.5),
+    "elastic": st.floats(0, 5),
+    "stroke_width": st.floats(0, 1),
+    "hooks": st.floats(0, 1),
+    "refit": st.booleans(),
     "flip": st.booleans(),
     "training_images": st.integers(0, 1000),
     "held_out": st.integers(0, 1000),

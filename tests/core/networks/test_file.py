@@ -22,7 +22,7 @@ from core.networks import (
     save_file,
 )
 from core.networks.file import MAX_BYTES
-from core.recipe import PRESETS, Recipe
+from core.recipe import LATER_CHANGES, PRESETS, Recipe
 from tests.conftest import SHIPPED
 from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK, assert_same
 
@@ -71,6 +71,18 @@ def test_a_card_of_before_has_no_training_time(tmp_path: Path) -> None:
     del fields["train_seconds"]
     safetensors.numpy.save_file(tensors, path, {**header, "card": json.dumps(fields)})
     assert load_file(path)[1] == dataclasses.replace(CARD, train_seconds=None)
+
+
+def test_older_programs_read_a_recipe_that_needs_nothing_new(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    older = {field.name for field in dataclasses.fields(Recipe)} - set(LATER_CHANGES)
+    save_file(path, NETWORK, CARD)
+    assert set(json.loads(metadata(path)["card"])["recipe"]) == older
+    assert load_file(path)[1] == CARD
+    newer = dataclasses.replace(CARD, recipe=dataclasses.replace(CARD.recipe, shear=0.2))
+    save_file(path, NETWORK, newer)
+    assert set(json.loads(metadata(path)["card"])["recipe"]) == older | {"shear"}
+    assert load_file(path)[1] == newer
 
 
 def test_the_log_of_the_training_is_kept_beside_the_card(tmp_path: Path) -> None:

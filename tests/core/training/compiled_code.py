@@ -1,4 +1,4 @@
-"""Print the compiled engine's code, as LLVM has it and as assembly for ARM, as JSON.
+"""Print the compiled code of training, as LLVM has it and as assembly for ARM, as JSON.
 
 It runs in a process of its own: LLVM ends the process where it can't translate something.
 """
@@ -12,9 +12,16 @@ import numba as nb
 import numpy as np
 
 from core.recipe import Recipe
-from core.training import compiled, initial_network
+from core.training import augmentation, compiled, initial_network, strokes
 
-FUNCTIONS = (compiled._descend, compiled._evaluate)
+FUNCTIONS = (
+    compiled._descend,
+    compiled._evaluate,
+    strokes.with_hooks,
+    strokes.with_other_widths,
+    augmentation._smooth,
+    augmentation._resample,
+)
 
 
 def llvm_code() -> list[str]:
@@ -23,6 +30,8 @@ def llvm_code() -> list[str]:
     x, y = np.zeros((1, 784), np.float32), np.zeros(1, np.int64)
     engine.run(x, y, y, 0.01)
     engine.evaluate(x, y)
+    changes = Recipe(elastic=1, stroke_width=1, hooks=1, refit=True)
+    augmentation.augment(x, y, changes, np.random.default_rng(0))
     codes = []
     for function in FUNCTIONS:
         # Numba shows no code that it has read from its cache, so it compiles the function again.

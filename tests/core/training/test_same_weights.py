@@ -17,9 +17,12 @@ from core.networks import LIBRARY
 
 ROOT = Path(__file__).parents[3]
 
-# Of all that `same_weights` computes. It changes only if training itself changes; then every
-# shipped network is trained anew too.
-DIGEST = "bad2ff23fdc513172089c5a0599694bc260a250137961680e06fcd25e0f6615d"
+# Of all that `same_weights` computes. They change only if training itself changes; then the shipped
+# networks are trained anew too.
+DIGESTS = {
+    "older": "bad2ff23fdc513172089c5a0599694bc260a250137961680e06fcd25e0f6615d",
+    "any-hand": "",
+}
 
 # The processor that is compiled for, its features, and what this processor needs to run the code.
 GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -33,15 +36,15 @@ PROCESSORS = {
 
 
 @cache
-def compiled_for(processor: str) -> tuple[str, float]:
-    """The digest and the control's sum of a process that compiles for a processor."""
+def compiled_for(processor: str) -> dict[str, str]:
+    """The digests, and the control's sum, of a process that compiles for a processor."""
     name, features, needed = PROCESSORS[processor]
     own = llvm.get_host_cpu_features()
     if name not in (None, "generic") and not own.get(needed):
         pytest.skip(f"this processor can't run code for {processor}: it has no {needed}")
     chosen = {} if name is None else {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
-    digest, total = output_of("tests.core.training.same_weights", chosen).split()
-    return digest, float.fromhex(total)
+    found: dict[str, str] = json.loads(output_of("tests.core.training.same_weights", chosen))
+    return found
 
 
 def output_of(module: str, environment: Mapping[str, str]) -> str:
@@ -58,11 +61,12 @@ def output_of(module: str, environment: Mapping[str, str]) -> str:
 
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_every_processor_trains_the_same_networks(processor: str) -> None:
-    assert compiled_for(processor)[0] == DIGEST
+    found = compiled_for(processor)
+    assert {name: found[name] for name in DIGESTS} == DIGESTS
 
 
 def test_a_sum_that_the_compiler_may_order_differs() -> None:
-    assert compiled_for("generic")[1] != compiled_for("haswell")[1]
+    assert compiled_for("generic")["control"] != compiled_for("haswell")["control"]
 
 
 @cache
@@ -76,7 +80,7 @@ def test_the_compiler_may_neither_reorder_nor_fuse() -> None:
     flags = {"fast", "reassoc", "contract", "nnan", "ninf", "nsz", "arcp", "afn"}
     for code in code_of_the_engine()["llvm"]:
         operations = re.findall(r" = (?:tail )?(f(?:add|sub|mul|div|cmp) [\w ]*)", code)
-        assert len(operations) > 100
+        assert len(operations) > 15
         assert not {word for operation in operations for word in operation.split()} & flags
         assert not re.search(r"@llvm\.(fma|fmuladd|exp|log|sin|cos)|@(exp|log|sin|cos)f?\(", code)
 
