@@ -279,5 +279,18 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             **_AUGMENTED,
             **_ADAM,
         ),
+        "any-hand": Recipe(
+            hidden=(512, 256),
+            epochs=60,
+            schedule="cosine",
+            rotation=10,
+            shift=0.5,
+            shear=0.25,
+            stretching=0.25,
+            elastic=1.5,
+            stroke_width=1,
+            hooks=0.5,
+            refit=True,
+        ),
     }
 )

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "torchvision", "numba", "plotly")
 HEAVY_CORE = {"core.training.augmentation", "core.training.compiled", "core.training.pytorch"}
-HEAVY_CORE |= {"core.networks.torch_module", "core.__main__"}
+HEAVY_CORE |= {"core.training.strokes", "core.networks.torch_module", "core.__main__"}
 LIGHT_CORE = sorted(
     {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
