@@ -110,7 +110,9 @@ def _smooth(field, kernel):  # type: ignore[no-untyped-def]
     sums = np.zeros(_SIDE, np.float32)
     for plane in field.reshape(-1, _SIDE, _SIDE):
         for _ in range(2):  # down the columns, and, as the result is transposed, along the rows
-            padded[reach:-reach] = plane
+            for i in range(_SIDE):
+                for j in range(_SIDE):
+                    padded[i + reach, j] = plane[i, j]
             for i in range(_SIDE):
                 middle = padded[i + reach]
                 for j in range(_SIDE):
@@ -138,7 +140,9 @@ def _resample(  # type: ignore[no-untyped-def]
     padded = np.zeros((_SIDE + 3, _SIDE + 3), np.float32)  # with a black rim
     for n in range(len(x)):
         image = x[n].reshape(_SIDE, _SIDE)
-        padded[1:-2, 1:-2] = image
+        for row in range(_SIDE):
+            for column in range(_SIDE):
+                padded[row + 1, column + 1] = image[row, column]
         moves = field[n] if len(field) else field.reshape(0, _SIDE, _SIDE)
         at, x0, y0, zoom = middle, 0.0, 0.0, 1.0
         if refit:

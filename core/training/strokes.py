@@ -70,7 +70,9 @@ def with_other_widths(x, shares):  # type: ignore[no-untyped-def]
     out = np.empty_like(x)
     padded = np.zeros((_SIDE + 2, _SIDE + 2), np.float32)
     for n in range(len(x)):
-        padded[1:-1, 1:-1] = x[n].reshape(_SIDE, _SIDE)
+        for row in range(_SIDE):
+            for column in range(_SIDE):
+                padded[row + 1, column + 1] = x[n, row * _SIDE + column]
         share = np.float32(abs(shares[n]))
         before, after = np.float32(0), np.float32(0)
         for row in range(_SIDE):
