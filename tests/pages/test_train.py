@@ -55,10 +55,12 @@ def test_the_page_opens_with_the_report_s_recipe_and_a_card() -> None:
 def test_every_preset_has_a_title_and_fills_in_the_form() -> None:
     assert set(TITLES) == set(PRESETS)
     at = opened()
-    for preset in ("ensemble", "adversarial-pgd", "transfer", "report"):
+    for preset in ("ensemble", "adversarial-pgd", "transfer", "any-hand", "report"):
         well(at.selectbox(key="recipe").set_value(preset).run())
         assert at.number_input(key="recipe_members").value == PRESETS[preset].members
         assert at.selectbox(key="recipe_adversary").value == PRESETS[preset].adversary
+        assert at.number_input(key="recipe_elastic").value == PRESETS[preset].elastic
+        assert at.toggle(key="recipe_refit").value == PRESETS[preset].refit
         assert not at.button(key="train").disabled
         assert not at.warning
 
