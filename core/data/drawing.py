@@ -1,4 +1,4 @@
-"""The preparation of a drawing in the way in which MNIST's digits were prepared."""
+"""The preparation of a drawing or picture in the way in which MNIST's digits were prepared."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.classifier import FloatArray
+from core.data.paper import NoInkError, find_ink
+from core.data.strokes import Digit, find_digits
 
 SIDE = 28
 DIGIT = 20
+# Of MNIST's digits, nine in ten have strokes of 1.9 to 4.1 pixels, the mean one of 2.8.
+THINNEST, THICKEST = 2.2, 3.6
 
 
 class EmptyDrawingError(ValueError):
@@ -23,12 +27,14 @@ class Stages:
     Attributes:
         ink: `(height, width)`, the whole drawing.
         box: left, top, right and bottom of the box around the ink; the last two are exclusive.
+        boxes: of every digit found, from left to right.
         scaled: `(20, 20)`, the box in the middle, scaled with its aspect ratio kept.
         image: `(28, 28)`, the network's input.
     """
 
     ink: FloatArray
     box: tuple[int, int, int, int]
+    boxes: tuple[tuple[int, int, int, int], ...]
     scaled: FloatArray
     image: FloatArray
 
@@ -38,39 +44,70 @@ class Stages:
         return self.image.reshape(1, -1)
 
 
-def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True) -> Stages:
-    """Prepare a drawing as MNIST's digits were prepared.
-
-    The ink is scaled to 20 × 20 pixels with its aspect ratio kept, anti-aliased, and placed on
-    28 × 28 pixels with its centre of mass in the middle: LeCun, Bottou, Bengio and Haffner 1998,
-    "Gradient-Based Learning Applied to Document Recognition", section III.A.
-
-    Args:
-        rgba: `(height, width, 4)` bytes of any size, white ink on black or transparent background.
-        centre: False to scale the whole drawing to 28 × 28 without centring the ink, which shows
-            why centring is needed.
-
-    Raises:
-        EmptyDrawingError: there is no ink.
-        ValueError: `rgba` is not such an array.
-    """
+def to_mnist(
+    rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None = None
+) -> Stages:
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8 or not rgba.size:
         raise ValueError(f"rgba must be (height, width, 4) bytes, not {rgba.dtype} {rgba.shape}")
-    red, green, blue, alpha = np.moveaxis(rgba, 2, 0)
-    lightest = np.maximum(np.maximum(red, green), blue)
-    ink = lightest.astype(np.float32) * alpha / 255**2
-    inked = ink > 0.1
-    if not inked.any():
+    try:
+        found = find_ink(rgba)
+    except NoInkError as error:
+        raise EmptyDrawingError(str(error)) from None
+    digits, ink = find_digits(found)
+    if not digits:
         raise EmptyDrawingError("There is no ink on the drawing yet.")
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    digit = _fit(ink[box[1] : box[3], box[0] : box[2]], DIGIT)
+    largest = max(range(len(digits)), key=lambda index: digits[index].size)
+    digit = digits[largest if chosen is None else chosen]
+    fitted = _fit(_with_mnist_strokes(digit, ink), DIGIT)
     return Stages(
         ink=ink,
-        box=box,
-        scaled=_in_the_middle(digit, DIGIT),
-        image=_centred_by_mass(digit) if centre else _in_the_middle(_fit(ink, SIDE), SIDE),
+        box=digit.box,
+        boxes=tuple(each.box for each in digits),
+        scaled=_in_the_middle(fitted, DIGIT),
+        image=_levels(_centred_by_mass(fitted) if centre else _in_the_middle(_fit(ink, SIDE), SIDE)),
     )
+
+
+def _with_mnist_strokes(digit: Digit, ink: FloatArray) -> FloatArray:
+    """Cut the digit out, its strokes as wide for its size as MNIST's are."""
+    import cv2
+
+    size = digit.size
+    relative = digit.width * DIGIT / size
+    margin = 0
+    target = min(max(relative, THINNEST), THICKEST)
+    # Widening by 2r makes the digit larger, too.
+    r = (target / DIGIT * size - digit.width) / (1 - target / DIGIT) / 2
+    left, top, right, bottom = digit.box
+    around = np.pad(digit.mask, 2).astype(np.uint8)
+    if abs(r) < 0.25 :
+        soft = _window(ink, digit.box, 2)
+        near = cv2.dilate(around, np.ones((5, 5), np.uint8))
+        return _trimmed(np.where(near > 0, soft, 0).astype(np.float32))
+    margin = int(np.ceil(max(r, 0))) + 2
+    around = np.pad(digit.mask, margin).astype(np.uint8)
+    outside = cv2.distanceTransform(1 - around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    within = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    signed = np.where(around > 0, within - 0.5, 0.5 - outside)
+    return _trimmed(np.clip(signed + np.float32(r) + 0.5, 0, 1).astype(np.float32))
+
+
+def _window(ink: FloatArray, box: tuple[int, int, int, int], margin: int) -> FloatArray:
+    left, top, right, bottom = box
+    padded = np.pad(ink, margin)
+    return padded[top : bottom + 2 * margin, left : right + 2 * margin]
+
+
+def _trimmed(ink: FloatArray) -> FloatArray:
+    inked = ink > 0.1
+    if not inked.any():
+        return ink
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _levels(image: FloatArray) -> FloatArray:
+    return (np.round(image * 255) / 255).astype(np.float32)
 
 
 def _fit(ink: FloatArray, side: int) -> FloatArray:

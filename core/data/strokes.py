@@ -1,0 +1,232 @@
+"""The digits among what is inked: what is no stroke is dropped, what belongs together is joined."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.classifier import FloatArray
+from core.data.paper import FAINTEST, Ink, otsu
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """One digit of a drawing.
+
+    Attributes:
+        box: left, top, right and bottom; the last two are exclusive.
+        mask: `(height, width)` of the box, where the digit's strokes are.
+        width: of the strokes, in pixels.
+    """
+
+    box: tuple[int, int, int, int]
+    mask: Mask
+    width: float
+
+    @property
+    def size(self) -> int:
+        """The longer side of the box."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
+
+
+@dataclass(eq=False)
+class _Part:
+    """A connected piece of ink: its label, its box, its area."""
+
+    label: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+    area: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def size(self) -> int:
+        return max(self.width, self.height)
+
+
+def find_digits(ink: Ink) -> tuple[list[Digit], FloatArray]:
+    """Return the digits from left to right, and the ink in [0, 1], without ruled lines."""
+    strength = without_ruled_lines(ink.evened)
+    floor = max(FAINTEST, 5 * ink.noise)
+    threshold = otsu(strength, floor)
+    mask = strength > threshold
+    level = float(np.quantile(strength[mask], 0.75)) if mask.any() else 1.0
+    clean = np.clip((strength - ink.noise * 3) / max(level - ink.noise * 3, 1e-6), 0, 1)
+    labels, parts = _parts(mask)
+    parts = [part for part in parts if not _at_the_border(part, labels)]
+    parts = _without_frames(parts, labels)
+    if not parts:
+        return [], clean.astype(np.float32)
+    main = max(parts, key=lambda part: (part.size, part.area))
+    pen = stroke_width(_mask_of([main], labels)[1])
+    groups = _grouped(parts, labels, pen)
+    digits = [_digit(group, labels) for group in groups]
+    largest = max(digit.size for digit in digits)
+    digits = [digit for digit in digits if digit.size >= LEAST_SIZE * largest]
+    return sorted(digits, key=lambda digit: digit.box[0]), clean.astype(np.float32)
+
+
+# A part is a speck if it is no longer than this many strokes are wide: a tap leaves a dot.
+SPECK = 1.8
+# A digit beside another is at least this large: anything smaller is a dash or a speck.
+LEAST_SIZE = 0.4
+
+
+def stroke_width(mask: Mask) -> float:
+    """Return the mean width of the strokes in pixels.
+
+    Across a stroke of width w, the mean distance to its edge is w / 4.
+    """
+    import cv2
+
+    padded = np.pad(mask.astype(np.uint8), 1)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # The distance from a pixel's middle to the next middle outside is half a pixel too long.
+    return max(1.0, 4 * (float(distance[padded > 0].mean()) - 0.5) + 0.0)
+
+
+def _parts(mask: Mask) -> tuple[NDArray[np.int32], list[_Part]]:
+    """Return the connected pieces; of very many, the largest."""
+    import cv2
+
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:60] + 1
+    parts = []
+    for label in order.tolist():
+        left, top, width, height, area = stats[label].tolist()
+        parts.append(_Part(label, left, top, left + width, top + height, area))
+    return labels, parts
+
+
+def _at_the_border(part: _Part, labels: NDArray[np.int32]) -> bool:
+    """Whether it lies along the picture's border, as a desk does; a stroke at most crosses it."""
+    height, width = labels.shape
+    for along in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        if np.count_nonzero(along == part.label) > 0.3 * len(along):
+            return True
+    touches = (part.left == 0) + (part.top == 0) + (part.right == width) + (part.bottom == height)
+    return touches >= 3 and part.width * part.height > 0.8 * width * height
+
+
+def _without_frames(parts: list[_Part], labels: NDArray[np.int32]) -> list[_Part]:
+    """Leave out what lies around another large part: a frame or a ring drawn around the digit."""
+    kept = []
+    for outer in parts:
+        inner = [
+            part
+            for part in parts
+            if part is not outer
+            and part.left > outer.left
+            and part.right < outer.right
+            and part.top > outer.top
+            and part.bottom < outer.bottom
+            and part.height > 0.3 * outer.height
+        ]
+        if not any(_surrounds(outer, part, labels) for part in inner):
+            kept.append(outer)
+    return kept
+
+
+def _surrounds(outer: _Part, inner: _Part, labels: NDArray[np.int32]) -> bool:
+    """Whether `outer` has ink to all four sides of the middle of `inner`."""
+    row = (inner.top + inner.bottom) // 2
+    column = (inner.left + inner.right) // 2
+    rays = (
+        labels[row, : inner.left],
+        labels[row, inner.right :],
+        labels[: inner.top, column],
+        labels[inner.bottom :, column],
+    )
+    return all(bool((ray == outer.label).any()) for ray in rays)
+
+
+def _grouped(
+    parts: list[_Part], labels: NDArray[np.int32], pen: float
+) -> list[list[_Part]]:
+    """Join the parts of each digit; specks away from all others are left out."""
+    largest = max(part.size for part in parts)
+    groups: list[list[_Part]] = []
+    for part in sorted(parts, key=lambda part: -part.size):
+        if part.size < SPECK * pen and part.size < 0.3 * largest:
+            reach = 0.7 * pen  # a broken stroke's end
+        else:
+            reach = None
+        home = next((g for g in groups if _belongs(part, g, labels, pen, reach)), None)
+        if home is not None:
+            home.append(part)
+        elif reach is None:
+            groups.append([part])
+    return groups
+
+
+def _belongs(
+    part: _Part,
+    group: list[_Part],
+    labels: NDArray[np.int32],
+    pen: float,
+    reach: float | None,
+) -> bool:
+    """Whether a part is a piece of the digit that the group is."""
+    left, right = min(p.left for p in group), max(p.right for p in group)
+    top, bottom = min(p.top for p in group), max(p.bottom for p in group)
+    size = max(right - left, bottom - top)
+    across = max(left, part.left) - min(right, part.right)  # the gap; negative where they overlap
+    down = max(top, part.top) - min(bottom, part.bottom)
+    if reach is None:
+        near = max(0.7 * pen, 0.04 * size)
+        # A bar above a 5, the second stroke of an open 4: over or under the rest.
+        over = -across > 0.4 * min(part.width, right - left)
+        flat = part.height < 0.5 * (bottom - top)
+        if over and down <= (0.25 * size if flat else near):
+            return True
+        # A bar that is too far to the right.
+        reach = max(near, 0.15 * size) if flat and part.size < 0.7 * size else near
+    if max(across, down) > reach:
+        return False
+    return _gap(part, group, labels, reach) <= reach
+
+
+def _gap(part: _Part, group: list[_Part], labels: NDArray[np.int32], reach: float) -> float:
+    """Return the distance between a part and a group in pixels, if it is within reach."""
+    import cv2
+
+    margin = int(np.ceil(reach)) + 1
+    rows = slice(max(0, part.top - margin), part.bottom + margin)
+    columns = slice(max(0, part.left - margin), part.right + margin)
+    window = labels[rows, columns]
+    away = (~np.isin(window, [p.label for p in group])).astype(np.uint8)
+    if away.all():
+        return float("inf")
+    distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return float(distance[window == part.label].min()) - 1
+
+
+def _mask_of(
+    group: list[_Part], labels: NDArray[np.int32]
+) -> tuple[tuple[int, int, int, int], Mask]:
+    left, right = min(p.left for p in group), max(p.right for p in group)
+    top, bottom = min(p.top for p in group), max(p.bottom for p in group)
+    window = labels[top:bottom, left:right]
+    return (left, top, right, bottom), np.isin(window, [p.label for p in group])
+
+
+def _digit(group: list[_Part], labels: NDArray[np.int32]) -> Digit:
+    box, mask = _mask_of(group, labels)
+    return Digit(box=box, mask=mask, width=stroke_width(mask))
+
+
+def without_ruled_lines(strength: FloatArray) -> FloatArray:
+    """Return the ink without the lines of lined or squared paper."""
+    return strength
