@@ -1,14 +1,19 @@
 """The ink of a drawing or a picture, told from its paper in any light and colour."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.classifier import FloatArray
 
+Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
 # Large and smooth things are looked for on a small copy: a sheet, its light.
 SMALL = 256
+LIGHT = 128
 # Neighbours on the small copy that differ by more are an edge: a soft shadow changes by 0.06 a
 # pixel, a pencil's line by 0.15.
 EDGE = 0.08
@@ -25,12 +30,12 @@ class Ink:
     """What stands out from the paper.
 
     Attributes:
-        picture: `(height, width, 3)` as it is seen, in [0, 1].
+        picture: `(height, width, 3)` as it is seen.
         evened: `(height, width)` strength of the ink, 0 on paper, 1 at its strongest, and noise.
         noise: the standard deviation of `evened` on paper.
     """
 
-    picture: FloatArray
+    picture: Bytes
     evened: FloatArray
     noise: float
 
@@ -39,7 +44,7 @@ class NoInkError(ValueError):
     """Nothing stands out from the paper."""
 
 
-def find_ink(rgba: NDArray[np.uint8]) -> Ink:
+def find_ink(rgba: Bytes) -> Ink:
     """Return how strongly each pixel is inked.
 
     The light is evened out: each pixel is compared with the paper around it. Ink and paper may
@@ -50,22 +55,23 @@ def find_ink(rgba: NDArray[np.uint8]) -> Ink:
     """
     import cv2
 
-    colour, sheet = _seen(rgba)
+    picture, sheet = _seen(rgba)
     if sheet is None:  # strokes on nothing
         strength = rgba[..., 3].astype(np.float32) / 255
-        return Ink(picture=colour, evened=strength, noise=0.0)
-    sheet = _innermost_sheet(colour, sheet)
-    contrast = _contrast(colour, sheet)
-    strength = _along_one_colour(contrast, sheet)
-    paper = strength[sheet & (strength < 0.3)]
+        return Ink(picture=picture, evened=strength, noise=0.0)
+    sheet = _innermost_sheet(picture, sheet)
+    strength = _strength(picture, sheet)
+    sample = strength[::3, ::3]
+    paper = sample[sheet[::3, ::3] & (sample < 0.3)]
     noise = 1.4826 * float(np.median(np.abs(paper - np.median(paper)))) if paper.size else 0.0
     if noise > 0.02:
         strength = cv2.GaussianBlur(strength, (0, 0), 1.0)
         noise *= 0.3  # what that leaves of the noise of single pixels
-    return Ink(picture=colour, evened=np.where(sheet, strength, 0).astype(np.float32), noise=noise)
+    strength[~sheet] = 0
+    return Ink(picture=picture, evened=strength, noise=noise)
 
 
-def _seen(rgba: NDArray[np.uint8]) -> tuple[FloatArray, NDArray[np.bool_] | None]:
+def _seen(rgba: Bytes) -> tuple[Bytes, Mask | None]:
     """Return the colours on black or white, and where the sheet is: None if there is none.
 
     An opaque part of one colour is the ink itself. Any other opaque part is a sheet: the window of
@@ -73,8 +79,8 @@ def _seen(rgba: NDArray[np.uint8]) -> tuple[FloatArray, NDArray[np.bool_] | None
     """
     import cv2
 
-    colour = rgba[..., :3].astype(np.float32) / 255
     alpha = rgba[..., 3]
+    colour = np.ascontiguousarray(rgba[..., :3])
     if int(alpha.min()) == 255:
         return colour, np.ones(alpha.shape, bool)
     if int(alpha.max()) < 26:
@@ -83,14 +89,14 @@ def _seen(rgba: NDArray[np.uint8]) -> tuple[FloatArray, NDArray[np.bool_] | None
     if not opaque.any():
         opaque = alpha > 127
     inside = colour[opaque]
-    if not inside.size or float(np.ptp(inside, axis=0).max()) < 0.2:
-        behind = 1.0 - round(float(inside.mean())) if inside.size else 0.0
+    if not inside.size or int(np.ptp(inside, axis=0).max()) < 50:
+        behind = 255.0 * (inside.size and inside.mean() < 128)
         share = alpha[..., None].astype(np.float32) / 255
-        return colour * share + np.float32(behind) * (1 - share), None
-    return np.where(opaque[..., None], colour, np.median(inside, axis=0)), opaque
+        return (colour * share + behind * (1 - share)).round().astype(np.uint8), None
+    return np.where(opaque[..., None], colour, np.median(inside, axis=0)).astype(np.uint8), opaque
 
 
-def _innermost_sheet(colour: FloatArray, sheet: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _innermost_sheet(picture: Bytes, sheet: Mask) -> Mask:
     """Return where the paper is: without a desk, a scan's border, or a frame drawn around it.
 
     From the border of the picture, all that is reached over small steps in colour lies outside.
@@ -103,7 +109,7 @@ def _innermost_sheet(colour: FloatArray, sheet: NDArray[np.bool_]) -> NDArray[np
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if min(size) < 16:
         return sheet
-    small = cv2.resize((colour * 255).round().astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(sheet.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     found = False
     for _ in range(3):  # a frame on a sheet on a desk
@@ -118,8 +124,8 @@ def _innermost_sheet(colour: FloatArray, sheet: NDArray[np.bool_]) -> NDArray[np
 
 
 def _sheet_within(
-    small: NDArray[np.uint8], inside: NDArray[np.uint8]
-) -> NDArray[np.uint8] | None:
+    small: Bytes, inside: Bytes
+) -> Bytes | None:
     """Return the sheet inside the part of a small picture; None if there is no other."""
     import cv2
 
@@ -132,11 +138,12 @@ def _sheet_within(
         return None
     contour = max(contours, key=cv2.contourArea)
     area = cv2.contourArea(contour)
+    hull = cv2.convexHull(contour)  # a stroke that runs off the sheet cuts into it
     _, sides, _ = cv2.minAreaRect(contour)
     if area < 0.15 * height * width or area < 0.88 * sides[0] * sides[1]:
         return None
     candidate = np.zeros_like(inside)
-    cv2.drawContours(candidate, [contour], -1, 1, cv2.FILLED)
+    cv2.drawContours(candidate, [hull], -1, 1, cv2.FILLED)
     for margin in (3, 7, 13):  # past the edge, past a frame's line
         kernel = np.ones((margin, margin), np.uint8)
         inner = cv2.erode(candidate, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
@@ -148,101 +155,105 @@ def _sheet_within(
     return None
 
 
-def _rim(inside: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _rim(inside: Bytes) -> Mask:
     import cv2
 
     kernel = np.ones((3, 3), np.uint8)
     inner = cv2.erode(inside, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    rim: NDArray[np.bool_] = (inside > 0) & (inner == 0)
+    rim: Mask = (inside > 0) & (inner == 0)
     return rim
 
 
 def _reached(
-    small: NDArray[np.uint8], inside: NDArray[np.uint8], start: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+    small: Bytes, inside: Bytes, start: Mask
+) -> Mask:
     """Return what is reached from `start` over steps of less than `EDGE`, inside."""
     import cv2
 
     step = np.ones((3, 3), np.uint8)
-    gradient = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, step).max(axis=2)
+    gradient = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, step)
+    gradient = _largest(gradient)
     # The gradient spans two pixels.
     flat = ((gradient < 2 * EDGE * 255) & (inside > 0)).astype(np.uint8)
     _, labels = cv2.connectedComponents(flat, connectivity=4)
     reached = np.isin(labels, np.setdiff1d(np.unique(labels[start & (flat > 0)]), [0]))
     grown = cv2.dilate(reached.astype(np.uint8), step) > 0
-    result: NDArray[np.bool_] = grown & (inside > 0)
+    result: Mask = grown & (inside > 0)
     return result
 
 
-def _contrast(colour: FloatArray, sheet: NDArray[np.bool_]) -> FloatArray:
-    """Return how each pixel differs from the paper around it, `(height, width, 3)`.
+def _strength(picture: Bytes, sheet: Mask) -> FloatArray:
+    """Return how each pixel differs from the paper around it towards the ink's colour.
 
-    Light is a factor: the difference is divided by the paper's brightness.
+    It is 0 on paper and 1 where the ink is strong. Light is a factor: the difference is divided
+    by the paper's brightness.
     """
     import cv2
 
     height, width = sheet.shape
-    scale = min(1.0, SMALL / max(height, width))
+    scale = min(1.0, LIGHT / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(sheet.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     if not inside.any():
         inside[:] = True
-    small = np.where(inside[..., None], small, np.median(small[inside], axis=0)).astype(np.float32)
-    window = max(3, int(WINDOW * min(size)) | 1)
-    rough = cv2.medianBlur((small * 255).round().astype(np.uint8), min(window, 255))
-    paper = rough.astype(np.float32) / 255
-    off = np.abs(_relative(small, paper)).max(axis=2)
-    off[~inside] = 0
-    inked = off > max(otsu(off[inside], FAINTEST), FAINTEST)
-    inked = cv2.dilate(inked.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    paper = _smooth_without(small, paper, inside & ~inked)
-    paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    return _relative(colour, paper)
+    paper = _paper(small, inside)
+    brightness = np.maximum(_largest(paper), DARK)
+    contrast = (small.astype(np.float32) / 255 - paper) / brightness[..., None]
+    axis = _ink_colour(contrast[inside])
+    # The rest needs only the one number a pixel that lies along the ink's colour.
+    along = cv2.transform(picture.astype(np.float32), (axis / 255).reshape(1, 3))
+    along -= cv2.resize(cv2.transform(paper, axis.reshape(1, 3)), (width, height))
+    along /= cv2.resize(brightness, (width, height))
+    sample = along[sheet]
+    strong = sample[sample > 0.5 * sample.max()]
+    along /= np.quantile(strong, 0.75)
+    return along
 
 
-def _relative(colour: FloatArray, paper: FloatArray) -> FloatArray:
-    brightness = np.maximum(paper.max(axis=2, keepdims=True), DARK)
-    return ((colour - paper) / brightness).astype(np.float32)
-
-
-def _smooth_without(
-    small: FloatArray, rough: FloatArray, known: NDArray[np.bool_]
-) -> FloatArray:
-    """Smooth the known paper, finely where there is enough of it, else from further away."""
+def _paper(small: Bytes, inside: Mask) -> FloatArray:
+    """Return the paper's colour under each pixel of a small picture, in [0, 1]."""
     import cv2
 
-    weight = known.astype(np.float32)
+    small = np.where(inside[..., None], small, np.median(small[inside], axis=0)).astype(np.uint8)
+    window = max(3, int(WINDOW * min(inside.shape)) | 1)
+    rough = cv2.medianBlur(small, window).astype(np.float32) / 255
+    seen = small.astype(np.float32) / 255
+    off = _largest(np.abs(seen - rough)) / np.maximum(_largest(rough), DARK)
+    off[~inside] = 0
+    inked = (off > otsu(off[inside], FAINTEST)).astype(np.uint8)
+    inked = cv2.dilate(inked, np.ones((3, 3), np.uint8)) > 0
+    # Smooth what is left: finely where there is enough of it, else from further away.
+    weight = (inside & ~inked).astype(np.float32)
+    weighted = seen * weight[..., None]
     paper = rough
-    for sigma in (16.0, 6.0, 2.0):
-        near = cv2.GaussianBlur(weight, (0, 0), sigma)[..., None]
-        mean = cv2.GaussianBlur(small * weight[..., None], (0, 0), sigma) / np.maximum(near, 1e-6)
+    for side in (33, 13, 5):
+        near = cv2.blur(weight, (side, side))[..., None]
+        mean = cv2.blur(weighted, (side, side)) / np.maximum(near, np.float32(1e-6))
         share = np.clip(near * 4, 0, 1)
         paper = share * mean + (1 - share) * paper
-    return paper.astype(np.float32)
+    return paper
 
 
-def _along_one_colour(contrast: FloatArray, sheet: NDArray[np.bool_]) -> FloatArray:
-    """Return the contrast along the colour of the ink, 1 at its strongest.
+def _largest(channels: Any) -> Any:
+    """Return the largest of three channels; NumPy is slow along a short axis."""
+    return np.maximum(np.maximum(channels[..., 0], channels[..., 1]), channels[..., 2])
 
-    The ink's colour is the direction in which most of the contrast lies.
+
+def _ink_colour(contrast: FloatArray) -> FloatArray:
+    """Return the direction in colour, `(3,)`, in which most of the contrast `(N, 3)` lies.
 
     Raises:
         NoInkError: there is too little contrast.
     """
-    off = np.where(sheet[..., None], contrast, 0)
-    size = np.abs(off).max(axis=2)
+    size = _largest(np.abs(contrast))
     strongest = float(size.max())
     if strongest < FAINTEST:
         raise NoInkError("This picture has one colour throughout; there is no digit to see.")
-    strong = off[size > 0.5 * strongest]
-    _, vectors = np.linalg.eigh((strong.T @ strong).astype(np.float64))
-    axis = vectors[:, -1].astype(np.float32)
-    if float((strong @ axis).sum()) < 0:
-        axis = -axis
-    along = off @ axis
-    ink = along[along > 0.5 * along.max()]
-    return (along / np.quantile(ink, 0.75)).astype(np.float32)
+    strong = contrast[size > 0.5 * strongest].astype(np.float64)
+    _, vectors = np.linalg.eigh(strong.T @ strong)
+    axis = vectors[:, -1]
+    return (axis if (strong @ axis).sum() > 0 else -axis).astype(np.float32)
 
 
 def otsu(values: FloatArray, floor: float) -> float:
