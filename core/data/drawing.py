@@ -16,6 +16,9 @@ DIGIT = 20
 THINNEST, THICKEST = 2.2, 3.6
 
 
+Box = tuple[int, int, int, int]
+
+
 class EmptyDrawingError(ValueError):
     """A drawing without ink."""
 
@@ -25,16 +28,20 @@ class Stages:
     """The stages of a drawing's preparation, with pixels in [0, 1], ink white.
 
     Attributes:
-        ink: `(height, width)`, the whole drawing.
-        box: left, top, right and bottom of the box around the ink; the last two are exclusive.
+        picture: `(height, width, 3)`, the drawing or picture as it is seen, in its colours.
+        evened: `(height, width)`, all that stands out from its paper.
+        ink: `(height, width)`, what is left without specks, frames, lines, and the like.
+        box: left, top, right and bottom of the box around the digit; the last two are exclusive.
         boxes: of every digit found, from left to right.
         scaled: `(20, 20)`, the box in the middle, scaled with its aspect ratio kept.
-        image: `(28, 28)`, the network's input.
+        image: `(28, 28)`, the network's input; its pixels are multiples of 1/255.
     """
 
+    picture: FloatArray
+    evened: FloatArray
     ink: FloatArray
-    box: tuple[int, int, int, int]
-    boxes: tuple[tuple[int, int, int, int], ...]
+    box: Box
+    boxes: tuple[Box, ...]
     scaled: FloatArray
     image: FloatArray
 
@@ -43,12 +50,50 @@ class Stages:
         """The `image` as a batch of one, `(1, 784)`."""
         return self.image.reshape(1, -1)
 
+    @property
+    def steps(self) -> tuple[tuple[FloatArray, str], ...]:
+        """The stages in their order, each with a caption."""
+        return (
+            (self.picture, "The picture"),
+            (self.evened, "The light evened out: what stands out from the paper"),
+            (self.ink, "The strokes, without specks, frames and lines"),
+            (self.scaled, f"The digit, its strokes as wide as MNIST's, in {DIGIT} × {DIGIT}"),
+            (self.image, f"Centred by mass, {SIDE} × {SIDE}: what the network sees"),
+        )
 
-def to_mnist(
-    rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None = None
-) -> Stages:
+
+def warm_up() -> None:
+    """Import what is heavy, so that the first drawing needn't wait for it."""
+    rgba = np.zeros((SIDE, SIDE, 4), np.uint8)
+    rgba[4:24, 12:16] = 255
+    to_mnist(rgba)
+
+
+def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None = None) -> Stages:
+    """Prepare a drawing or a picture as MNIST's digits were prepared.
+
+    The ink is told from its paper, and the digit from what else there is. It is scaled to
+    20 × 20 pixels with its aspect ratio kept, anti-aliased, and placed on 28 × 28 pixels with its
+    centre of mass in the middle: LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning
+    Applied to Document Recognition", section III.A. Strokes that are much thinner or thicker than
+    MNIST's for the digit's size get a width that MNIST's have.
+
+    Args:
+        rgba: `(height, width, 4)` bytes of any size: ink of one colour on paper of another.
+        centre: False to scale all strokes to 28 × 28 where they are, which shows why centring is
+            needed. A grey picture of 28 × 28 pixels, or of that many equal squares, then stays as
+            it is.
+        chosen: which of the digits, from left to right; None for the largest.
+
+    Raises:
+        EmptyDrawingError: there is no ink.
+        IndexError: there are not so many digits.
+        ValueError: `rgba` is not such an array.
+    """
     if rgba.ndim != 3 or rgba.shape[2] != 4 or rgba.dtype != np.uint8 or not rgba.size:
         raise ValueError(f"rgba must be (height, width, 4) bytes, not {rgba.dtype} {rgba.shape}")
+    if not centre and (image := _as_it_is(rgba)) is not None:
+        return _unchanged(image)
     try:
         found = find_ink(rgba)
     except NoInkError as error:
@@ -59,12 +104,44 @@ def to_mnist(
     largest = max(range(len(digits)), key=lambda index: digits[index].size)
     digit = digits[largest if chosen is None else chosen]
     fitted = _fit(_with_mnist_strokes(digit, ink), DIGIT)
+    image = _centred_by_mass(fitted) if centre else _in_the_middle(_fit(ink, SIDE), SIDE)
     return Stages(
+        picture=found.picture.astype(np.float32) / 255,
+        evened=np.clip(found.evened, 0, 1),
         ink=ink,
         box=digit.box,
         boxes=tuple(each.box for each in digits),
         scaled=_in_the_middle(fitted, DIGIT),
-        image=_levels(_centred_by_mass(fitted) if centre else _in_the_middle(_fit(ink, SIDE), SIDE)),
+        image=_levels(image),
+    )
+
+
+def _as_it_is(rgba: NDArray[np.uint8]) -> FloatArray | None:
+    """Return 28 × 28 grey pixels, also of a picture enlarged without smoothing; None of others."""
+    height, width = rgba.shape[:2]
+    if height != width or height % SIDE or (rgba[..., 3] != 255).any():
+        return None
+    grey = rgba[..., 0]
+    factor = height // SIDE
+    image = grey[::factor, ::factor]
+    enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    if (rgba[..., :3] != enlarged[..., None]).any():
+        return None
+    return image.astype(np.float32) / np.float32(255)
+
+
+def _unchanged(image: FloatArray) -> Stages:
+    if not image.any():
+        raise EmptyDrawingError("There is no ink on the drawing yet.")
+    box = (0, 0, SIDE, SIDE)
+    return Stages(
+        picture=np.repeat(image[..., None], 3, axis=2),
+        evened=image,
+        ink=image,
+        box=box,
+        boxes=(box,),
+        scaled=_fit(image, DIGIT),
+        image=image,
     )
 
 

@@ -14,6 +14,8 @@ Mask = NDArray[np.bool_]
 # Large and smooth things are looked for on a small copy: a sheet, its light.
 SMALL = 256
 LIGHT = 128
+# Smaller pictures are enlarged, so that a stroke is some pixels wide.
+LEAST = 200
 # Neighbours on the small copy that differ by more are an edge: a soft shadow changes by 0.06 a
 # pixel, a pencil's line by 0.15.
 EDGE = 0.08
@@ -54,11 +56,15 @@ def find_ink(rgba: Bytes) -> Ink:
     import cv2
 
     picture, sheet = _seen(rgba)
-    if sheet is None:  # strokes on nothing
-        strength = rgba[..., 3].astype(np.float32) / 255
-        return Ink(picture=picture, evened=strength, noise=0.0)
+    factor = -(-LEAST // max(sheet.shape))
+    if factor > 1:
+        size = (sheet.shape[1] * factor, sheet.shape[0] * factor)
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        sheet = cv2.resize(sheet.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     sheet = _innermost_sheet(picture, sheet)
-    strength = _strength(picture, sheet)
+    strength = _between_two_colours(picture, sheet)
+    if strength is None:
+        strength = _strength(picture, sheet)
     sample = strength[::3, ::3]
     paper = sample[sheet[::3, ::3] & (sample < 0.3)]
     noise = 1.4826 * float(np.median(np.abs(paper - np.median(paper)))) if paper.size else 0.0
@@ -87,10 +93,11 @@ def _seen(rgba: Bytes) -> tuple[Bytes, Mask | None]:
     if not opaque.any():
         opaque = alpha > 127
     inside = colour[opaque]
-    if not inside.size or int(np.ptp(inside, axis=0).max()) < 50:
-        behind = 255.0 * (inside.size and inside.mean() < 128)
+    if int(np.ptp(inside, axis=0).max()) < 50:
+        behind = 255.0 if inside.mean() < 128 else 0.0
         share = alpha[..., None].astype(np.float32) / 255
-        return (colour * share + behind * (1 - share)).round().astype(np.uint8), None
+        whole = (colour * share + behind * (1 - share)).round().astype(np.uint8)
+        return whole, np.ones(alpha.shape, bool)
     return np.where(opaque[..., None], colour, np.median(inside, axis=0)).astype(np.uint8), opaque
 
 
@@ -178,6 +185,29 @@ def _reached(
     grown = cv2.dilate(reached.astype(np.uint8), step) > 0
     result: Mask = grown & (inside > 0)
     return result
+
+
+def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
+    """Return the strength of the ink where no light is to be evened out; None for other pictures.
+
+    A drawing on a canvas has two colours, and few pixels between them.
+    """
+    import cv2
+
+    sample = picture[::2, ::2][sheet[::2, ::2]].astype(np.int32)
+    colours, counts = np.unique(sample @ np.array([65536, 256, 1]), return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    if len(order) < 2 or counts[order[:2]].sum() < 0.85 * len(sample):
+        return None
+    if len(order) > 2 and counts[order[2]] > 0.01 * len(sample):
+        return None  # a desk, a shadow
+    paper, ink = (np.array([c >> 16, c >> 8 & 255, c & 255], float) for c in colours[order[:2]])
+    axis = (ink - paper) / ((ink - paper) @ (ink - paper))
+    if np.abs(ink - paper).max() < 255 * FAINTEST:
+        return None
+    matrix = np.append(axis, -float(axis @ paper)).astype(np.float32).reshape(1, 4)
+    along: FloatArray = cv2.transform(picture.astype(np.float32), matrix)
+    return along
 
 
 def _strength(picture: Bytes, sheet: Mask) -> FloatArray:

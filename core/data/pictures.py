@@ -1,106 +1,151 @@
-"""Uploaded pictures of a digit, turned into white ink on black."""
+"""Pictures from files: limited before they are decoded, upright, and of a working size."""
 
 import io
+import threading
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-FORMATS = ("PNG", "JPEG")
-MAX_PIXELS = 64_000_000
-# Larger pictures are scaled down at once: forty people may upload theirs at the same time.
-WORKING_SIZE = 560
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIC")
+MAX_BYTES = 20_000_000
+# Phones save 24 million pixels. A decoder needs up to so many bytes a pixel besides Pillow's own
+# four; where that is much, fewer pixels are read, for at most 200 MB more memory in all.
+MAX_PIXELS = {
+    "PNG": 25_000_000,
+    "JPEG": 25_000_000,
+    "GIF": 25_000_000,
+    "BMP": 25_000_000,
+    "TIFF": 12_000_000,
+    "WEBP": 12_000_000,
+    "HEIC": 25_000_000,
+}
+# A multiple of 28: an enlarged 28 × 28 image that is larger still is shrunk to it without loss.
+WORKING_SIZE = 840
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class PictureError(ValueError):
-    """A file that can't be used as a picture of a digit; the message says why."""
+    """A file that can't be used as a picture; the message says why."""
 
 
-def read(content: bytes) -> NDArray[np.uint8]:
-    """Read the picture in a file and turn it into white ink on black.
+def decode(content: bytes) -> NDArray[np.uint8]:
+    """Decode the picture in a file; of an animation or several pages, the first.
 
-    The rim of the picture is taken for the background, which decides whether the ink is dark or
-    light. Transparent pixels are background too. Of an animation, the first frame is read.
+    One picture is decoded at a time, so that many uploads don't add up in memory.
 
     Args:
         content: the bytes of a file in one of `FORMATS`.
 
     Returns:
-        `(height, width, 4)` RGBA bytes, the longer side at most `WORKING_SIZE`, ink white at its
-        strongest, background black, all opaque.
+        `(height, width, 4)` RGBA bytes, upright, the longer side at most `WORKING_SIZE`.
 
     Raises:
-        PictureError: the file is not a picture, is damaged or too large, or has only one colour.
+        PictureError: the file is not such a picture, is damaged or too large.
     """
+    if len(content) > MAX_BYTES:
+        raise PictureError(
+            f"This file has {len(content) / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000}. "
+            "Please make it smaller."
+        )
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures; their size is checked below.
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
+            # Pillow warns of large pictures and odd metadata; the size is checked below.
             warnings.simplefilter("ignore")
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
-            if picture.width * picture.height > MAX_PIXELS:
-                raise PictureError(
-                    f"This picture has {picture.width} × {picture.height} pixels, "
-                    f"more than {MAX_PIXELS // 1_000_000} million. Please make it smaller."
-                )
-            picture.draft("RGB", (2 * WORKING_SIZE, 2 * WORKING_SIZE))  # decodes less of a JPEG
-            grey, alpha = _grey_and_alpha(picture)
+            picture = _heic(content) if _is_heic(content) else _open(content)
+            return np.asarray(_upright(_shrunk(picture), picture))
+    except PictureError:
+        raise
     except Image.DecompressionBombError:  # raised before the size is known
         raise PictureError("This picture has far too many pixels. Please make it smaller.") from None
     except UnidentifiedImageError:
-        raise PictureError(f"This file is not a {' or '.join(FORMATS)} picture.") from None
-    except PictureError:
-        raise
-    except (OSError, SyntaxError, ValueError, EOFError):
+        kinds = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise PictureError(f"This file is not a {kinds} picture.") from None
+    except Exception:  # decoders raise whatever they like for damaged files
         raise PictureError("This picture is damaged or was cut short; it can't be read.") from None
-    return _white_on_black(grey, alpha)
 
 
-def _grey_and_alpha(picture: Image.Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return brightness and opacity in [0, 1], upright and at most `WORKING_SIZE` high and wide."""
+def _is_heic(content: bytes) -> bool:
+    return content[4:8] == b"ftyp" and content[8:12] in (
+        *(b"heic", b"heix", b"heim", b"heis"),
+        *(b"hevc", b"hevx", b"mif1", b"msf1"),
+    )
+
+
+def _open(content: bytes) -> Image.Image:
+    """Open a picture, and refuse it if it is too large."""
+    names = [name for name in FORMATS if name != "HEIC"]
+    picture = Image.open(io.BytesIO(content), formats=names)
+    kind = "JPEG" if picture.format == "MPO" else str(picture.format)
+    _check_size(picture.width, picture.height, kind)
+    picture.draft(None, (WORKING_SIZE, WORKING_SIZE))  # decodes less of a JPEG
     picture.load()
-    if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits a pixel
-        deep = np.asarray(picture, dtype=np.float64)
-        picture = Image.fromarray((deep / max(deep.max(), 1) * 255).astype(np.uint8))
-    picture = ImageOps.exif_transpose(picture)
-    if max(picture.size) > WORKING_SIZE and picture.mode in ("L", "LA", "RGB", "RGBA"):
-        picture.thumbnail((WORKING_SIZE, WORKING_SIZE))
-    picture = picture.convert("RGBA")
-    picture.thumbnail((WORKING_SIZE, WORKING_SIZE))
-    grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
-    alpha = np.asarray(picture.getchannel("A"), dtype=np.float64) / 255
-    return grey, alpha
+    return picture
 
 
-def _white_on_black(grey: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.uint8]:
-    opaque = alpha > 0.5
-    if not opaque.any():
-        raise PictureError("This picture is transparent throughout; there is no digit to see.")
-    # A transparent background gets the opposite brightness of the ink.
-    opposite = np.full_like(grey, np.median(grey[opaque]) < 0.5)
-    background = _paper(grey) if opaque.all() else opposite
-    ink = np.abs(grey * alpha + background * (1 - alpha) - background)
-    contrast = ink.max()
-    if contrast < 0.1:
-        raise PictureError("This picture is of one colour throughout; there is no digit to see.")
-    # Paper is never quite even: differences of less than a quarter of the contrast are paper.
-    ink = np.clip((ink / contrast - 0.25) / 0.5, 0, 1)
-    white = (ink * 255).round().astype(np.uint8)
-    return np.dstack([white, white, white, np.full_like(white, 255)])
+def _heic(content: bytes) -> Image.Image:
+    """Decode a HEIC file as phones save it, and refuse it if it is too large."""
+    import pillow_heif
+
+    picture = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
+    _check_size(*picture.size, "HEIC")
+    return picture.to_pillow()
 
 
-def _paper(grey: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fit a plane to the brightness of the rim: paper is often lit from one side."""
-    rim = np.ones_like(grey, dtype=bool)
-    rim[1:-1, 1:-1] = False
-    if min(grey.shape) < 3:
-        return np.full_like(grey, np.median(grey))
-    rows, columns = np.indices(grey.shape)
-    plane = np.stack([np.ones_like(grey), rows / grey.shape[0], columns / grey.shape[1]], axis=-1)
-    fit = np.array([np.median(grey[rim]), 0, 0])
-    for _ in range(2):  # the second time without ink that runs over the rim
-        off = np.abs(grey - plane @ fit)
-        paper = rim & (off <= 3 * np.median(off[rim]) + 1 / 255)
-        fit = np.linalg.lstsq(plane[paper], grey[paper], rcond=None)[0]
-    brightness: NDArray[np.float64] = np.clip(plane @ fit, 0, 1)
-    return brightness
+def _check_size(width: int, height: int, kind: str) -> None:
+    if width * height > MAX_PIXELS[kind]:
+        raise PictureError(
+            f"This picture has {width} × {height} pixels, more than the "
+            f"{MAX_PIXELS[kind] // 1_000_000} million that are read of {kind}. "
+            "Please make it smaller."
+        )
+
+
+def _shrunk(picture: Image.Image) -> Image.Image:
+    """Return the picture in RGBA, of a working size."""
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits a pixel
+        picture = _eight_bits(picture)
+    factor = -(-max(picture.size) // WORKING_SIZE)
+    if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV") or "transparency" in (
+        picture.info
+    ):
+        picture = picture.convert("RGBA")
+    if factor > 1:
+        # Each pixel is the mean of a block; transparent pixels don't count.
+        picture = picture.reduce(factor)
+    return picture.convert("RGBA")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Return 16 or 32 bits a pixel as grey, the darkest pixel black, the lightest white."""
+    deep = np.asarray(picture)
+    factor = -(-max(deep.shape) // WORKING_SIZE)
+    rows, columns = (length // factor * factor for length in deep.shape)
+    sums = np.zeros((rows // factor, columns // factor))
+    for row in range(factor):
+        for column in range(factor):
+            sums += deep[row:rows:factor, column:columns:factor]
+    if not np.isfinite(sums).all():
+        raise ValueError("not a number")
+    sums -= min(0, sums.min())
+    return Image.fromarray((sums / max(sums.max(), 1e-9) * 255).round().astype(np.uint8))
+
+
+def _upright(picture: Image.Image, source: Image.Image) -> Image.Image:
+    """Turn the picture as the file's EXIF says."""
+    try:
+        orientation = source.getexif().get(0x0112, 1)
+    except Exception:  # damaged metadata: the picture is good
+        orientation = 1
+    method = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation)
+    return picture if method is None else picture.transpose(method)
