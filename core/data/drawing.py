@@ -98,12 +98,13 @@ def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None
         found = find_ink(rgba)
     except NoInkError as error:
         raise EmptyDrawingError(str(error)) from None
-    digits, ink = find_digits(found)
+    digits = find_digits(found)
     if not digits:
         raise EmptyDrawingError("There is no ink on the drawing yet.")
     largest = max(range(len(digits)), key=lambda index: digits[index].size)
     digit = digits[largest if chosen is None else chosen]
-    fitted = _fit(_with_mnist_strokes(digit, ink), DIGIT)
+    fitted = _fit(_with_mnist_strokes(digit), DIGIT)
+    ink = _strokes_of(digits, found.evened.shape)
     image = _centred_by_mass(fitted) if centre else _in_the_middle(_fit(ink, SIDE), SIDE)
     return Stages(
         picture=found.picture.astype(np.float32) / 255,
@@ -145,34 +146,32 @@ def _unchanged(image: FloatArray) -> Stages:
     )
 
 
-def _with_mnist_strokes(digit: Digit, ink: FloatArray) -> FloatArray:
-    """Cut the digit out, its strokes as wide for its size as MNIST's are."""
+def _strokes_of(digits: list[Digit], shape: tuple[int, ...]) -> FloatArray:
+    """Return the ink of all digits where it is."""
+    ink = np.zeros(shape, np.float32)
+    for digit in digits:
+        left, top, right, bottom = digit.box
+        window = ink[top:bottom, left:right]
+        np.maximum(window, digit.ink, out=window)
+    return ink
+
+
+def _with_mnist_strokes(digit: Digit) -> FloatArray:
+    """Return the digit's ink, its strokes as wide for its size as MNIST's are."""
     import cv2
 
-    size = digit.size
-    relative = digit.width * DIGIT / size
-    margin = 0
-    target = min(max(relative, THINNEST), THICKEST)
+    height, width = digit.mask.shape
+    relative = digit.width * DIGIT / max(height, width)
+    wanted = min(max(relative, THINNEST), THICKEST) / DIGIT
     # Widening by 2r makes the digit larger, too.
-    r = (target / DIGIT * size - digit.width) / (1 - target / DIGIT) / 2
-    left, top, right, bottom = digit.box
-    around = np.pad(digit.mask, 2).astype(np.uint8)
-    if abs(r) < 0.25 :
-        soft = _window(ink, digit.box, 2)
-        near = cv2.dilate(around, np.ones((5, 5), np.uint8))
-        return _trimmed(np.where(near > 0, soft, 0).astype(np.float32))
-    margin = int(np.ceil(max(r, 0))) + 2
-    around = np.pad(digit.mask, margin).astype(np.uint8)
-    outside = cv2.distanceTransform(1 - around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    within = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    signed = np.where(around > 0, within - 0.5, 0.5 - outside)
-    return _trimmed(np.clip(signed + np.float32(r) + 0.5, 0, 1).astype(np.float32))
-
-
-def _window(ink: FloatArray, box: tuple[int, int, int, int], margin: int) -> FloatArray:
-    left, top, right, bottom = box
-    padded = np.pad(ink, margin)
-    return padded[top : bottom + 2 * margin, left : right + 2 * margin]
+    r = (wanted * max(height, width) - digit.width) / (1 - wanted) / 2
+    if abs(r) < 0.25:
+        return _trimmed(digit.ink)
+    mask = np.pad(digit.mask, int(np.ceil(max(r, 0))) + 2).astype(np.uint8)
+    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    within = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    from_edge = np.where(mask > 0, within - 0.5, 0.5 - outside)
+    return _trimmed(np.clip(from_edge + np.float32(r) + 0.5, 0, 1).astype(np.float32))
 
 
 def _trimmed(ink: FloatArray) -> FloatArray:

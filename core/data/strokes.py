@@ -18,11 +18,13 @@ class Digit:
     Attributes:
         box: left, top, right and bottom; the last two are exclusive.
         mask: `(height, width)` of the box, where the digit's strokes are.
+        ink: `(height, width)` of the box, the digit's ink in [0, 1] with its soft edges.
         width: of the strokes, in pixels.
     """
 
     box: tuple[int, int, int, int]
     mask: Mask
+    ink: FloatArray
     width: float
 
     @property
@@ -56,28 +58,32 @@ class _Part:
         return max(self.width, self.height)
 
 
-def find_digits(ink: Ink) -> tuple[list[Digit], FloatArray]:
-    """Return the digits from left to right, and the ink in [0, 1], without ruled lines."""
+def find_digits(ink: Ink) -> list[Digit]:
+    """Return the digits from left to right."""
     strength = without_ruled_lines(ink.evened)
     floor = max(FAINTEST, 5 * ink.noise)
     threshold = otsu(strength, floor)
-    mask = strength > threshold
-    level = float(np.quantile(strength[mask], 0.75)) if mask.any() else 1.0
-    clean = np.clip((strength - ink.noise * 3) / max(level - ink.noise * 3, 1e-6), 0, 1)
-    labels, parts = _parts(mask)
+    # Canny 1986: a weak pixel counts if it is connected to a strong one.
+    weak = strength > max(floor, WEAK * threshold)
+    strong = strength > threshold
+    labels, parts = _parts(weak, strong)
     parts = [part for part in parts if not _at_the_border(part, labels)]
     parts = _without_frames(parts, labels)
     if not parts:
-        return [], clean.astype(np.float32)
+        return []
+    level = float(np.quantile(strength[strong], 0.75))
+    soft = np.clip((strength - 3 * ink.noise) / max(level - 3 * ink.noise, 1e-6), 0, 1)
     main = max(parts, key=lambda part: (part.size, part.area))
-    pen = stroke_width(_mask_of([main], labels)[1])
+    pen = _digit([main], labels, strong, soft).width
     groups = _grouped(parts, labels, pen)
-    digits = [_digit(group, labels) for group in groups]
+    digits = [_digit(group, labels, strong, soft) for group in groups]
     largest = max(digit.size for digit in digits)
     digits = [digit for digit in digits if digit.size >= LEAST_SIZE * largest]
-    return sorted(digits, key=lambda digit: digit.box[0]), clean.astype(np.float32)
+    return sorted(digits, key=lambda digit: digit.box[0])
 
 
+# A pixel is weak ink from this share of the threshold on: a stroke's soft edge, a faint end.
+WEAK = 0.4
 # A part is a speck if it is no longer than this many strokes are wide: a tap leaves a dot.
 SPECK = 1.8
 # A digit beside another is at least this large: anything smaller is a dash or a speck.
@@ -97,16 +103,18 @@ def stroke_width(mask: Mask) -> float:
     return max(1.0, 4 * (float(distance[padded > 0].mean()) - 0.5) + 0.0)
 
 
-def _parts(mask: Mask) -> tuple[NDArray[np.int32], list[_Part]]:
-    """Return the connected pieces; of very many, the largest."""
+def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[np.int32], list[_Part]]:
+    """Return the connected pieces that have strong ink; of very many, the largest."""
     import cv2
 
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:60] + 1
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
+    area = np.bincount(labels[strong], minlength=len(stats))
+    order = np.argsort(-area[1:], kind="stable")[:60] + 1
     parts = []
     for label in order.tolist():
-        left, top, width, height, area = stats[label].tolist()
-        parts.append(_Part(label, left, top, left + width, top + height, area))
+        if area[label] > 0:
+            left, top, width, height, _ = stats[label].tolist()
+            parts.append(_Part(label, left, top, left + width, top + height, int(area[label])))
     return labels, parts
 
 
@@ -213,18 +221,16 @@ def _gap(part: _Part, group: list[_Part], labels: NDArray[np.int32], reach: floa
     return float(distance[window == part.label].min()) - 1
 
 
-def _mask_of(
-    group: list[_Part], labels: NDArray[np.int32]
-) -> tuple[tuple[int, int, int, int], Mask]:
+def _digit(
+    group: list[_Part], labels: NDArray[np.int32], strong: Mask, soft: FloatArray
+) -> Digit:
     left, right = min(p.left for p in group), max(p.right for p in group)
     top, bottom = min(p.top for p in group), max(p.bottom for p in group)
-    window = labels[top:bottom, left:right]
-    return (left, top, right, bottom), np.isin(window, [p.label for p in group])
-
-
-def _digit(group: list[_Part], labels: NDArray[np.int32]) -> Digit:
-    box, mask = _mask_of(group, labels)
-    return Digit(box=box, mask=mask, width=stroke_width(mask))
+    window = (slice(top, bottom), slice(left, right))
+    own = np.isin(labels[window], [p.label for p in group])
+    mask = own & strong[window]
+    ink = np.where(own, soft[window], 0).astype(np.float32)
+    return Digit((left, top, right, bottom), mask, ink, stroke_width(mask))
 
 
 def without_ruled_lines(strength: FloatArray) -> FloatArray:
