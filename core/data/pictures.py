@@ -17,9 +17,10 @@ MAX_PIXELS = {
     "JPEG": 25_000_000,
     "GIF": 25_000_000,
     "BMP": 25_000_000,
-    "TIFF": 12_000_000,
-    "WEBP": 12_000_000,
     "HEIC": 25_000_000,
+    "progressive CMYK JPEG": 20_000_000,
+    "TIFF": 12_000_000,
+    "WEBP": 10_000_000,
 }
 # A multiple of 28: an enlarged 28 × 28 image that is larger still is shrunk to it without loss.
 WORKING_SIZE = 840
@@ -79,6 +80,8 @@ def _open(content: bytes) -> Image.Image:
     names = [name for name in FORMATS if name != "HEIC"]
     picture = Image.open(io.BytesIO(content), formats=names)
     kind = "JPEG" if picture.format == "MPO" else str(picture.format)
+    if kind == "JPEG" and picture.mode == "CMYK" and "progressive" in picture.info:
+        kind = "progressive CMYK JPEG"
     _check_size(picture.width, picture.height, kind)
     picture.draft(None, (WORKING_SIZE, WORKING_SIZE))  # decodes less of a JPEG
     picture.load()
@@ -107,15 +110,19 @@ def _shrunk(picture: Image.Image) -> Image.Image:
     """Return the picture in RGBA, of a working size."""
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 or 32 bits a pixel
         picture = _eight_bits(picture)
-    factor = -(-max(picture.size) // WORKING_SIZE)
-    if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV") or "transparency" in (
-        picture.info
-    ):
-        picture = picture.convert("RGBA")
-    if factor > 1:
+    width, height = picture.size
+    factor = -(-max(width, height) // WORKING_SIZE)
+    if factor == 1:
+        return picture.convert("RGBA")
+    size = (-(-width // factor), -(-height // factor))
+    shrunk = Image.new("RGBA", size)
+    # Band by band: a conversion of the whole picture would take as much memory again.
+    rows = 64 * factor
+    for top in range(0, height, rows):
+        band = picture.crop((0, top, width, min(top + rows, height))).convert("RGBA")
         # Each pixel is the mean of a block; transparent pixels don't count.
-        picture = picture.reduce(factor)
-    return picture.convert("RGBA")
+        shrunk.paste(band.reduce(factor), (0, top // factor))
+    return shrunk
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:

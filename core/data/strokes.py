@@ -60,8 +60,8 @@ class _Part:
 
 def find_digits(ink: Ink) -> list[Digit]:
     """Return the digits from left to right."""
-    strength = without_ruled_lines(ink.evened)
     floor = max(FAINTEST, 5 * ink.noise)
+    strength = without_ruled_lines(ink.evened, ink.sheet, floor)
     threshold = otsu(strength, floor)
     # Canny 1986: a weak pixel counts if it is connected to a strong one.
     weak = strength > max(floor, WEAK * threshold)
@@ -233,6 +233,57 @@ def _digit(
     return Digit((left, top, right, bottom), mask, ink, stroke_width(mask))
 
 
-def without_ruled_lines(strength: FloatArray) -> FloatArray:
-    """Return the ink without the lines of lined or squared paper."""
-    return strength
+# How far ruled lines may be out of true: 6°.
+SLOPES = np.arange(-10, 11) / 100
+
+
+def without_ruled_lines(strength: FloatArray, sheet: Mask, floor: float) -> FloatArray:
+    """Return the ink without the lines of lined or squared paper: three or more across the sheet.
+
+    Where a stroke crosses a line, it stays.
+    """
+    weak = strength > max(floor, 0.1)
+    across = _without_lines(strength, weak, sheet)
+    down = _without_lines(across.T, weak.T, sheet.T).T
+    return np.ascontiguousarray(down)
+
+
+def _without_lines(strength: FloatArray, weak: Mask, sheet: Mask) -> FloatArray:
+    """Take lines from left to right away."""
+    import cv2
+
+    columns = np.flatnonzero(sheet.any(axis=0))
+    if not columns.size:
+        return strength
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    ends = weak[:, left : left + 12].any(axis=1), weak[:, right - 12 : right].any(axis=1)
+    if min(np.count_nonzero(np.diff(end.astype(np.int8)) > 0) for end in ends) < 3:
+        return strength
+    height = len(weak)
+    step = max(1, (right - left) // 200)
+    y, x = np.nonzero(weak[:, left:right:step])
+    x = x * step
+    count = len(range(left, right, step))
+    best, lines, slope = 0, None, 0.0
+    for each in SLOPES:
+        start = np.round(y - each * x).astype(int) + height
+        coverage = np.bincount(start, minlength=3 * height) / count
+        covered = coverage > 0.7
+        if covered.sum() > best:
+            best, lines, slope = int(covered.sum()), covered, float(each)
+    if lines is None:
+        return strength
+    edges = np.flatnonzero(np.diff(np.pad(lines.astype(np.int8), 1)))
+    starts, stops = edges[::2], edges[1::2]
+    thick = int((stops - starts).max())
+    if len(starts) < 3 or thick > 0.03 * height + 3:
+        return strength
+    near = cv2.dilate(lines.astype(np.uint8).reshape(-1, 1), np.ones((5, 1), np.uint8))[:, 0] > 0
+    rows = np.arange(height)[:, None]
+    offsets = np.round(rows - slope * (np.arange(strength.shape[1]) - left)).astype(int) + height
+    band = near[offsets]
+    # What is as high as a line is thick and more is a stroke that crosses it.
+    standing = cv2.morphologyEx(strength, cv2.MORPH_OPEN, np.ones((thick + 4, 1), np.uint8))
+    typical = float(np.median(strength[band & weak]))
+    stronger = np.where(strength > 1.6 * typical, strength, 0)
+    return np.where(band, np.maximum(standing, stronger), strength).astype(np.float32)

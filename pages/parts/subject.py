@@ -163,7 +163,7 @@ def _picture() -> tuple[NDArray[np.uint8] | None, str]:
     """Return the uploaded picture, which the session keeps: its pixels, and a name for it."""
     file = st.session_state.get("picture")
     if file is not None and "picture_read" not in st.session_state:
-        st.session_state["picture_read"] = (pictures.read(file.getvalue()), file.file_id)
+        st.session_state["picture_read"] = (pictures.decode(file.getvalue()), file.file_id)
     read: tuple[NDArray[np.uint8] | None, str] = st.session_state.get("picture_read", (None, ""))
     return read
 
@@ -183,4 +183,4 @@ def _show_picture() -> None:
     rgba, _ = st.session_state.get("picture_read", (None, ""))
     if rgba is not None:
         with st.container(width=canvas.SIDE):
-            show_images([(rgba[..., 0] / 255, "Your picture, as white on black")])
+            show_images([(rgba[..., :3] / 255, "Your picture")])
