@@ -225,6 +225,13 @@ def _reached(
     return result
 
 
+def _packed(colours: Bytes) -> NDArray[np.int32]:
+    """Return each colour `(N, 3)` as one number."""
+    red, green, blue = colours.astype(np.int32).T
+    packed: NDArray[np.int32] = (red << 16) + (green << 8) + blue
+    return packed
+
+
 def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
     """Return the strength of the ink where no light is to be evened out; None for other pictures.
 
@@ -232,13 +239,16 @@ def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
     """
     import cv2
 
-    sample = picture[::2, ::2][sheet[::2, ::2]].astype(np.int32)
-    colours, counts = np.unique(sample @ np.array([65536, 256, 1]), return_counts=True)
+    sample = _packed(picture[::2, ::2][sheet[::2, ::2]])
+    colours, counts = np.unique(sample, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     if len(order) < 2 or counts[order[:2]].sum() < 0.85 * len(sample):
         return None
     if len(order) > 2 and counts[order[2]] > 0.01 * len(sample):
         return None  # a desk, a shadow
+    rim = (colours[order[1]] == _packed(picture[_rim(np.ones(sheet.shape, np.uint8))])).mean()
+    if rim > 0.25:
+        return None  # a shadow or a desk that reaches the border
     paper, ink = (np.array([c >> 16, c >> 8 & 255, c & 255], float) for c in colours[order[:2]])
     axis = (ink - paper) / ((ink - paper) @ (ink - paper))
     if np.abs(ink - paper).max() < 255 * FAINTEST:
@@ -314,25 +324,24 @@ def _roughly_inked(seen: FloatArray, inside: Mask, axis: FloatArray) -> tuple[Fl
     import cv2
 
     along = cv2.transform(seen, axis.reshape(1, 3))
-    window = max(3, int(0.6 * min(inside.shape)))
-    either = np.maximum(along - _opened(along, window), -along - _opened(-along, window))
-    if _stands_out(along, np.where(inside, either, 0)) < 0:
-        axis, along = -axis, -along
     edges = _edges(along, inside)
-    light, lighter = _largest(seen), float(axis.sum()) > 0
-    best, chosen = -1.0, np.zeros_like(along)
+    best, sign, chosen = -1.0, 1, np.zeros_like(along)
     for share in WINDOWS:
         window = max(3, int(share * min(inside.shape)))
-        under = _opened(light, window) if lighter else -_opened(-light, window)
-        off = (along - _opened(along, window)) / np.maximum(under, DARK)
-        off[~inside] = 0
+        above, below = (each - _opened(each, window) for each in (along, -along))
+        up = _stands_out(along, np.where(inside, np.maximum(above, below), 0)) >= 0
+        off = above if up else below
+        light = _largest(seen)
+        lighter = (float(axis.sum()) > 0) == up
+        light = _opened(light, window) if lighter else -_opened(-light, window)
+        off = np.where(inside, off / np.maximum(light, DARK), 0)
         marked = cv2.dilate((off > otsu(off[inside], FAINTEST)).astype(np.uint8), STEP)
         explained = float(marked[edges].mean()) if edges.any() else 0.0
         if explained > best + 0.04:
-            best, chosen = explained, off
+            best, sign, chosen = explained, 1 if up else -1, off
     threshold = otsu(chosen[inside], FAINTEST)
     inked = (chosen > max(0.4 * threshold, FAINTEST)).astype(np.uint8)
-    return axis, cv2.dilate(inked, STEP) > 0
+    return np.float32(sign) * axis, cv2.dilate(inked, STEP) > 0
 
 
 def _edges(along: FloatArray, inside: Mask) -> Mask:

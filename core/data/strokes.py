@@ -68,6 +68,7 @@ def find_digits(ink: Ink) -> list[Digit]:
     strong = strength > threshold
     labels, parts = _parts(weak, strong)
     parts = [part for part in parts if not _at_the_border(part, labels)]
+    parts = _without_edges(parts, labels, ink.sheet)
     parts = _without_frames(parts, labels)
     if not parts:
         return []
@@ -126,6 +127,18 @@ def _at_the_border(part: _Part, labels: NDArray[np.int32]) -> bool:
             return True
     touches = (part.left == 0) + (part.top == 0) + (part.right == width) + (part.bottom == height)
     return touches >= 3 and part.width * part.height > 0.8 * width * height
+
+
+def _without_edges(parts: list[_Part], labels: NDArray[np.int32], sheet: Mask) -> list[_Part]:
+    """Leave out what lies along the edge of a sheet that was cut out."""
+    import cv2
+
+    if sheet.all():
+        return parts
+    near = np.ones((2 * (max(sheet.shape) // 40) + 1,) * 2, np.uint8)
+    edge = cv2.dilate((~sheet).astype(np.uint8), near) > 0
+    counts = np.bincount(labels.ravel()), np.bincount(labels[edge], minlength=labels.max() + 1)
+    return [part for part in parts if counts[1][part.label] < 0.6 * counts[0][part.label]]
 
 
 def _without_frames(parts: list[_Part], labels: NDArray[np.int32]) -> list[_Part]:
@@ -256,9 +269,9 @@ def _without_lines(strength: FloatArray, weak: Mask, sheet: Mask) -> FloatArray:
     if not columns.size:
         return strength
     left, right = int(columns[0]), int(columns[-1]) + 1
-    ends = weak[:, left : left + 12].any(axis=1), weak[:, right - 12 : right].any(axis=1)
-    if min(np.count_nonzero(np.diff(end.astype(np.int8)) > 0) for end in ends) < 3:
-        return strength
+    looked_at = weak[:, np.linspace(left, right - 1, 12).astype(int)].astype(np.int8)
+    if np.count_nonzero((np.diff(looked_at, axis=0) > 0).sum(axis=0) >= 3) < 8:
+        return strength  # most columns cross fewer than three lines
     height = len(weak)
     step = max(1, (right - left) // 200)
     y, x = np.nonzero(weak[:, left:right:step])
