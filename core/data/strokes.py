@@ -120,13 +120,22 @@ def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[np.int32], list[_Part]]:
 
 
 def _at_the_border(part: _Part, labels: NDArray[np.int32]) -> bool:
-    """Whether it lies along the picture's border, as a desk does; a stroke at most crosses it."""
+    """Whether it lies along the picture's border, as a desk does.
+
+    A digit's bar may lie there, too, but the digit reaches further into the picture.
+    """
     height, width = labels.shape
-    for along in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        if np.count_nonzero(along == part.label) > 0.3 * len(along):
+    sides = (
+        (labels[0], part.bottom / height),
+        (labels[-1], 1 - part.top / height),
+        (labels[:, 0], part.right / width),
+        (labels[:, -1], 1 - part.left / width),
+    )
+    for along, depth in sides:
+        share = np.count_nonzero(along == part.label) / len(along)
+        if share > 0.75 or (share > 0.3 and depth < 0.25):
             return True
-    touches = (part.left == 0) + (part.top == 0) + (part.right == width) + (part.bottom == height)
-    return touches >= 3 and part.width * part.height > 0.8 * width * height
+    return False
 
 
 def _without_edges(parts: list[_Part], labels: NDArray[np.int32], sheet: Mask) -> list[_Part]:
