@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.classifier import FloatArray
-
-Bytes = NDArray[np.uint8]
+# OpenCV's types don't say which numbers an array holds.
+FloatArray = NDArray[Any]
+Bytes = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 # Large and smooth things are looked for on a small copy: a sheet, its light.
@@ -61,6 +61,7 @@ def find_ink(rgba: Bytes) -> Ink:
     """
     import cv2
 
+    cv2.setNumThreads(1)  # a class draws at the same time: more threads would only wait
     picture, sheet = _seen(rgba)
     factor = -(-LEAST // max(sheet.shape))
     if factor > 1:
@@ -68,7 +69,7 @@ def find_ink(rgba: Bytes) -> Ink:
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
         sheet = cv2.resize(sheet.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     sheet = _innermost_sheet(picture, sheet)
-    strength = _between_two_colours(picture, sheet)
+    strength: FloatArray | None = _between_two_colours(picture, sheet)
     if strength is None:
         strength = _strength(picture, sheet)
     sample = strength[::3, ::3]
@@ -81,7 +82,7 @@ def find_ink(rgba: Bytes) -> Ink:
     return Ink(picture=picture, evened=strength, noise=noise, sheet=sheet)
 
 
-def _seen(rgba: Bytes) -> tuple[Bytes, Mask | None]:
+def _seen(rgba: Bytes) -> tuple[Bytes, Mask]:
     """Return the colours on black or white, and where the sheet is: None if there is none.
 
     An opaque part of one colour is the ink itself. Any other opaque part is a sheet: the window of
@@ -94,12 +95,12 @@ def _seen(rgba: Bytes) -> tuple[Bytes, Mask | None]:
     if int(alpha.min()) == 255:
         return colour, np.ones(alpha.shape, bool)
     if int(alpha.max()) < 26:
-        raise NoInkError("This picture is transparent throughout; there is no digit to see.")
+        raise NoInkError("There is no ink: all is transparent.")
     opaque = cv2.erode((alpha > 127).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    if not opaque.any():
+    if not opaque.any():  # thin strokes
         opaque = alpha > 127
-    inside = colour[opaque]
-    if int(np.ptp(inside, axis=0).max()) < 50:
+    inside = colour[opaque] if opaque.any() else colour[alpha > 0]
+    if not opaque.any() or int(np.ptp(inside, axis=0).max()) < 50:
         behind = 255.0 if inside.mean() < 128 else 0.0
         share = alpha[..., None].astype(np.float32) / 255
         whole = (colour * share + behind * (1 - share)).round().astype(np.uint8)
@@ -280,13 +281,13 @@ def _strength(picture: Bytes, sheet: Mask) -> FloatArray:
     paper = _smooth(seen, inside & ~inked)
     brightness = np.maximum(_largest(paper), DARK)
     # The rest needs only the one number a pixel that lies along the ink's colour.
-    along = cv2.transform(picture.astype(np.float32), (axis / 255).reshape(1, 3))
+    along: FloatArray = cv2.transform(picture.astype(np.float32), (axis / 255).reshape(1, 3))
     along -= cv2.resize(cv2.transform(paper, axis.reshape(1, 3)), (width, height))
     along /= cv2.resize(brightness, (width, height))
     sample = along[sheet]
     strongest = float(sample.max())
     if strongest < FAINTEST:
-        raise NoInkError("This picture has one colour throughout; there is no digit to see.")
+        raise NoInkError("There is no ink: nothing stands out from the paper.")
     strong = sample[sample > 0.5 * strongest]
     along /= np.quantile(strong, 0.75)
     return along
@@ -308,7 +309,7 @@ def _colour_of_edges(seen: FloatArray, inside: Mask) -> FloatArray:
     gradient = np.concatenate(steps).astype(np.float64)
     size = _largest(np.abs(gradient))
     if not size.size or float(size.max()) < FAINTEST / 4:
-        raise NoInkError("This picture has one colour throughout; there is no digit to see.")
+        raise NoInkError("There is no ink: nothing stands out from the paper.")
     strong = gradient[size > 0.5 * size.max()]
     _, vectors = np.linalg.eigh(strong.T @ strong)
     return vectors[:, -1].astype(np.float32)

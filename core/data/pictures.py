@@ -93,7 +93,8 @@ def _heic(content: bytes) -> Image.Image:
     import pillow_heif
 
     picture = pillow_heif.open_heif(content, convert_hdr_to_8bit=True)
-    _check_size(*picture.size, "HEIC")
+    width, height = picture.size
+    _check_size(width, height, "HEIC")
     return picture.to_pillow()
 
 

@@ -1,6 +1,7 @@
 """The digits among what is inked: what is no stroke is dropped, what belongs together is joined."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def stroke_width(mask: Mask) -> float:
     return max(1.0, 4 * (float(distance[padded > 0].mean()) - 0.5) + 0.0)
 
 
-def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[np.int32], list[_Part]]:
+def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[Any], list[_Part]]:
     """Return the connected pieces that have strong ink; of very many, the largest."""
     import cv2
 
@@ -119,7 +120,7 @@ def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[np.int32], list[_Part]]:
     return labels, parts
 
 
-def _at_the_border(part: _Part, labels: NDArray[np.int32]) -> bool:
+def _at_the_border(part: _Part, labels: NDArray[Any]) -> bool:
     """Whether it lies along the picture's border, as a desk does.
 
     A digit's bar may lie there, too, but the digit reaches further into the picture.
@@ -138,7 +139,7 @@ def _at_the_border(part: _Part, labels: NDArray[np.int32]) -> bool:
     return False
 
 
-def _without_edges(parts: list[_Part], labels: NDArray[np.int32], sheet: Mask) -> list[_Part]:
+def _without_edges(parts: list[_Part], labels: NDArray[Any], sheet: Mask) -> list[_Part]:
     """Leave out what lies along the edge of a sheet that was cut out."""
     import cv2
 
@@ -150,7 +151,7 @@ def _without_edges(parts: list[_Part], labels: NDArray[np.int32], sheet: Mask) -
     return [part for part in parts if counts[1][part.label] < 0.6 * counts[0][part.label]]
 
 
-def _without_frames(parts: list[_Part], labels: NDArray[np.int32]) -> list[_Part]:
+def _without_frames(parts: list[_Part], labels: NDArray[Any]) -> list[_Part]:
     """Leave out what lies around another large part: a frame or a ring drawn around the digit."""
     kept = []
     for outer in parts:
@@ -169,7 +170,7 @@ def _without_frames(parts: list[_Part], labels: NDArray[np.int32]) -> list[_Part
     return kept
 
 
-def _surrounds(outer: _Part, inner: _Part, labels: NDArray[np.int32]) -> bool:
+def _surrounds(outer: _Part, inner: _Part, labels: NDArray[Any]) -> bool:
     """Whether `outer` has ink to all four sides of the middle of `inner`."""
     row = (inner.top + inner.bottom) // 2
     column = (inner.left + inner.right) // 2
@@ -183,7 +184,7 @@ def _surrounds(outer: _Part, inner: _Part, labels: NDArray[np.int32]) -> bool:
 
 
 def _grouped(
-    parts: list[_Part], labels: NDArray[np.int32], pen: float
+    parts: list[_Part], labels: NDArray[Any], pen: float
 ) -> list[list[_Part]]:
     """Join the parts of each digit; specks away from all others are left out."""
     largest = max(part.size for part in parts)
@@ -204,7 +205,7 @@ def _grouped(
 def _belongs(
     part: _Part,
     group: list[_Part],
-    labels: NDArray[np.int32],
+    labels: NDArray[Any],
     pen: float,
     reach: float | None,
 ) -> bool:
@@ -228,7 +229,7 @@ def _belongs(
     return _gap(part, group, labels, reach) <= reach
 
 
-def _gap(part: _Part, group: list[_Part], labels: NDArray[np.int32], reach: float) -> float:
+def _gap(part: _Part, group: list[_Part], labels: NDArray[Any], reach: float) -> float:
     """Return the distance between a part and a group in pixels, if it is within reach."""
     import cv2
 
@@ -244,7 +245,7 @@ def _gap(part: _Part, group: list[_Part], labels: NDArray[np.int32], reach: floa
 
 
 def _digit(
-    group: list[_Part], labels: NDArray[np.int32], strong: Mask, soft: FloatArray
+    group: list[_Part], labels: NDArray[Any], strong: Mask, soft: FloatArray
 ) -> Digit:
     left, right = min(p.left for p in group), max(p.right for p in group)
     top, bottom = min(p.top for p in group), max(p.bottom for p in group)

@@ -1,7 +1,6 @@
 """Pictures of digits as people draw, scan and photograph them, drawn by seeded code."""
 
 import io
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -180,37 +179,53 @@ def framed(ink: np.ndarray, width: float, *, kind: str = "box") -> np.ndarray:
     return np.asarray(image, float) / 255
 
 
-def canvas(ink: np.ndarray) -> bytes:
-    return png(ink)
+def rounded() -> np.ndarray:
+    """The opacity of a window with rounded corners."""
+    corners = Image.new("L", (800, 800), 0)
+    ImageDraw.Draw(corners).rounded_rectangle([0, 0, 799, 799], 50, fill=255)
+    return np.asarray(corners, float) / 255
 
 
-Kind = Callable[[list[Stroke], np.random.Generator], bytes]
+def turned(ink: np.ndarray) -> bytes:
+    """A 16-bit PNG that lies on its side and says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = ((1 - ink) * 65535).astype(np.uint16)
+    return encoded(Image.fromarray(np.ascontiguousarray(np.rot90(deep))), "PNG", exif=exif)
 
 
-def _page(strokes: list[Stroke], width: float = 30, **where: Any) -> np.ndarray:
-    return pen(strokes, width, **where)
+def heic(image: Image.Image, **options: Any) -> bytes:
+    """A picture as iPhones save it."""
+    import pillow_heif
+
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(image.convert("RGB")).save(buffer, quality=60, **options)
+    return buffer.getvalue()
 
 
-KINDS: dict[str, Kind] = {
+
+
+# Any way to draw, scan or photograph a digit: strokes and a generator in, a file's bytes out.
+KINDS: dict[str, Any] = {
     **{
         f"pen of {w} px": lambda s, r, w=w: png(1 - pen(s, w, side=1000)) for w in (3, 5, 8, 12, 25, 60)
     },
     "pen of 3 px, small": lambda s, r: png(1 - pen(s, 3, side=1000, scale=0.3, at=(0.3, 0.6))),
     "pen of 2 px": lambda s, r: png(1 - pen(s, 2, side=800)),
     **{
-        f"canvas, brush {w}": lambda s, r, w=w: canvas(pen(s, w, side=280)) for w in (8, 14, 22, 30)
+        f"canvas, brush {w}": lambda s, r, w=w: png(pen(s, w, side=280)) for w in (8, 14, 22, 30)
     },
-    "canvas, small": lambda s, r: canvas(pen(s, 10, side=280, scale=0.35, at=(0.75, 0.3))),
-    "canvas, at the border": lambda s, r: canvas(pen(s, 18, side=280, at=(0.36, 0.66))),
-    "canvas, a tap": lambda s, r: canvas(
+    "canvas, small": lambda s, r: png(pen(s, 10, side=280, scale=0.35, at=(0.75, 0.3))),
+    "canvas, at the border": lambda s, r: png(pen(s, 18, side=280, at=(0.36, 0.66))),
+    "canvas, a tap": lambda s, r: png(
         np.maximum(pen(s, 22, side=280, scale=0.5, at=(0.64, 0.64)), np.pad(np.ones((8, 8)), ((4, 268), (4, 268))))
     ),
-    "canvas, taps of the brush": lambda s, r: canvas(spots(r, pen(s, 22, side=280, scale=0.8), 3, 11)),
-    "canvas, many specks": lambda s, r: canvas(spots(r, pen(s, 22, side=280), 12, 2)),
-    "canvas, broken stroke": lambda s, r: canvas(pen(s, 20, side=280, gap=7)),
+    "canvas, taps of the brush": lambda s, r: png(spots(r, pen(s, 22, side=280, scale=0.8), 3, 11)),
+    "canvas, many specks": lambda s, r: png(spots(r, pen(s, 22, side=280), 12, 2)),
+    "canvas, broken stroke": lambda s, r: png(pen(s, 20, side=280, gap=7)),
     "paper, broken stroke": lambda s, r: jpeg(paper(pen(s, 24, gap=10))),
-    "canvas, framed": lambda s, r: canvas(framed(pen(s, 18, side=280, scale=0.8), 4)),
-    "canvas, framed with the brush": lambda s, r: canvas(framed(pen(s, 18, side=280, scale=0.75), 14)),
+    "canvas, framed": lambda s, r: png(framed(pen(s, 18, side=280, scale=0.8), 4)),
+    "canvas, framed with the brush": lambda s, r: png(framed(pen(s, 18, side=280, scale=0.75), 14)),
     "paper, framed": lambda s, r: png(paper(framed(pen(s, 26, scale=0.8), 5))),
     "paper, framed by hand": lambda s, r: jpeg(paper(framed(pen(s, 26, scale=0.75), 7, kind="hand"))),
     "paper, in a ring": lambda s, r: jpeg(paper(framed(pen(s, 22, scale=0.65), 9, kind="ring"))),
@@ -286,5 +301,12 @@ KINDS: dict[str, Kind] = {
     "very small": lambda s, r: png(1 - pen(s, 3, side=280, scale=0.14, at=(0.3, 0.7))),
     "60 pixels": lambda s, r: png(1 - pen(s, 5, side=60)),
     "28 pixels": lambda s, r: png(pen(s, 2.4, side=28)),
+    "16 bits, turned": lambda s, r: turned(pen(s, 32)),
+    **{
+        kind: lambda s, r, kind=kind: encoded(1 - pen(s, 32), kind)
+        for kind in ("WEBP", "GIF", "BMP", "TIFF")
+    },
+    "HEIC": lambda s, r: heic(Image.fromarray((255 * (1 - pen(s, 32))).astype(np.uint8))),
+    "rounded corners": lambda s, r: encoded(with_alpha(paper(pen(s, 32)), rounded()), "PNG"),
     "wide picture": lambda s, r: png(np.pad(1 - pen(s, 20, side=400), ((0, 0), (600, 600)), constant_values=1)),
 }
