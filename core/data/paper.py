@@ -123,7 +123,9 @@ def _innermost_sheet(picture: Bytes, sheet: Mask) -> Mask:
         return sheet
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(sheet.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    inside, found = _without_desk(small, inside)
+    found = _without_bars(small, inside)
+    inside, beside = _without_desk(small, inside)
+    found |= beside
     for _ in range(3):  # a frame on a sheet on a desk
         inner = _sheet_within(small, inside)
         if inner is None:
@@ -141,7 +143,23 @@ def _flat(small: Bytes, inside: Bytes) -> Bytes:
 
     gradient = _largest(cv2.morphologyEx(small, cv2.MORPH_GRADIENT, STEP))
     # The gradient spans two pixels.
-    return ((gradient < 2 * EDGE * 255) & (inside > 0)).astype(np.uint8)
+    flat: Bytes = ((gradient < 2 * EDGE * 255) & (inside > 0)).astype(np.uint8)
+    return flat
+
+
+def _without_bars(small: Bytes, inside: Bytes) -> bool:
+    """Take the bars along the sides away that a scanner leaves; whether there were any."""
+    off = _largest(np.abs(small.astype(np.int32) - np.median(small[inside > 0], axis=0))) > 77
+    off &= inside > 0
+    found = False
+    for turn in range(4):
+        bars, left = np.rot90(off, turn), np.rot90(inside, turn)
+        full = bars.mean(axis=1) > 0.85
+        count = int(np.argmin(full)) if not full.all() else 0
+        if count:
+            left[: count + 2] = 0
+            found = True
+    return found
 
 
 def _without_desk(small: Bytes, inside: Bytes) -> tuple[Bytes, bool]:
@@ -158,16 +176,21 @@ def _without_desk(small: Bytes, inside: Bytes) -> tuple[Bytes, bool]:
         return inside, False
     sheets = []
     for label in at_border:
-        region = cv2.dilate((labels == label).astype(np.uint8), STEP)
+        region: Bytes = cv2.dilate((labels == label).astype(np.uint8), STEP)
         contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         filled = np.zeros_like(inside)
         cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
         hull = cv2.contourArea(cv2.convexHull(max(contours, key=cv2.contourArea)))
         if filled.sum() > region.sum() + 12 and filled.sum() > 0.96 * hull:
-            sheets.append(filled)
+            sheets.append((label, filled))
     if len(sheets) != 1:
         return inside, False
-    beyond = cv2.copyMakeBorder(sheets[0], 3, 3, 3, 3, cv2.BORDER_REPLICATE)
+    sheet, filled = sheets[0]
+    colour = {label: np.median(small[labels == label], axis=0) for label in at_border}
+    others = [np.abs(colour[label] - colour[sheet]).max() for label in at_border if label != sheet]
+    if min(others) < 2 * EDGE * 255:
+        return inside, False  # a line across the paper parts them
+    beyond = cv2.copyMakeBorder(filled, 3, 3, 3, 3, cv2.BORDER_REPLICATE)
     return cv2.erode(beyond, np.ones((5, 5), np.uint8))[3:-3, 3:-3], True
 
 
@@ -180,8 +203,8 @@ def _sheet_within(
     height, width = inside.shape
     outside = _reached(small, inside, _rim(inside))
     rest = ((inside > 0) & ~outside).astype(np.uint8)
-    rest = cv2.morphologyEx(rest, cv2.MORPH_OPEN, STEP)
-    contours, _ = cv2.findContours(rest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    opened = cv2.morphologyEx(rest, cv2.MORPH_OPEN, STEP)
+    contours, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     contour = max(contours, key=cv2.contourArea)
@@ -256,6 +279,9 @@ def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
         return None
     matrix = np.append(axis, -float(axis @ paper)).astype(np.float32).reshape(1, 4)
     along: FloatArray = cv2.transform(picture.astype(np.float32), matrix)
+    seen = along[sheet]
+    if float(seen.min()) < -0.1 or float(seen.max()) > 1.1:
+        return None  # the true ink is another colour: JPEG's ripples beside a thin line
     return along
 
 

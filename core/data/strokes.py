@@ -219,11 +219,13 @@ def _belongs(
         near = max(0.7 * pen, 0.04 * size)
         # A bar above a 5, the second stroke of an open 4: over or under the rest.
         over = -across > 0.4 * min(part.width, right - left)
-        flat = part.height < 0.5 * (bottom - top)
-        if over and down <= (0.25 * size if flat else near):
+        tall = max(part.height, bottom - top)
+        flat = min(part.height, bottom - top) < 0.5 * tall
+        if over and down <= (0.25 * max(size, part.size) if flat else near):
             return True
         # A bar that is too far to the right.
-        reach = max(near, 0.15 * size) if flat and part.size < 0.7 * size else near
+        flat = part.height < 0.5 * (bottom - top) and part.size < 0.7 * size
+        reach = max(near, 0.15 * size) if flat else near
     if max(across, down) > reach:
         return False
     return _gap(part, group, labels, reach) <= reach

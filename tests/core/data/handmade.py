@@ -106,7 +106,8 @@ def shadow(angle: float, where: float, *, soft: float = 10, depth: float = 0.5) 
     """The light beside a shadow that falls from the direction `angle` in degrees."""
     rows, columns = coordinates()
     along = (columns - 0.5) * np.cos(np.radians(angle)) + (rows - 0.5) * np.sin(np.radians(angle))
-    return blurred(np.where(along > where, 1 - depth, 1.0), soft)
+    light: np.ndarray = blurred(np.where(along > where, 1 - depth, 1.0), soft)
+    return light
 
 
 def spots(rng: np.random.Generator, ink: np.ndarray, count: int, radius: float) -> np.ndarray:
@@ -126,7 +127,8 @@ def spots(rng: np.random.Generator, ink: np.ndarray, count: int, radius: float) 
 
 def tinted(ink: np.ndarray, sheet: Any, colour: Any) -> np.ndarray:
     share = ink[..., None]
-    return np.asarray(sheet) * (1 - share) + np.asarray(colour) * share
+    mixed: np.ndarray = np.asarray(sheet) * (1 - share) + np.asarray(colour) * share
+    return mixed
 
 
 def ruled(*, squared: bool, strength: float, slant: float = 0.0, gap: int = 56, width: int = 2) -> np.ndarray:
