@@ -60,9 +60,9 @@ def find_ink(rgba: Bytes) -> Ink:
         size = (sheet.shape[1] * factor, sheet.shape[0] * factor)
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
         sheet = cv2.resize(sheet.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    sheet = innermost_sheet(picture, sheet)
     strength: FloatArray | None = _between_two_colours(picture, sheet)
     if strength is None:
+        sheet = innermost_sheet(picture, sheet)
         strength = _strength(picture, sheet)
     sample = strength[::3, ::3]
     paper = sample[sheet[::3, ::3] & (sample < 0.3)]

@@ -15,6 +15,8 @@ SMALL = 256
 # Neighbours on the small copy that differ by more are an edge: a soft shadow changes by 0.06 a
 # pixel, a pencil's line by 0.15.
 EDGE = 0.08
+# A scanner's bar is no wider than this share of the picture; what is wider may be a shadow.
+BAR = 0.08
 STEP = np.ones((3, 3), np.uint8)
 
 
@@ -66,7 +68,7 @@ def _without_bars(small: Bytes, inside: Bytes) -> bool:
         bars, left = np.rot90(off, turn), np.rot90(inside, turn)
         full = bars.mean(axis=1) > 0.85
         count = int(np.argmin(full)) if not full.all() else 0
-        if count:
+        if 0 < count < BAR * len(full):
             left[: count + 2] = 0
             found = True
     return found
