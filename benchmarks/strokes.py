@@ -7,6 +7,7 @@ from core.classifier import FloatArray
 
 SCALE = 8  # enlargement of MNIST's pixels, in which strokes are found
 SPUR = 1.5  # a branch shorter than this, in MNIST's pixels, is the thinning's and not the writer's
+BLOT = 2.1  # ink that is wider than a digit's strokes by this factor was a loop
 SMOOTHING = 0.25  # standard deviation along a stroke, in MNIST's pixels
 
 Stroke = NDArray[np.float64]
@@ -22,6 +23,14 @@ def strokes(image: FloatArray) -> list[Stroke]:
     Returns:
         Lines of points `(N, 2)`, x and y in MNIST's pixels; the image's corner is (0, 0).
     """
+    pixels = _pixels(thin(_without_blots(_ink(image))))
+    for _ in range(2):
+        pixels = _without_spurs(pixels)
+    return [(_smooth(np.array(chain)[:, ::-1]) + 0.5) / SCALE for chain in _chains(pixels)]
+
+
+def _ink(image: FloatArray) -> NDArray[np.bool_]:
+    """Tell ink from paper in the enlarged image."""
     import cv2
 
     side = image.shape[0] * SCALE
@@ -29,10 +38,24 @@ def strokes(image: FloatArray) -> list[Stroke]:
     large = cv2.GaussianBlur(large, (0, 0), SCALE / 2)
     # What is darker than its surroundings is paper: a loop that is almost filled stays open.
     sharp = 2 * large - cv2.GaussianBlur(large, (0, 0), 1.2 * SCALE)
-    pixels = _pixels(thin(sharp > 0.5))
-    for _ in range(2):
-        pixels = _without_spurs(pixels)
-    return [(_smooth(np.array(chain)[:, ::-1]) + 0.5) / SCALE for chain in _chains(pixels)]
+    # Ink is half as strong as the strongest nearby: a faint stroke stays in one piece.
+    nearby = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5 * SCALE + 1, 5 * SCALE + 1))
+    strongest = cv2.GaussianBlur(cv2.dilate(sharp, nearby), (0, 0), SCALE)
+    return np.asarray(sharp > 0.5 * np.maximum(strongest, 0.3))
+
+
+def _without_blots(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Open what is much wider than the strokes: a pen would have drawn a loop there."""
+    import cv2
+
+    line = thin(ink)
+    if not line.any():
+        return ink
+    depth = cv2.distanceTransform(ink.astype(np.uint8), cv2.DIST_L2, 5)
+    depth = depth / np.median(depth[line])
+    _, parts = cv2.connectedComponents((depth > BLOT / 1.25).astype(np.uint8))
+    # Where strokes cross they are wider, too, but less.
+    return np.asarray(ink & ~((parts > 0) & np.isin(parts, parts[depth > BLOT])))
 
 
 def thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
