@@ -1,6 +1,6 @@
 """What people draw and photograph: accuracy before and after the preparation was rebuilt.
 
-Code takes MNIST's first 1,000 test digits apart into strokes and draws these again under each
+Code takes MNIST's first test digits apart into strokes and draws these again under each
 condition, as picture files or canvas pixels, seeded. The whole path reads them: picture, drawing,
 28 × 28 pixels, network. A picture in which no digit is found counts as misread. "Before" is the
 preparation in `bare/preparation.py`. "Points lost" compares "after" with the digits as they are.
