@@ -1,8 +1,19 @@
-"""The file of the benchmarks' results, which `make bench` writes."""
+"""The file of the benchmarks' results, which `make bench` writes; the redrawn digits."""
 
+import io
 import re
 
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import handwriting, strokes
 from benchmarks.__main__ import RESULTS, TITLES, with_section
+from benchmarks.conditions import CONDITIONS
+from core.data.mnist import Digits
+from core.measures import accuracy
+from core.networks.mlp import MLP
 
 
 def test_every_benchmark_has_its_section_in_order() -> None:
@@ -29,3 +40,68 @@ def test_a_file_is_begun() -> None:
         f"## {TITLES['load']}",
         "b",
     ]
+
+
+def test_thinned_ink_is_a_line_and_stays_in_one_piece() -> None:
+    rows, columns = np.indices((60, 60))
+    ring = abs(np.hypot(rows - 30, columns - 30) - 18) < 5
+    line = strokes.thin(ring)
+    assert (line <= ring).all()
+    off = abs(np.hypot(*(np.argwhere(line) - 30).T) - 18)
+    assert off.max() < 2
+    assert 80 < line.sum() < 130  # 2π · 18 = 113 pixels long
+    pieces, holes = (
+        cv2.connectedComponents(part.astype(np.uint8), connectivity=which)[0] - 1
+        for part, which in ((line, 8), (~line, 4))
+    )
+    assert (pieces, holes) == (1, 2)  # the inside and the outside
+
+
+def test_a_drawn_line_is_found_again() -> None:
+    corners = np.array([[6.0, 6.0], [20.0, 8.0], [9.0, 22.0]])
+    image = strokes.draw([corners], side=28, width=3)
+    (found,) = strokes.strokes(image)
+    ends = sorted([found[0].tolist(), found[-1].tolist()])
+    np.testing.assert_allclose(ends, sorted(corners[[0, 2]].tolist()), atol=1.6)
+    assert np.linalg.norm(found - corners[1], axis=1).min() < 2
+
+
+def test_a_ring_is_one_closed_line() -> None:
+    angle = np.linspace(0, 2 * np.pi, 50)
+    circle = 14 + 8 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    (found,) = strokes.strokes(strokes.draw([circle], side=28, width=3))
+    np.testing.assert_array_equal(found[0], found[-1])
+    np.testing.assert_allclose(np.linalg.norm(found - 14, axis=1), 8, atol=0.5)
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_condition_is_a_picture_that_its_seed_decides(name: str) -> None:
+    line = [np.array([[5.0, 5.0], [20.0, 22.0]])]
+    made, again = (CONDITIONS[name](line, np.random.default_rng(1)) for _ in range(2))
+    if isinstance(made, np.ndarray):
+        np.testing.assert_array_equal(made, again)
+        assert made.shape == (280, 280, 4)
+        assert made[..., :3].max() == 255
+    else:
+        assert made == again
+        picture = Image.open(io.BytesIO(made))
+        assert min(picture.size) >= 320
+        grey = np.asarray(picture.convert("L"))
+        assert name.startswith("blue") or np.ptp(grey) > 40
+
+
+def test_redrawn_digits_are_read_almost_as_well_as_they_are(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    name = next(iter(CONDITIONS))
+    x, y = test_digits.x[:150], test_digits.y[:150]
+    seen = [handwriting.seen_as(i, x[i].reshape(28, 28), [name])[0][1] for i in range(len(x))]
+    clean = 100 * accuracy(report_network, x, y)
+    assert handwriting.percent_right(report_network, tuple(seen), y) >= clean - 4
+
+
+def test_a_digit_that_is_not_found_is_misread(report_network: MLP, test_digits: Digits) -> None:
+    y = report_network.logits(test_digits.x[:3]).argmax(axis=1)
+    images = (test_digits.x[0], None, test_digits.x[2])
+    assert handwriting.percent_right(report_network, images, y) == pytest.approx(200 / 3)
+    assert handwriting.percent_right(report_network, (None, None), y[:2]) == 0
