@@ -94,7 +94,7 @@ def _before(made: bytes | np.ndarray) -> FloatArray | None:
 
 
 def _after(made: bytes | np.ndarray) -> FloatArray | None:
-    read = getattr(pictures, "decode", None) or pictures.read
+    read = pictures.decode
     try:
         x: FloatArray = drawing.to_mnist(read(made) if isinstance(made, bytes) else made).x[0]
     except (pictures.PictureError, drawing.EmptyDrawingError):
