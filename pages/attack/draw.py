@@ -9,7 +9,7 @@ from core.measures import logits
 from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.serving.networks import ServedNetwork
-from pages.parts.address import nearest_of, one_of, put_in_address
+from pages.parts.address import nearest_of, one_of, put_in_address, write_address
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
 from pages.parts.networks import chosen_network, show_network_choice
@@ -51,7 +51,7 @@ layers of 128 and 64 units, ten digits, trained on MNIST.
 def main() -> None:
     """Show the page: its choices, and the digit under attack."""
     ATTACK.start(parse=one_of(list(BY_TITLE)), default="FGSM")
-    EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0)
+    start_epsilon()
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
@@ -98,6 +98,15 @@ def show_digit_under_attack() -> None:
                 EPSILON: f"{EPSILON.get():.3f}",
             }
         )
+        write_address()
+
+
+def start_epsilon() -> None:
+    """Read ε from the address; where that moves it, a new slider is shown at its place."""
+    before = st.session_state.get(EPSILON.key)
+    EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0)
+    if before not in (None, EPSILON.get()):
+        st.session_state["explorers"] = st.session_state.get("explorers", 0) + 1
 
 
 def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> int | None:
@@ -142,7 +151,7 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
         on_label=lambda digit: correct_label(subject, digit),
         sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),
         start=EPSILON.get(),
-        key="explorer",
+        key=f"explorer-{st.session_state.get('explorers', 0)}",
     )
     EPSILON.set(epsilon)
     return path
