@@ -32,15 +32,22 @@ def one_of(options: Sequence[str]) -> Callable[[str], str]:
 
 
 def some_of(options: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return a parser of a list; it takes each option once and ignores everything else."""
+    """Return a parser of `listed`; it takes each option once and ignores everything else."""
 
     def parse(text: str) -> list[str]:
+        if text == BETWEEN:
+            return []
         found = [name for name in dict.fromkeys(text.split(BETWEEN)) if name in options]
         if not found:
             raise ValueError(text)
         return found
 
     return parse
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the text of a list in an address."""
+    return BETWEEN.join(names) or BETWEEN
 
 
 def nearest_of(budgets: ArrayLike) -> Callable[[str], float]:
@@ -53,6 +60,22 @@ def nearest_of(budgets: ArrayLike) -> Callable[[str], float]:
         return float(min(np.asarray(budgets), key=lambda each: abs(each - budget)))
 
     return parse
+
+
+def number_up_to(last: float) -> Callable[[str], float]:
+    """Return a parser of a number from 0 to `last`."""
+
+    def parse(text: str) -> float:
+        if not 0 <= float(text) <= last:
+            raise ValueError(text)
+        return float(text)
+
+    return parse
+
+
+def on_or_off(text: str) -> bool:
+    """Return True for "on", False for "off"."""
+    return one_of(["off", "on"])(text) == "on"
 
 
 def whole_number(last: int) -> Callable[[str], int]:

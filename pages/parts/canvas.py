@@ -19,6 +19,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.Image import DecompressionBombError
 
 SIDE = 280
 BRUSH = 22
@@ -101,7 +102,7 @@ class Sketch:
     def key(self) -> str:
         """The current canvas's key. A restarted server must not take up a canvas with strokes."""
         base = self.last.base
-        return f"canvas-{self.version}" + (f"-{crc32(base)}" if base is not None else "")
+        return f"canvas-{self.version}" + (f"-{crc32(base.tobytes())}" if base is not None else "")
 
     def add(self, strokes: str | None, png: bytes | None) -> None:
         """Remember the drawing after a stroke; on an empty one a new drawing begins."""
@@ -250,7 +251,7 @@ def _strokes(raw: Any) -> str:
     if not isinstance(raw, Mapping):
         raise _MessageError("the strokes are not described")
     try:
-        strokes = json.dumps(raw, separators=(",", ":"))
+        strokes = json.dumps(raw, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         raise _MessageError("the strokes are no JSON") from None
     if len(strokes) > _LONGEST_STROKES:
@@ -265,7 +266,7 @@ def _decoded(png: bytes) -> NDArray[np.uint8]:
             if image.size != (SIDE, SIDE):  # a second header may say so
                 raise _MessageError("the picture has two sizes")
             return np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError, EOFError, StructError, ZlibError):
+    except (OSError, SyntaxError, ValueError, StructError, ZlibError, DecompressionBombError):
         raise _MessageError("the picture can't be decoded") from None
 
 

@@ -111,11 +111,11 @@ L2 = Setting[float]("l2")
 BESIDE = Setting[list[str]]("beside")  # the attacks on the chart besides the chosen one
 TEN = Setting[int]("ten")  # which ten digits are shown with their twins
 WHY = Setting[int]("why")  # the digit that is explained
-INTO = Setting[int]("into")  # what it turns into
+INTO = Setting[int | None]("into")  # what it turns into
 # Train
 RECIPE = Setting[str]("recipe")
 RUN = Setting[str]("run")
-CARD = Setting[str]("card")  # the network whose card is shown
+CARD = Setting[str]("card_of", "card")  # the network whose card is shown
 # Remedies
 NETWORKS = Setting[list[str]]("networks")
 BUDGET = Setting[float]("budget")

@@ -11,13 +11,12 @@ from core.classifier import FloatArray
 from core.data import drawing, link, mnist, pictures
 from core.presentation.words import with_article
 from pages.parts import canvas
-from pages.parts.address import one_of, put_in_address, whole_number
+from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
 from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
-CENTRING = {"on": True, "off": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +63,10 @@ def chosen_subject() -> Subject | None:
     It is called before the widgets of its source are shown.
     """
     source = SOURCE.get()
-    CENTRE.start(parse=lambda text: CENTRING[one_of(list(CENTRING))(text)], default=True)
+    CENTRE.start(parse=on_or_off, default=True)
     try:
         if PIXELS.start(parse=link.decode, default=None):
-            {DRAW: _open_drawing, PICTURE: _open_picture, TEST_DIGIT: lambda: None}[source]()
+            _open(source)
         found = {DRAW: _drawn, PICTURE: _picture, TEST_DIGIT: _test_digit}[source]()
     except (mnist.DataFileError, pictures.PictureError) as error:
         st.error(str(error))
@@ -76,12 +75,14 @@ def chosen_subject() -> Subject | None:
         found = None  # the page says what to do
     if LABEL.start(parse=whole_number(9), default=None):
         st.session_state["correction"] = (found and found.id, LABEL.get())
+    label = _corrected(found)
     own = found is not None and source != TEST_DIGIT
     put_in_address(
         {
             SOURCE: PICTURE if source == PICTURE else None,  # the others follow from what is there
             DIGIT: str(DIGIT.get()) if source == TEST_DIGIT and found else None,
             PIXELS: _text(found.pixels.tobytes()) if own and found else None,
+            LABEL: None if label is None else str(label),
             CENTRE: None if CENTRE.get() or source == TEST_DIGIT else "off",
         }
     )
@@ -107,12 +108,16 @@ def show_tools() -> None:
 
 def label_of(subject: Subject, prediction: int) -> int:
     """Return the digit that it is meant to be: corrected, else known, else the prediction."""
-    corrected_id, corrected = st.session_state.get("correction", (None, None))
-    is_corrected = corrected_id == subject.id and corrected is not None
-    put_in_address({LABEL: str(corrected) if is_corrected else None})
-    if is_corrected:
-        return int(corrected)
+    corrected = _corrected(subject)
+    if corrected is not None:
+        return corrected
     return prediction if subject.label is None else subject.label
+
+
+def _corrected(subject: Subject | None) -> int | None:
+    """Return the digit that somebody said it is."""
+    corrected_id, label = st.session_state.get("correction", (None, None))
+    return None if subject is None or corrected_id != subject.id else label
 
 
 def correct_label(subject: Subject, label: int) -> None:
@@ -186,10 +191,13 @@ def _drawn() -> Subject | None:
     return subject
 
 
-def _open_drawing() -> None:
-    """Show the drawing of the address on the canvas."""
+def _open(source: str) -> None:
+    """Show what the address holds: a drawing on the canvas, or a picture."""
     pixels = PIXELS.get()
-    canvas.sketch().open(None if pixels is None else _name(pixels), pixels)
+    if source == DRAW:
+        canvas.sketch().open(None if pixels is None else _name(pixels), pixels)
+    elif source == PICTURE:
+        _open_picture(pixels)
 
 
 def _name(pixels: NDArray[np.uint8]) -> tuple[bytes, bool]:
@@ -211,9 +219,8 @@ def _picture() -> Subject | None:
     return _prepared(f"{PICTURE} {name}", rgba)
 
 
-def _open_picture() -> None:
-    """Show the picture of the address, in place of another one that was uploaded."""
-    pixels = PIXELS.get()
+def _open_picture(pixels: NDArray[np.uint8] | None) -> None:
+    """Show a picture of the address, in place of another one that was uploaded."""
     if pixels is not None and "picture_read" in st.session_state:
         rgba, _ = st.session_state["picture_read"]
         if np.array_equal(_prepared("", rgba).pixels, pixels):

@@ -1,6 +1,7 @@
 """The address, Back and Forward in a real browser."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -12,7 +13,6 @@ from tests.browser.draw_page import (
     expect_address,
     expect_seen,
     open_draw,
-    open_page,
     position,
     settle,
     slider,
@@ -50,6 +50,11 @@ def seen(page: Page) -> tuple[str, ...]:
     return (clean_image(page), *(page.locator(part).inner_text() for part in parts))
 
 
+def shows(page: Page, step: tuple[str, ...]) -> bool:
+    """Return whether the page says this about the digit."""
+    return page.locator(".explorer").count() == 1 and seen(page) == step
+
+
 def test_one_back_leaves_a_page_that_was_just_opened(page: Page, app_url: str) -> None:
     page.goto("about:blank")
     before = entries(page)
@@ -81,14 +86,14 @@ def test_back_and_forward_go_through_what_was_seen(page: Page, app_url: str) -> 
     assert entries(page) == before + 4
     for step in steps[-2::-1]:
         page.go_back()
-        wait_until(page, lambda step=step: seen(page) == step)
+        wait_until(page, partial(shows, page, step))
     page.go_back()
     expect(page.locator(".explorer")).to_have_count(0)
     settle(page)
     for step in steps:
         page.go_forward()
         expect(page.locator(".explorer")).to_be_visible()
-        wait_until(page, lambda step=step: seen(page) == step)
+        wait_until(page, partial(shows, page, step))
     assert entries(page) == before + 4
 
 

@@ -20,7 +20,7 @@ from core.presentation import remedies
 from core.presentation.words import percent
 from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
-from tests.pages.conftest import until, well
+from tests.pages.conftest import stands_for, until, well
 
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
 PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
@@ -120,7 +120,7 @@ def test_the_address_brings_everything_back() -> None:
 def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
     at = opened(**query)
     assert list(table(at).index) == PRESETS
-    assert at.query_params == {"budget": "0.1", "against": "PGD"}
+    assert stands_for(at) == {"budget": "0.1", "against": "PGD"}
 
 
 def test_nothing_chosen_is_an_invitation() -> None:

@@ -14,7 +14,7 @@ from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation.course_report import facts
 from tests.conftest import SHIPPED
-from tests.pages.conftest import opened, tables, until
+from tests.pages.conftest import opened, stands_for, tables, until
 
 PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
 
@@ -51,7 +51,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
     ours = accuracy(report_network, test_digits.x, test_digits.y)
     assert f"{100 * ours:.2f} %" in cells
     assert len(at.get("plotly_chart")) >= 2
-    assert at.query_params["model"] == "report"
+    assert stands_for(at) == {"model": "report"}
 
 
 def fail(*arguments: object, **options: object) -> None:
