@@ -75,18 +75,21 @@ def chosen_subject() -> Subject | None:
         found = None  # the page says what to do
     if LABEL.start(parse=whole_number(9), default=None):
         st.session_state["correction"] = (found and found.id, LABEL.get())
-    label = _corrected(found)
-    own = found is not None and source != TEST_DIGIT
+    return found
+
+
+def keep_in_address(subject: Subject | None) -> None:
+    """Put into the address what the digit under attack is; last, because it takes milliseconds."""
+    source, label = SOURCE.get(), _corrected(subject)
     put_in_address(
         {
             SOURCE: PICTURE if source == PICTURE else None,  # the others follow from what is there
-            DIGIT: str(DIGIT.get()) if source == TEST_DIGIT and found else None,
-            PIXELS: _text(found.pixels.tobytes()) if own and found else None,
+            DIGIT: str(DIGIT.get()) if subject and source == TEST_DIGIT else None,
+            PIXELS: _text(subject.pixels.tobytes()) if subject and source != TEST_DIGIT else None,
             LABEL: None if label is None else str(label),
             CENTRE: None if CENTRE.get() or source == TEST_DIGIT else "off",
         }
     )
-    return found
 
 
 def show_source(subject: Subject | None) -> None:
