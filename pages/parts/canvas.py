@@ -64,8 +64,9 @@ class Drawn:
         if self.base is None:
             return rgba
         # White strokes on a digit: the lighter of both.
-        strokes = rgba[..., :3].max(axis=2).astype(int) * rgba[..., 3] // 255
-        light = np.maximum(strokes, _enlarged(self.base.tobytes())).astype(np.uint8)
+        red, green, blue, alpha = np.moveaxis(rgba, 2, 0)
+        strokes = np.minimum(np.maximum(np.maximum(red, green), blue), alpha)
+        light = np.maximum(strokes, _enlarged(self.base.tobytes()))
         return np.dstack([light, light, light, np.full_like(light, 255)])
 
     @property
@@ -216,8 +217,7 @@ def _take_up(kept: Sketch, sent: Any) -> None:
     png = _png(url)
     if png == kept.last.png:
         return
-    rgba = _decoded(png)
-    if (rgba[..., :3].max(axis=2) * (rgba[..., 3] > 0)).any():
+    if _decoded(png)[..., :3].any():
         kept.add(_strokes(drawing.get("raw")), png)
     elif kept.last.png is not None:
         kept.add(None, None)
@@ -259,6 +259,7 @@ def _strokes(raw: Any) -> str:
     return strokes
 
 
+@lru_cache(maxsize=32)
 def _decoded(png: bytes) -> NDArray[np.uint8]:
     """Return the pixels of a canvas, `(280, 280, 4)` bytes."""
     try:
