@@ -22,7 +22,8 @@ from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
 from tests.pages.conftest import stands_for, until, well
 
-PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
+APP = str(Path(__file__).parent.parent.parent / "app.py")
+PAGE = "pages/training/remedies.py"
 PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
 
 
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) ->
 
 def opened(**query: str) -> AppTest:
     """Open the page by a link and return it."""
-    return open_page(PAGE, **query)
+    return open_page(APP, PAGE, **query)
 
 
 def table(at: AppTest) -> Any:

@@ -25,12 +25,11 @@ from tests.pages.conftest import stands_for, tables, until, well
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 PAGE = "pages/attack/whole_test_set.py"
-PAGE_FILE = str(Path(APP).parent / PAGE)
 
 
 def opened(**query: str) -> AppTest:
     """Open the page by a link and return it."""
-    return open_page(PAGE_FILE, **query)
+    return open_page(APP, PAGE, **query)
 
 
 def of_all(at: AppTest, images: str = "") -> AppTest:
