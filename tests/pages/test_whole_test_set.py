@@ -29,7 +29,10 @@ PAGE = "pages/attack/whole_test_set.py"
 
 def opened(**query: str) -> AppTest:
     """Open the page by a link and return it."""
-    return open_page(APP, PAGE, **query)
+    at = open_page(APP)  # AppTest does not find the page's name before
+    for name, value in query.items():
+        at.query_params[name] = value
+    return well(at.switch_page(PAGE).run())
 
 
 def of_all(at: AppTest, images: str = "") -> AppTest:
