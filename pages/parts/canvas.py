@@ -110,9 +110,7 @@ class Sketch:
         if self.last.is_empty:
             self.begun += 1
         number = self.begun - 1 if self.last.is_empty else self.last.number
-        self.history.append(Drawn(number, self.last.base, strokes, png))
-        while len(self.history) > _REMEMBERED or _too_large(self.history):
-            del self.history[0]
+        self._append(Drawn(number, self.last.base, strokes, png))
 
     def undo(self) -> None:
         """Take back the last stroke or the last clearing."""
@@ -122,7 +120,7 @@ class Sketch:
 
     def clear(self) -> None:
         """Start with an empty canvas; undo brings the drawing back."""
-        self.history.append(Drawn())
+        self._append(Drawn())
         self.version += 1
 
     def remember(self, name: Hashable) -> None:
@@ -144,8 +142,13 @@ class Sketch:
         if drawn in self.history:
             del self.history[self.history.index(drawn) + 1 :]
         else:
-            self.history.append(drawn)
+            self._append(drawn)
         self.version += 1
+
+    def _append(self, drawn: Drawn) -> None:
+        self.history.append(drawn)
+        while len(self.history) > _REMEMBERED or _too_large(self.history):
+            del self.history[0]
 
 
 def sketch() -> Sketch:

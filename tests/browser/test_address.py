@@ -147,6 +147,27 @@ def draw_by_finger(page: Page, points: list[Point]) -> None:
     touch("touchEnd")
 
 
+def test_quick_stops_of_a_slider_of_streamlit_are_one_step(page: Page, app_url: str) -> None:
+    open_page(page, f"{app_url}/remedies", "budget")
+    before = entries(page)
+    page.clock.set_fixed_time("2026-01-01T10:00:00")
+    handle = widget(page, "budget").get_by_role("slider")
+    handle.focus()
+    for _ in range(3):
+        address = page.url
+        handle.press("ArrowRight")
+        wait_until(page, partial(differs, page, address))
+        settle(page)
+    assert entries(page) == before + 1
+    page.go_back()
+    expect(handle).to_have_attribute("aria-valuetext", "0.1")
+
+
+def differs(page: Page, address: str) -> bool:
+    """Return whether the page has another address."""
+    return page.url != address
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_drawing_is_in_its_address(new_context: NewContext, app_url: str, width: int) -> None:
     phone: dict[str, Any] = {"has_touch": True, "is_mobile": True, "device_scale_factor": 3}

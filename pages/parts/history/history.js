@@ -4,7 +4,7 @@
 // - another stop of the same slider soon after the last one.
 
 const SOON = 2000; // milliseconds
-const SLIDERS = "input[type=range], [data-testid=stSlider], [data-testid=stSelectSlider]";
+const SLIDERS = "input[type=range], [data-testid=stSlider]";
 
 export default function () {
   if (!history.pushState.chooses) chooseEntries();
