@@ -37,6 +37,11 @@ def entries(page: Page) -> int:
     return count
 
 
+def wait_for_steps(page: Page) -> None:
+    """Wait until the page chooses the steps for Back, a moment after it has opened."""
+    page.wait_for_function("history.pushState.chooses")
+
+
 def clean_image(page: Page) -> str:
     """Return the clean image of the explorer, as a data URL."""
     url: str = page.locator("canvas.clean").evaluate("canvas => canvas.toDataURL()")
@@ -108,6 +113,7 @@ def test_quick_stops_of_a_slider_are_one_step(page: Page, app_url: str) -> None:
     open_draw(page, app_url, "?digit=0")
     expect_seen(page, 7)
     settle(page)
+    wait_for_steps(page)
     before = entries(page)
     page.clock.set_fixed_time("2026-01-01T10:00:00")
     slider(page).focus()
@@ -149,6 +155,7 @@ def draw_by_finger(page: Page, points: list[Point]) -> None:
 
 def test_quick_stops_of_a_slider_of_streamlit_are_one_step(page: Page, app_url: str) -> None:
     open_page(page, f"{app_url}/remedies", "budget")
+    wait_for_steps(page)
     before = entries(page)
     page.clock.set_fixed_time("2026-01-01T10:00:00")
     handle = widget(page, "budget").get_by_role("slider")

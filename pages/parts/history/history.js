@@ -4,7 +4,7 @@
 // - another stop of the same slider soon after the last one.
 
 const SOON = 2000; // milliseconds
-const SLIDERS = "input[type=range], [data-testid=stSlider]";
+const SLIDERS = ["[data-testid=stSlider]", "input[type=range]"]; // Streamlit's, and any other
 
 export default function () {
   if (!history.pushState.chooses) chooseEntries();
@@ -13,11 +13,13 @@ export default function () {
 function chooseEntries() {
   const push = history.pushState.bind(history);
   const replace = history.replaceState.bind(history);
-  let done = null; // what somebody did last, if no entry stands for it yet
+  let done = { at: 0 }; // what somebody did last, if no entry stands for it yet; not known at first
   let last = null; // what the last entry stands for
 
   const begin = (event) => {
-    const slider = event.composedPath().find((element) => element.matches?.(SLIDERS));
+    const path = event.composedPath();
+    const found = SLIDERS.map((kind) => path.find((element) => element.matches?.(kind)));
+    const slider = found.find(Boolean);
     done = { at: Date.now(), slider };
   };
   const goOn = () => (done = { ...done, at: Date.now() });
