@@ -217,7 +217,9 @@ def test_a_drawing_outlives_its_server(browser: Browser) -> None:
         expect_seen(page, 7)
         expect_address(page, "pixels=")
         before = seen(page)
+        canvas = page.locator("canvas.upper-canvas").element_handle()
     with serve(int(url.rpartition(":")[2])):
+        wait_until(page, lambda: not canvas.evaluate("canvas => canvas.isConnected"))
         expect(widget(page, "undo").get_by_role("button")).to_be_disabled()
         assert seen(page) == before
         draw(page, BAR)
