@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from pages.parts.address import follow_address, write_address
 from pages.parts.failures import failures_explained
+from pages.parts.history import choose_steps
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
@@ -20,4 +22,7 @@ page = st.navigation(
     position="top",
 )
 with failures_explained(page.title):
+    follow_address(page.title)
     page.run()
+    write_address()
+choose_steps()

@@ -9,7 +9,7 @@ from core.measures import logits
 from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.serving.networks import ServedNetwork
-from pages.parts.address import nearest_of, one_of, put_in_address
+from pages.parts.address import nearest_of, one_of, put_in_address, write_address
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
 from pages.parts.networks import chosen_network, show_network_choice
@@ -21,6 +21,7 @@ from pages.parts.subject import (
     choose_source,
     chosen_subject,
     correct_label,
+    keep_in_address,
     label_of,
     show_source,
     show_tools,
@@ -51,7 +52,8 @@ layers of 128 and 64 units, ten digits, trained on MNIST.
 def main() -> None:
     """Show the page: its choices, and the digit under attack."""
     ATTACK.start(parse=one_of(list(BY_TITLE)), default="FGSM")
-    EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0)
+    if EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0):
+        st.session_state["placed"] = st.session_state.get("placed", 0) + 1
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
@@ -90,6 +92,7 @@ def show_digit_under_attack() -> None:
                     show_what_the_network_sees(subject)
                 show_chart(path)
                 show_explanation()
+        keep_in_address(subject)
         put_in_address(
             {
                 MODEL: chosen.name if chosen else None,
@@ -98,6 +101,7 @@ def show_digit_under_attack() -> None:
                 EPSILON: f"{EPSILON.get():.3f}",
             }
         )
+        write_address()
 
 
 def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> int | None:
@@ -135,16 +139,17 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
         )
         target = None
     path = server().evaluations.path(chosen, method, subject.x, label, target)
-    epsilon = epsilon_explorer(
+    epsilon_explorer(
         path,
         method=method,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
         sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),
+        on_epsilon=EPSILON.set,
         start=EPSILON.get(),
+        placed=st.session_state["placed"],
         key="explorer",
     )
-    EPSILON.set(epsilon)
     return path
 
 

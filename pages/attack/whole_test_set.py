@@ -2,22 +2,28 @@
 
 import streamlit as st
 
-from core.attacks import BY_TITLE
+from core.attacks import BY_TITLE, Method
 from core.data import mnist
 from core.evaluation.rates import Evaluation
 from core.serving.evaluations import ALL, BUDGETS, Question
 from core.serving.jobs import DONE, FAILED, Computation
 from core.serving.networks import ServedNetwork
 from pages.attack.findings.mistakes import show_mistakes
-from pages.attack.findings.rates import show_curves, show_known, show_norms, show_rates
+from pages.attack.findings.rates import (
+    show_curves,
+    show_known,
+    show_norms,
+    show_rates,
+    start_beside,
+)
 from pages.attack.findings.trust import show_trust
 from pages.attack.findings.twins import open_chosen, show_ten
 from pages.attack.findings.why import show_why
 from pages.parts import downloads
-from pages.parts.address import nearest_of, one_of, put_in_address
+from pages.parts.address import nearest_of, one_of, put_in_address, whole_number
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
-from pages.parts.state import ATTACK, IMAGES, L2, LINF, MODEL
+from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, TEN, WHY
 from pages.parts.waiting import show_waiting
 
 SIZES = {"all 10,000": ALL, "a sample of 1,000": 1000}
@@ -119,6 +125,7 @@ def choose() -> tuple[Question | None, float]:
             st.select_slider(label, BUDGETS[norm].tolist(), key=slider.key, persist_state="session")
     budget = slider.get()
     chosen = chosen_network()
+    start_findings(method)
     put_in_address(
         {
             MODEL: chosen.name if chosen else None,
@@ -127,11 +134,23 @@ def choose() -> tuple[Question | None, float]:
             LINF: None,
             L2: None,
             slider: f"{budget:g}",
+            TEN: str(TEN.get()) if TEN.get() else None,
+            WHY: str(WHY.get()) if WHY.get() else None,
         }
     )
     if chosen is None:
         return None, budget
     return Question(chosen, method, SIZES[IMAGES.get()], who()), budget
+
+
+def start_findings(method: Method) -> None:
+    """Read from the address what is chosen in the findings, which may be shown in a later run."""
+    TEN.start(parse=whole_number(ALL), default=0)
+    WHY.start(parse=whole_number(9), default=0)
+    into = INTO.of(WHY.get())
+    if into.start(parse=whole_number(9), default=None) and into.get() is not None:
+        put_in_address({into: str(into.get())})
+    start_beside(method)
 
 
 def leave_former(question: Question, evaluations: list[Computation]) -> None:

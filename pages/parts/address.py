@@ -1,4 +1,10 @@
-"""The page's address holds the settings: a link brings them back."""
+"""The page's address holds the settings: a link brings them back, and so does the browser's Back.
+
+Whenever somebody else changes the address (a link, Back, Forward), the page reads all settings from
+it again. Otherwise the widgets win and the address follows them. A page that has read its settings
+from an address leaves it as it is: it would only say the same in other words, and each change of
+the address is a step for Back.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,8 +12,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 from numpy.typing import ArrayLike
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.parts.state import Setting
+from pages.parts.state import Address, Setting, address
+
+BETWEEN = "~"  # the items of a list; no name of ours has it
+_KNOWN = 50  # addresses on their way to the browser; it takes a fraction of a second
 
 
 def one_of(options: Sequence[str]) -> Callable[[str], str]:
@@ -19,6 +29,25 @@ def one_of(options: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def some_of(options: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return a parser of `listed`; it takes each option once and ignores everything else."""
+
+    def parse(text: str) -> list[str]:
+        if text == BETWEEN:
+            return []
+        found = [name for name in dict.fromkeys(text.split(BETWEEN)) if name in options]
+        if not found:
+            raise ValueError(text)
+        return found
+
+    return parse
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the text of a list in an address."""
+    return BETWEEN.join(names) or BETWEEN
 
 
 def nearest_of(budgets: ArrayLike) -> Callable[[str], float]:
@@ -33,14 +62,86 @@ def nearest_of(budgets: ArrayLike) -> Callable[[str], float]:
     return parse
 
 
-def put_in_address(settings: Mapping[Setting[Any], str | None]) -> None:
-    """Write the settings into the address, and remove those that are None.
+def number_up_to(last: float) -> Callable[[str], float]:
+    """Return a parser of a number from 0 to `last`."""
 
-    All of them at once: each change of the address is a step for the browser's Back.
+    def parse(text: str) -> float:
+        if not 0 <= float(text) <= last:
+            raise ValueError(text)
+        return float(text)
+
+    return parse
+
+
+def on_or_off(text: str) -> bool:
+    """Return True for "on", False for "off"."""
+    return one_of(["off", "on"])(text) == "on"
+
+
+def whole_number(last: int) -> Callable[[str], int]:
+    """Return a parser of a whole number from 0 to `last`."""
+
+    def parse(text: str) -> int:
+        if not 0 <= int(text) <= last:
+            raise ValueError(text)
+        return int(text)
+
+    return parse
+
+
+def follow_address(page: str) -> None:
+    """Have all settings read again if somebody else has changed the address.
+
+    Call it once a run, before the page.
+
+    Args:
+        page: its title.
     """
-    before = st.query_params.to_dict()
-    keyed = {setting.key: value for setting, value in settings.items()}
-    after = {name: value for name, value in before.items() if name not in keyed}
-    after |= {name: value for name, value in keyed.items() if value is not None}
-    if after != before:
-        st.query_params.from_dict(after)
+    known, now = address(), st.query_params.to_dict()
+    opened = page != known.page
+    known.is_new = _is_from_elsewhere(known, page, now)
+    if known.is_new:
+        known.read = set()
+    elif opened:
+        known.read = None
+    if known.is_new or opened:
+        known.page, known.known, known.settings, known.stands_for = page, [now], {}, None
+    else:
+        del known.known[: known.known.index(now)]
+
+
+def put_in_address(settings: Mapping[Setting[Any], str | None]) -> None:
+    """Say what the settings are in the address, None for those that are not in it."""
+    wanted = address().settings
+    for setting, value in settings.items():
+        wanted.pop(setting.name, None)
+        if value is not None:
+            wanted[setting.name] = value
+
+
+def write_address() -> None:
+    """Write into the address what the page wants there. Call it where a run ends.
+
+    It is written at once: each change of the address is a step for the browser's Back.
+    """
+    known = address()
+    stands_for = known.stands_for
+    if known.is_new:
+        stands_for = known.settings
+    elif stands_for is None:
+        stands_for = st.query_params.to_dict()
+    if known.settings != stands_for:
+        st.query_params.from_dict(known.settings)
+        known.known = [*known.known, dict(known.settings)][-_KNOWN:]
+    known.stands_for, known.read, known.is_new = dict(known.settings), None, False
+
+
+def _is_from_elsewhere(known: Address, page: str, now: Mapping[str, str]) -> bool:
+    """Return whether an address is neither this session's own nor that of a page just opened."""
+    context = get_script_run_ctx()
+    if not known.page or (context is not None and context.is_history_navigation):
+        return True
+    if page != known.page:  # the menu opens a page without parameters
+        return bool(now) and now != known.stands_for
+    # The browser may not have received yet what was written last.
+    return now not in known.known

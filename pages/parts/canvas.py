@@ -1,17 +1,78 @@
-"""A canvas with undo; its drawing outlives reruns and page switches."""
+"""A canvas with undo; its drawing outlives reruns, page switches, and the browser's Back.
 
+What the canvas sends comes from the client. Only what a canvas of this size can send is decoded.
+"""
+
+import base64
 import io
+import json
+import logging
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from struct import error as StructError
 from typing import Any
+from zlib import crc32
+from zlib import error as ZlibError
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.Image import DecompressionBombError
 
 SIDE = 280
 BRUSH = 22
-_REMEMBERED = 50
+_REMEMBERED = 50  # drawings
+_REMEMBERED_SIZE = 8_000_000  # bytes of all of them
+_LONGEST_STROKES = 1_000_000  # characters; a stroke takes a few thousand
+_LARGEST_PNG = 4 * SIDE * SIDE + 10_000  # bytes: the pixels as they are, and what is around them
+_PNG_START = "data:image/png;base64,"
+# The signature, then the header: width, height, 8 bits each of red, green, blue and alpha, by rows.
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * SIDE.to_bytes(4, "big") + b"\x08\x06\0\0\0"
+
+
+class _MessageError(Exception):
+    """A message that no canvas of ours sends."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A drawing after a stroke.
+
+    Attributes:
+        number: counts the drawings of a session; strokes added to one leave its number.
+        base: `(784,)` bytes, the digit of an address on which the strokes are drawn, or None.
+        strokes: the canvas's own description of the strokes, as JSON; None without strokes.
+        png: the strokes on transparent ground if there is a base, else on black.
+    """
+
+    number: int = 0
+    base: NDArray[np.uint8] | None = None
+    strokes: str | None = None
+    png: bytes | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to see."""
+        return self.base is None and self.png is None
+
+    @property
+    def rgba(self) -> NDArray[np.uint8]:
+        """`(280, 280, 4)` bytes, white on black, of a drawing with strokes."""
+        rgba = _decoded(self.png or b"")
+        if self.base is None:
+            return rgba
+        # White strokes on a digit: the lighter of both.
+        red, green, blue, alpha = np.moveaxis(rgba, 2, 0)
+        strokes = np.minimum(np.maximum(np.maximum(red, green), blue), alpha)
+        light = np.maximum(strokes, _enlarged(self.base.tobytes()))
+        return np.dstack([light, light, light, np.full_like(light, 255)])
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes, about."""
+        return len(self.strokes or "") + len(self.png or b"")
 
 
 @dataclass
@@ -19,24 +80,37 @@ class Sketch:
     """A session's drawing.
 
     Attributes:
-        history: the canvas's description and its PNG after each stroke, both None when empty.
-        number: counts the drawings.
+        history: the drawing after each stroke.
+        seen: drawings by what `remember` was given.
+        begun: counts the drawings.
         version: counts the canvases; a new one is shown when it changes.
-        shown: the drawing that the current canvas began with. It must not change while the canvas
-            is shown, or the canvas starts again from it.
+        shown: the strokes that the current canvas began with. They must not change while the canvas
+            is shown, or the canvas starts again from them.
     """
 
-    history: list[tuple[dict[str, Any] | None, bytes | None]] = field(
-        default_factory=lambda: [(None, None)]
-    )
-    number: int = 0
+    history: list[Drawn] = field(default_factory=lambda: [Drawn()])
+    seen: dict[Hashable, Drawn] = field(default_factory=dict)
+    begun: int = 0
     version: int = 0
-    shown: dict[str, Any] | None = None
+    shown: str | None = None
 
-    def add(self, description: dict[str, Any] | None, png: bytes | None) -> None:
-        """Remember the drawing after a stroke."""
-        self.history.append((description, png))
-        del self.history[:-_REMEMBERED]
+    @property
+    def last(self) -> Drawn:
+        """The current drawing."""
+        return self.history[-1]
+
+    @property
+    def key(self) -> str:
+        """The current canvas's key. A restarted server must not take up a canvas with strokes."""
+        base = self.last.base
+        return f"canvas-{self.version}" + (f"-{crc32(base.tobytes())}" if base is not None else "")
+
+    def add(self, strokes: str | None, png: bytes | None) -> None:
+        """Remember the drawing after a stroke; on an empty one a new drawing begins."""
+        if self.last.is_empty:
+            self.begun += 1
+        number = self.begun - 1 if self.last.is_empty else self.last.number
+        self._append(Drawn(number, self.last.base, strokes, png))
 
     def undo(self) -> None:
         """Take back the last stroke or the last clearing."""
@@ -46,70 +120,174 @@ class Sketch:
 
     def clear(self) -> None:
         """Start with an empty canvas; undo brings the drawing back."""
-        self.add(None, None)
-        self.number += 1
+        self._append(Drawn())
         self.version += 1
 
+    def remember(self, name: Hashable) -> None:
+        """Remember the current drawing for `open`."""
+        self.seen[name] = self.last
+        while len(self.seen) > _REMEMBERED or _too_large(self.seen.values()):
+            del self.seen[next(iter(self.seen))]
 
-def drawing() -> tuple[NDArray[np.uint8] | None, int]:
-    """Return the current drawing, before or after the canvas is shown in this run.
+    def open(self, name: Hashable, base: NDArray[np.uint8] | None) -> None:
+        """Show the drawing of this name, else a digit to draw on, else an empty canvas."""
+        drawn = self.seen.get(name)
+        if base is None:
+            drawn = next((each for each in reversed(self.history) if each.is_empty), Drawn())
+        elif drawn is None:
+            drawn, self.history = Drawn(self.begun, base), []
+            self.begun += 1
+        if self.history and drawn is self.last:
+            return
+        if drawn in self.history:
+            del self.history[self.history.index(drawn) + 1 :]
+        else:
+            self._append(drawn)
+        self.version += 1
 
-    Returns:
-        The drawing, `(280, 280, 4)` RGBA bytes, white on black, or None if there is none; and its
-        number, which changes with each new drawing.
-    """
-    # The import registers a component, which needs a running app.
-    from streamlit_drawable_canvas import CanvasResult
+    def _append(self, drawn: Drawn) -> None:
+        self.history.append(drawn)
+        while len(self.history) > _REMEMBERED or _too_large(self.history):
+            del self.history[0]
 
-    sketch = _sketch()
-    sent = st.session_state.get(_key(sketch), {}).get("drawing", {})
-    result = CanvasResult(sent.get("raw"), sent.get("data"), return_image_data=True)
-    # A new canvas sends no pixels before the next stroke, so the last ones are kept.
-    png = result.image_bytes
-    if png is not None and png != sketch.history[-1][1]:
-        sketch.add(result.json_data, png)
-    png = sketch.history[-1][1]
-    if png is None:
-        return None, sketch.number
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")), sketch.number
+
+def sketch() -> Sketch:
+    """Return the session's drawing."""
+    kept: Sketch = st.session_state.setdefault("sketch", Sketch())
+    return kept
+
+
+def current() -> Drawn:
+    """Return the current drawing, before or after the canvas is shown in this run."""
+    kept = sketch()
+    try:
+        _take_up(kept, st.session_state.get(kept.key))
+    except _MessageError as error:
+        logging.getLogger(__name__).warning("A canvas's message was left out: %s", error)
+        kept.version += 1  # a new canvas, without that message
+    return kept.last
 
 
 def show_canvas() -> None:
     """Show the canvas; a new one begins with the last drawing."""
     from streamlit_drawable_canvas import st_canvas
 
-    sketch = _sketch()
+    kept = sketch()
+    base = kept.last.base
     # The component's own tools appear over this line and hide nothing else.
-    st.text("Draw a large digit, 0 to 9, anywhere.")
-    key = _key(sketch)
-    if key not in st.session_state:
-        sketch.shown = sketch.history[-1][0]
+    if base is None:
+        st.text("Draw a large digit, 0 to 9, anywhere.")
+    else:
+        st.text("Draw on it: Undo takes back what you add.")
+    if kept.key not in st.session_state:
+        kept.shown = kept.last.strokes
     st_canvas(
         stroke_width=st.session_state.get("brush", BRUSH),
         stroke_color="#ffffff",
         background_color="#000000",
+        background_image=None if base is None else _background(base.tobytes()),
         width=SIDE,
         height=SIDE,
-        initial_drawing=sketch.shown,
+        initial_drawing=None if kept.shown is None else json.loads(kept.shown),
         return_image_data=True,
-        key=key,
+        key=kept.key,
     )
 
 
 def show_tools() -> None:
     """Show undo, clear, and the width of the brush."""
-    sketch = _sketch()
-    empty, undoable = sketch.history[-1][1] is None, len(sketch.history) > 1
+    kept = sketch()
     with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):
-        st.button("Undo", on_click=sketch.undo, disabled=not undoable, key="undo")
-        st.button("Clear", on_click=sketch.clear, disabled=empty, key="clear")
+        st.button("Undo", on_click=kept.undo, disabled=len(kept.history) < 2, key="undo")
+        st.button("Clear", on_click=kept.clear, disabled=kept.last.is_empty, key="clear")
         st.slider("Brush", 8, 40, BRUSH, key="brush", persist_state="session", width=110)
 
 
-def _sketch() -> Sketch:
-    sketch: Sketch = st.session_state.setdefault("sketch", Sketch())
-    return sketch
+def _take_up(kept: Sketch, sent: Any) -> None:
+    """Add what the canvas has sent, if that is new.
+
+    Raises:
+        _MessageError: no canvas of ours sends this.
+    """
+    if sent is None:
+        return
+    drawing, fit = (_part(sent, name) for name in ("drawing", "backgroundFit"))
+    if fit and not {"naturalWidth", "naturalHeight", "scaleX", "scaleY"} <= set(fit):
+        raise _MessageError("the background has no size")
+    url = drawing.get("data")
+    if url is None:  # a new canvas sends no pixels before the first stroke
+        return
+    png = _png(url)
+    if png == kept.last.png:
+        return
+    if _decoded(png)[..., :3].any():
+        kept.add(_strokes(drawing.get("raw")), png)
+    elif kept.last.png is not None:
+        kept.add(None, None)
 
 
-def _key(sketch: Sketch) -> str:
-    return f"canvas-{sketch.version}"
+def _part(sent: Any, name: str) -> Mapping[str, Any]:
+    """Return a part of a message, empty if it is not there."""
+    part = sent.get(name) if isinstance(sent, Mapping) else ""
+    if part is not None and not isinstance(part, Mapping):
+        raise _MessageError("it has other parts")
+    return part or {}
+
+
+def _png(url: Any) -> bytes:
+    """Return the content of a data address, if it can be a PNG of the canvas."""
+    if not isinstance(url, str) or not url.startswith(_PNG_START):
+        raise _MessageError("the picture is no PNG")
+    if len(url) > len(_PNG_START) + _LARGEST_PNG * 4 / 3:
+        raise _MessageError(f"the picture has {len(url)} characters")
+    try:
+        png = base64.b64decode(url[len(_PNG_START) :], validate=True)
+    except ValueError:
+        raise _MessageError("the picture is no PNG") from None
+    if not png.startswith(_PNG_HEAD):
+        raise _MessageError(f"the picture is no PNG of {SIDE} x {SIDE}")
+    return png
+
+
+def _strokes(raw: Any) -> str:
+    """Return a description of strokes as JSON."""
+    if not isinstance(raw, Mapping):
+        raise _MessageError("the strokes are not described")
+    try:
+        strokes = json.dumps(raw, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise _MessageError("the strokes are no JSON") from None
+    if len(strokes) > _LONGEST_STROKES:
+        raise _MessageError(f"the strokes have {len(strokes)} characters")
+    return strokes
+
+
+@lru_cache(maxsize=32)
+def _decoded(png: bytes) -> NDArray[np.uint8]:
+    """Return the pixels of a canvas, `(280, 280, 4)` bytes."""
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+            if image.size != (SIDE, SIDE):  # a second header may say so
+                raise _MessageError("the picture has two sizes")
+            return np.asarray(image.convert("RGBA"))
+    except (OSError, SyntaxError, ValueError, StructError, ZlibError, DecompressionBombError):
+        raise _MessageError("the picture can't be decoded") from None
+
+
+def _too_large(drawings: Iterable[Drawn]) -> bool:
+    return sum(drawn.size for drawn in drawings) > _REMEMBERED_SIZE
+
+
+@lru_cache(maxsize=32)
+def _enlarged(base: bytes) -> NDArray[np.uint8]:
+    """Return a digit's 28 x 28 bytes as large as the canvas."""
+    small = Image.frombytes("L", (28, 28), base)
+    return np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+
+
+@lru_cache(maxsize=32)
+def _background(base: bytes) -> bytes:
+    """Return the PNG of a digit as large as the canvas."""
+    buffer = io.BytesIO()
+    Image.fromarray(_enlarged(base)).save(buffer, "PNG")
+    return buffer.getvalue()

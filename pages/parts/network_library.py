@@ -9,7 +9,9 @@ from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse
 from core.presentation import words
 from core.recipe import Recipe
+from pages.parts.address import one_of, put_in_address
 from pages.parts.server import server
+from pages.parts.state import CARD
 from pages.parts.trainings import show_accuracies
 
 
@@ -20,11 +22,13 @@ def show_library() -> None:
         kind, text = said
         (st.success if kind == "good" else st.error)(text)
     names = LIBRARY.names()
-    if st.session_state.get("card_of") not in names:
-        st.session_state.pop("card_of", None)
+    if names:
+        CARD.start(parse=one_of(names), default=names[0])
+        if CARD.get() not in names:  # it was deleted
+            CARD.set(names[0])
     left, right = st.columns([1, 2], gap="large")
     with left:
-        name = st.selectbox("Card of", names, key="card_of", persist_state="session")
+        name = st.selectbox("Card of", names, key=CARD.key, persist_state="session")
         st.file_uploader(
             "Bring a network along (.safetensors, as downloaded here)",
             type=["safetensors"],
@@ -33,6 +37,7 @@ def show_library() -> None:
         )
     with right:
         if name is not None:
+            put_in_address({CARD: None if name == names[0] else name})
             _show_card(name)
 
 
@@ -92,7 +97,7 @@ def _bring_along() -> None:
         st.session_state["library_said"] = ("bad", f"The file can't be written: {error.strerror}.")
     else:
         st.session_state["library_said"] = ("good", f"Kept as {name}.")
-        st.session_state["card_of"] = name
+        CARD.set(name)
 
 
 def _delete(name: str) -> None:

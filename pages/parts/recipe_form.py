@@ -12,8 +12,8 @@ from core.networks import LIBRARY
 from core.presentation.remedies import TITLES
 from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
-from pages.parts.address import one_of
-from pages.parts.state import RECIPE
+from pages.parts.address import number_up_to, on_or_off, one_of, put_in_address, whole_number
+from pages.parts.state import RECIPE, Setting
 
 FRESH = "fresh weights"
 SETTINGS = "settings"
@@ -39,8 +39,8 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
         busy: whether another training must end first.
     """
     RECIPE.start(parse=one_of(list(PRESETS)), default="report")
-    if _key("epochs") not in st.session_state:
-        _fill_in()
+    for name, value in _values(PRESETS[RECIPE.get()]).items():
+        Setting[Any](_key(name)).start(parse=_parser(name, value), default=value)
     st.selectbox(
         "Recipe",
         list(PRESETS),
@@ -49,6 +49,7 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
         persist_state="session",
         on_change=_fill_in,
     )
+    _put_in_address()
     place = st.container()
     with st.expander("Set everything yourself", key=SETTINGS, on_change="rerun"):
         _show_settings()
@@ -88,16 +89,52 @@ def _key(field: str) -> str:
 
 def _fill_in() -> None:
     """Give every widget the preset's value."""
-    recipe = PRESETS[RECIPE.get()]
-    values = {
+    for name, value in _values(PRESETS[RECIPE.get()]).items():
+        st.session_state[_key(name)] = value
+
+
+def _put_in_address() -> None:
+    """Put into the address what differs from the preset."""
+    settings = {}
+    for name, preset in _values(PRESETS[RECIPE.get()]).items():
+        setting = Setting[Any](_key(name))
+        settings[setting] = None if setting.get() == preset else _text(setting.get())
+    put_in_address(settings)
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    """Return the widgets' values by the names of a recipe's fields."""
+    return {
         # A widget for floats needs floats, also where a preset has a whole number.
         **{name: type(getattr(Recipe, name))(value) for name, value in vars(recipe).items()},
         "hidden": ", ".join(map(str, recipe.hidden)),
         "digits": list(recipe.digits),
         "start": recipe.start or FRESH,
     }
-    for name, value in values.items():
-        st.session_state[_key(name)] = value
+
+
+def _text(value: Any) -> str:
+    """Return a widget's value as the address has it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "".join(map(str, sorted(value))) if isinstance(value, list) else str(value)
+
+
+def _parser(name: str, value: Any) -> Callable[[str], Any]:
+    """Return a parser of `_text` for a field with values like this one."""
+    choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "adversary": ADVERSARIES}
+    if name in choices:
+        return one_of(choices[name])
+    if name == "start":
+        return one_of([FRESH, *LIBRARY.names()])
+    if name == "hidden":
+        return lambda text: ", ".join(map(str, _whole_numbers(text)))
+    if isinstance(value, list):
+        return lambda text: sorted({int(digit) for digit in text})
+    if isinstance(value, bool):
+        return on_or_off
+    # What a widget for numbers can hold; `Recipe` knows better.
+    return whole_number(10**9) if isinstance(value, int) else number_up_to(1e9)
 
 
 def _show_settings() -> None:

@@ -1,19 +1,20 @@
 """The digit under attack: drawn, one of MNIST's, or from a picture file."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.classifier import FloatArray
-from core.data import drawing, mnist, pictures
+from core.data import drawing, link, mnist, pictures
 from core.presentation.words import with_article
 from pages.parts import canvas
-from pages.parts.address import put_in_address
+from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
 from pages.parts.server import server
-from pages.parts.state import DIGIT, SOURCE
+from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
 
@@ -24,20 +25,28 @@ class Subject:
 
     Attributes:
         id: differs between digits, and stays the same from stroke to stroke.
-        x: `(1, 784)` pixels in [0, 1], what the network sees.
-        stages: the steps from the drawing or picture to `x`; None for one of MNIST's digits.
+        pixels: `(784,)` bytes, what the network sees and what the address holds.
+        stages: the steps from the drawing or picture to the pixels; None if they are not known.
         label: the true digit, if it is known.
     """
 
     id: str
-    x: FloatArray
+    pixels: NDArray[np.uint8]
     stages: drawing.Stages | None = None
     label: int | None = None
+
+    @property
+    def x(self) -> FloatArray:
+        """The pixels in [0, 1] as a batch of one, `(1, 784)`."""
+        return self.pixels.reshape(1, -1).astype(np.float32) / 255
 
 
 def choose_source() -> None:
     """Show the choice of where the digit comes from."""
-    st.session_state.setdefault(SOURCE.key, TEST_DIGIT if DIGIT.key in st.query_params else DRAW)
+    SOURCE.start(
+        parse=one_of([DRAW, TEST_DIGIT, PICTURE]),
+        default=TEST_DIGIT if DIGIT.name in st.query_params else DRAW,
+    )
     st.segmented_control(
         "A digit to attack",
         [DRAW, TEST_DIGIT, PICTURE],
@@ -54,19 +63,33 @@ def chosen_subject() -> Subject | None:
     It is called before the widgets of its source are shown.
     """
     source = SOURCE.get()
+    CENTRE.start(parse=on_or_off, default=True)
     try:
-        if source == TEST_DIGIT:
-            return _test_digit()
-        rgba, name = {DRAW: canvas.drawing, PICTURE: _picture}[source]()
-        if rgba is None:
-            return None
-        stages = drawing.to_mnist(rgba, centre=st.session_state.get("centre", True))
-        return Subject(id=f"{source} {name}", x=stages.x, stages=stages)
+        if PIXELS.start(parse=link.decode, default=None):
+            _open(source)
+        found = {DRAW: _drawn, PICTURE: _picture, TEST_DIGIT: _test_digit}[source]()
     except (mnist.DataFileError, pictures.PictureError) as error:
         st.error(str(error))
+        found = None
     except drawing.EmptyDrawingError:
-        pass  # the page says what to do
-    return None
+        found = None  # the page says what to do
+    if LABEL.start(parse=whole_number(9), default=None):
+        st.session_state["correction"] = (found and found.id, LABEL.get())
+    return found
+
+
+def keep_in_address(subject: Subject | None) -> None:
+    """Put into the address what the digit under attack is; last, because it takes milliseconds."""
+    source, label = SOURCE.get(), _corrected(subject)
+    put_in_address(
+        {
+            SOURCE: PICTURE if source == PICTURE else None,  # the others follow from what is there
+            DIGIT: str(DIGIT.get()) if subject and source == TEST_DIGIT else None,
+            PIXELS: _text(subject.pixels.tobytes()) if subject and source != TEST_DIGIT else None,
+            LABEL: None if label is None else str(label),
+            CENTRE: None if CENTRE.get() or source == TEST_DIGIT else "off",
+        }
+    )
 
 
 def show_source(subject: Subject | None) -> None:
@@ -78,8 +101,6 @@ def show_source(subject: Subject | None) -> None:
         _show_picture()
     elif source == TEST_DIGIT and subject is not None:
         _show_test_digit(subject)
-    if source != TEST_DIGIT:
-        put_in_address({DIGIT: None})
 
 
 def show_tools() -> None:
@@ -90,10 +111,16 @@ def show_tools() -> None:
 
 def label_of(subject: Subject, prediction: int) -> int:
     """Return the digit that it is meant to be: corrected, else known, else the prediction."""
-    corrected_id, corrected = st.session_state.get("correction", (None, 0))
-    if corrected_id == subject.id:
-        return int(corrected)
+    corrected = _corrected(subject)
+    if corrected is not None:
+        return corrected
     return prediction if subject.label is None else subject.label
+
+
+def _corrected(subject: Subject | None) -> int | None:
+    """Return the digit that somebody said it is."""
+    corrected_id, label = st.session_state.get("correction", (None, None))
+    return None if subject is None or corrected_id != subject.id else label
 
 
 def correct_label(subject: Subject, label: int) -> None:
@@ -103,20 +130,20 @@ def correct_label(subject: Subject, label: int) -> None:
 
 def show_what_the_network_sees(subject: Subject) -> None:
     """Show the stages from the drawing to 28 × 28 pixels, and a switch for the centring."""
-    if subject.stages is None:
-        st.write("MNIST's digits are already centred. The network sees them as they are.")
-        return
     stages = subject.stages
+    if stages is None:
+        whose = "MNIST's digits are" if subject.label is not None else "A digit from a link is"
+        st.write(f"{whose} already 28 × 28 pixels. The network sees them as they are.")
+        return
     seen = (stages.image, "What the network sees, 28 × 28")
-    if st.session_state.get("centre", True):
+    if CENTRE.get():
         fitted = [(stages.ink, "The ink's box"), (stages.scaled, "Fitted to 20 × 20"), seen]
         show_images(fitted, box=stages.box)
     else:
         show_images([(stages.ink, "The whole drawing"), seen])
     centred = st.toggle(
         "Fit and centre the digit, as MNIST's makers did",
-        value=True,
-        key="centre",
+        key=CENTRE.key,
         persist_state="session",
     )
     if not centred:
@@ -130,16 +157,11 @@ def _test_digit() -> Subject:
     """Return the chosen one of MNIST's 10,000 test images."""
     test = server().digits("test")
 
-    def index_in(text: str) -> int:
-        if not 0 <= int(text) < len(test):
-            raise ValueError(text)
-        return int(text)
-
-    DIGIT.start(parse=index_in, default=0)
+    DIGIT.start(parse=whole_number(len(test) - 1), default=0)
     index = DIGIT.get()
-    put_in_address({DIGIT: str(index)})
-    x = test.x[index : index + 1]
-    return Subject(id=f"{TEST_DIGIT} {index}", x=x, label=int(test.y[index]))
+    return Subject(
+        id=f"{TEST_DIGIT} {index}", pixels=_levels(test.x[index]), label=int(test.y[index])
+    )
 
 
 def _show_test_digit(subject: Subject) -> None:
@@ -159,13 +181,57 @@ def _show_test_digit(subject: Subject) -> None:
         show_images([(subject.x[0], caption)])
 
 
-def _picture() -> tuple[NDArray[np.uint8] | None, str]:
-    """Return the uploaded picture, which the session keeps: its pixels, and a name for it."""
-    file = st.session_state.get("picture")
+def _drawn() -> Subject | None:
+    """Return the digit on the canvas."""
+    drawn = canvas.current()
+    name = f"{DRAW} {drawn.number}"
+    if drawn.png is None:
+        subject = None if drawn.base is None else Subject(name, drawn.base)
+    else:
+        subject = _prepared(name, drawn.rgba)
+    if subject is not None:
+        canvas.sketch().remember(_name(subject.pixels))
+    return subject
+
+
+def _open(source: str) -> None:
+    """Show what the address holds: a drawing on the canvas, or a picture."""
+    pixels = PIXELS.get()
+    if source == DRAW:
+        canvas.sketch().open(None if pixels is None else _name(pixels), pixels)
+    elif source == PICTURE:
+        _open_picture(pixels)
+
+
+def _name(pixels: NDArray[np.uint8]) -> tuple[bytes, bool]:
+    """Return what a drawing is remembered by: what it became, and how."""
+    return pixels.tobytes(), CENTRE.get()
+
+
+def _picture() -> Subject | None:
+    """Return the digit of the uploaded picture, which the session keeps, or of the address."""
+    if st.session_state.get("picture_linked") is not None:
+        pixels = st.session_state["picture_linked"]
+        return Subject(f"{PICTURE} {_text(pixels.tobytes())}", pixels)
+    file = st.session_state.get(_uploader())
     if file is not None and "picture_read" not in st.session_state:
         st.session_state["picture_read"] = (pictures.decode(file.getvalue()), file.file_id)
-    read: tuple[NDArray[np.uint8] | None, str] = st.session_state.get("picture_read", (None, ""))
-    return read
+    if "picture_read" not in st.session_state:
+        return None
+    rgba, name = st.session_state["picture_read"]
+    return _prepared(f"{PICTURE} {name}", rgba)
+
+
+def _open_picture(pixels: NDArray[np.uint8] | None) -> None:
+    """Show a picture of the address, in place of another one that was uploaded."""
+    if pixels is not None and "picture_read" in st.session_state:
+        rgba, _ = st.session_state["picture_read"]
+        if np.array_equal(_prepared("", rgba).pixels, pixels):
+            st.session_state["picture_linked"] = None
+            return
+    st.session_state.pop("picture_read", None)
+    st.session_state["picture_linked"] = pixels
+    st.session_state["uploaders"] = st.session_state.get("uploaders", 0) + 1
 
 
 def _show_picture() -> None:
@@ -173,14 +239,45 @@ def _show_picture() -> None:
 
     def forget() -> None:
         st.session_state.pop("picture_read", None)
+        st.session_state["picture_linked"] = None
 
     st.file_uploader(
         f"A picture of one digit ({' or '.join(pictures.FORMATS)}, up to 20 MB)",
         type=[name.lower() for name in pictures.FORMATS],  # Streamlit adds jpg to jpeg
-        key="picture",
+        key=_uploader(),
         on_change=forget,
     )
+    linked = st.session_state.get("picture_linked")
     rgba, _ = st.session_state.get("picture_read", (None, ""))
-    if rgba is not None:
-        with st.container(width=canvas.SIDE):
+    with st.container(width=canvas.SIDE):
+        if linked is not None:
+            show_images([(linked / 255, "The picture of the link, as the network sees it")])
+        elif rgba is not None:
             show_images([(rgba[..., :3] / 255, "Your picture")])
+
+
+def _uploader() -> str:
+    """Return the key of the file's widget. An empty one takes its place where the file is gone."""
+    emptied = st.session_state.get("uploaders", 0)
+    return f"picture-{emptied}" if emptied else "picture"
+
+
+def _prepared(name: str, rgba: NDArray[np.uint8]) -> Subject:
+    """Return the digit in a drawing or picture.
+
+    Raises:
+        EmptyDrawingError: there is none.
+    """
+    stages = drawing.to_mnist(rgba, centre=CENTRE.get())
+    return Subject(name, _levels(stages.x), stages)
+
+
+def _levels(x: FloatArray) -> NDArray[np.uint8]:
+    """Return pixels in [0, 1] as bytes."""
+    return np.round(x.ravel() * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=256)
+def _text(pixels: bytes) -> str:
+    """Return a digit as text; writing it takes a few milliseconds."""
+    return link.encode(np.frombuffer(pixels, np.uint8))

@@ -1,6 +1,6 @@
 """Remedies: what each of them really buys, measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from core.presentation.words import percent
 from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
-from pages.parts.address import nearest_of, one_of, put_in_address
+from pages.parts.address import listed, nearest_of, one_of, put_in_address, some_of
 from pages.parts.digit_images import show_images
 from pages.parts.networks import network_names
 from pages.parts.server import server, who
@@ -29,7 +29,6 @@ YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
 CHANCE = remedies.chance()
-BETWEEN_NAMES = "~"  # no network's name has it
 EXPLANATION = f"""
 The course report recommends a number of remedies for robustness and tries none. Here each of them
 was tried. A network was trained by the report's recipe with that one change. Then all test images
@@ -114,7 +113,7 @@ def choose(names: list[str]) -> tuple[list[str], float]:
         )
     put_in_address(
         {
-            NETWORKS: None if chosen == default else BETWEEN_NAMES.join(chosen),
+            NETWORKS: None if chosen == default else listed(chosen),
             BUDGET: f"{epsilon:g}",
             AGAINST: AGAINST.get(),
         }
@@ -336,18 +335,6 @@ def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> N
             accuracies["transfer"], accuracies["few-images"], learned=learned, tested=ALL
         )
     )
-
-
-def some_of(options: list[str]) -> Callable[[str], list[str]]:
-    """Return a parser of names; it takes each option once and ignores other names."""
-
-    def parse(text: str) -> list[str]:
-        found = [name for name in dict.fromkeys(text.split(BETWEEN_NAMES)) if name in options]
-        if not found:
-            raise ValueError(text)
-        return found
-
-    return parse
 
 
 main()

@@ -36,6 +36,7 @@ held out. Choosing an epoch by the test images means learning from them a little
 def main() -> None:
     """Show the page."""
     st.markdown("#### Train a network")
+    RUN.start(parse=str, default="")
     left, right = st.columns([1, 2], gap="large")
     with left:
         show_recipe_form(train=begin, busy=is_busy())
@@ -46,7 +47,7 @@ def main() -> None:
         st.expander("What is happening here?").markdown(EXPLANATION)
     st.divider()
     show_library()
-    put_in_address({RECIPE: RECIPE.get(), RUN: st.session_state.get(RUN.key)})
+    put_in_address({RECIPE: RECIPE.get(), RUN: RUN.get() or None})
 
 
 def begin() -> None:
@@ -66,21 +67,19 @@ def begin() -> None:
 
 def is_busy() -> bool:
     """Return whether this session's run goes on; a second one would take its place."""
-    status = server().trainings.status(st.session_state.get(RUN.key, ""))
+    status = server().trainings.status(RUN.get())
     return status is not None and not status.ended
 
 
 def show_run() -> None:
     """Show the session's run, or the one that the address names."""
-    if RUN.key not in st.session_state and RUN.key in st.query_params:
-        RUN.set(st.query_params[RUN.key])
-    run_id = st.session_state.get(RUN.key)
-    if run_id is None:
+    run_id = RUN.get()
+    if not run_id:
         st.info("Choose a recipe and press Train. The report's recipe takes less than a minute.")
         return
     status = server().trainings.status(run_id)
     if status is None:
-        del st.session_state[RUN.key]
+        RUN.set("")
         st.warning(
             "This training is not known any more: it ended long ago, or the server was restarted. "
             "If its network was kept, it is in the list of networks below."

@@ -43,6 +43,12 @@ def well(at: AppTest) -> AppTest:
     return at
 
 
+def stands_for(at: AppTest) -> dict[str, str]:
+    """Return the settings that the page has read from its address, as the address holds them."""
+    settings: dict[str, str] = at.session_state["address"].stands_for
+    return settings
+
+
 def tables(at: AppTest) -> list[list[list[str]]]:
     """Return a page's tables: rows of cells, the first row is the head."""
     found = []

@@ -17,7 +17,7 @@ from core.data import mnist
 from core.networks import Library
 from tests.conftest import SHIPPED
 from tests.core.data.test_pictures import BAD, SEVENS
-from tests.pages.conftest import TIMEOUT, well
+from tests.pages.conftest import TIMEOUT, stands_for, well
 from tests.pages.conftest import opened as open_page
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
@@ -220,7 +220,7 @@ def test_the_address_brings_everything_back() -> None:
     assert at.selectbox(key="attack").value == "PGD"
     x = np.frombuffer(data["frames"], np.uint8)[:784]
     np.testing.assert_array_equal(x, (test.x[17] * 255).round().astype(np.uint8))
-    assert at.query_params == {
+    assert stands_for(at) == {
         "model": "report",
         "attack": "PGD",
         "target": "3",
@@ -244,9 +244,9 @@ def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None
     assert data is not None
     assert at.number_input(key="digit").value == 0
     assert data["start"] == 0
-    assert at.query_params["attack"] == "FGSM"
-    assert at.query_params["model"] == "report"
-    assert "target" not in at.query_params
+    assert stands_for(at)["attack"] == "FGSM"
+    assert stands_for(at)["model"] == "report"
+    assert "target" not in stands_for(at)
 
 
 def test_a_test_digit_at_random_and_by_index() -> None:

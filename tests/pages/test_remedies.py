@@ -20,9 +20,10 @@ from core.presentation import remedies
 from core.presentation.words import percent
 from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
-from tests.pages.conftest import until, well
+from tests.pages.conftest import stands_for, until, well
 
-PAGE = str(Path(__file__).parent.parent.parent / "pages" / "training" / "remedies.py")
+APP = str(Path(__file__).parent.parent.parent / "app.py")
+PAGE = "pages/training/remedies.py"
 PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
 
 
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch) ->
 
 def opened(**query: str) -> AppTest:
     """Open the page by a link and return it."""
-    return open_page(PAGE, **query)
+    return open_page(APP, PAGE, **query)
 
 
 def table(at: AppTest) -> Any:
@@ -120,7 +121,7 @@ def test_the_address_brings_everything_back() -> None:
 def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
     at = opened(**query)
     assert list(table(at).index) == PRESETS
-    assert at.query_params == {"budget": "0.1", "against": "PGD"}
+    assert stands_for(at) == {"budget": "0.1", "against": "PGD"}
 
 
 def test_nothing_chosen_is_an_invitation() -> None:

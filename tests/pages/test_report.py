@@ -14,14 +14,15 @@ from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation.course_report import facts
 from tests.conftest import SHIPPED
-from tests.pages.conftest import opened, tables, until
+from tests.pages.conftest import opened, stands_for, tables, until
 
-PAGE = str(Path(__file__).parent.parent.parent / "pages" / "course" / "report.py")
+APP = str(Path(__file__).parent.parent.parent / "app.py")
+PAGE = "pages/course/report.py"
 
 
 def measured(**query: str) -> AppTest:
     """Open the page by a link and return it once everything has been measured."""
-    return until(opened(PAGE, **query), lambda at: tables(at) or at.error)
+    return until(opened(APP, PAGE, **query), lambda at: tables(at) or at.error)
 
 
 def test_each_section_has_the_report_s_figures_beside_ours(
@@ -51,7 +52,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
     ours = accuracy(report_network, test_digits.x, test_digits.y)
     assert f"{100 * ours:.2f} %" in cells
     assert len(at.get("plotly_chart")) >= 2
-    assert at.query_params["model"] == "report"
+    assert stands_for(at) == {"model": "report"}
 
 
 def fail(*arguments: object, **options: object) -> None:
@@ -72,7 +73,7 @@ def test_a_shipped_network_s_report_needs_neither_mnist_nor_measurement(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mnist, "load", fail)
-    at = opened(PAGE)
+    at = opened(APP, PAGE)
     assert len(tables(at)) > 5
     assert not at.error
 
@@ -83,9 +84,9 @@ def test_without_the_shipped_file_a_network_is_measured_once_for_all(
 ) -> None:
     few = Digits(test_digits.x[:200], test_digits.y[:200])
     monkeypatch.setattr(mnist, "load", lambda split: few)
-    until(opened(PAGE), tables)
+    until(opened(APP, PAGE), tables)
     monkeypatch.setattr("core.serving.measurements.measure_report", fail)
-    again = opened(PAGE)
+    again = opened(APP, PAGE)
     assert tables(again)
     assert [error.value.count("damaged") for error in again.error] == [1]
 
@@ -100,5 +101,5 @@ def test_a_network_that_is_gone_or_damaged_is_a_sentence(tmp_path: Path, library
 @pytest.mark.usefixtures("damaged")
 def test_damaged_data_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mnist, "load", fail)
-    at = until(opened(PAGE), lambda at: len(at.error) > 1)
+    at = until(opened(APP, PAGE), lambda at: len(at.error) > 1)
     assert at.error[1].value == "MNIST's files are damaged."

@@ -6,14 +6,16 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core.attacks import BY_TITLE, METHODS, MinimalMethod
+from core.attacks import BY_TITLE, METHODS, Method, MinimalMethod
 from core.evaluation.rates import Evaluation
 from core.presentation import charts
 from core.presentation.course_report import facts
 from core.serving.evaluations import ALL, BUDGETS, Curve, Question, shipped_curve
 from core.serving.jobs import FAILED, Computation
 from pages.parts import downloads
+from pages.parts.address import listed, put_in_address, some_of
 from pages.parts.server import server
+from pages.parts.state import BESIDE, Setting
 
 ALL_RATE, CLEAN = "Evasion rate, of all images", "Accuracy without an attack"
 COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
@@ -97,18 +99,14 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     """Show the evasion rates of several attacks over ε; return what is still being computed."""
     st.markdown("##### The more an attack may change, the more it evades")
     norm = question.norm
-    others = [
-        method
-        for method in METHODS.values()
-        if (method.norm == "linf") == (norm == "linf") and method.name != "noise"
-    ]
-    default = [m.title for m in others if m.name in (*COMPARED[norm], question.method.name)]
+    setting, others, default = choice_beside(question.method)
     beside = st.multiselect(
         "Attacks on the chart, besides random noise",
-        [method.title for method in others],
-        default=default,
-        key=f"beside_{norm}_{question.method.name}",
+        others,
+        key=setting.key,
+        persist_state="session",
     )
+    put_in_address({setting: None if beside == default else listed(beside)})
     titles = [METHODS["noise"].title, *beside]
     lines, waited_for = curves_now(question, titles, stopped=stopped)
     if not lines:
@@ -130,6 +128,25 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
         "random direction."
     )
     return waited_for
+
+
+def choice_beside(method: Method) -> tuple[Setting[list[str]], list[str], list[str]]:
+    """Return the setting of the attacks besides a method, the options' titles, and the default."""
+    norm = "linf" if method.norm == "linf" else "l2"
+    others = [
+        other
+        for other in METHODS.values()
+        if (other.norm == "linf") == (norm == "linf") and other.name != "noise"
+    ]
+    default = [each.title for each in others if each.name in (*COMPARED[norm], method.name)]
+    return BESIDE.of(f"{norm}_{method.name}"), [each.title for each in others], default
+
+
+def start_beside(method: Method) -> None:
+    """Read from the address which attacks are on the chart besides a method."""
+    setting, others, default = choice_beside(method)
+    if setting.start(parse=some_of(others), default=default) and setting.get() != default:
+        put_in_address({setting: listed(setting.get())})
 
 
 def curves_now(

@@ -8,14 +8,12 @@ from core.evaluation.rates import Evaluation
 from core.serving.evaluations import ORDER, Question, indices
 from pages.parts import downloads
 from pages.parts.digit_images import Column, columns_png, show_columns
-from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, SOURCE
-from pages.parts.subject import TEST_DIGIT
+from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, TEN
 
 
 def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     """Show ten digits with their adversarial twins: the report's Figure 4."""
     st.markdown("##### Ten digits and their adversarial twins")
-    ten = st.session_state.setdefault("ten", 0)
     places = indices(question.images)
     turn = np.argsort(ORDER)[places]  # a larger sample shows the same ten
     rows = []
@@ -23,7 +21,7 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
         of_digit = np.flatnonzero((evaluation.y == digit) & evaluation.correct_before)
         if of_digit.size:
             in_turn = of_digit[np.argsort(turn[of_digit])]
-            rows.append(int(in_turn[ten % len(in_turn)]))
+            rows.append(int(in_turn[TEN.get() % len(in_turn)]))
     columns = [
         column_of(evaluation, row, f"{evaluation.y[row]} → {evaluation.after[row]}") for row in rows
     ]
@@ -34,7 +32,7 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     )
 
     def another() -> None:
-        st.session_state["ten"] += 1
+        TEN.set(TEN.get() + 1)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Another ten", on_click=another, key="another_ten")
@@ -66,9 +64,6 @@ def choose_for_draw(place: int, question: Question, budget: float) -> None:
     """
     scale = question.method.scale
     epsilon = float(scale.budgets[-1]) if scale is WAY else scale.nearest(budget)
-    SOURCE.set(TEST_DIGIT)
-    DIGIT.set(place)
-    EPSILON.set(epsilon)
     st.session_state["to_draw"] = {
         MODEL.key: question.chosen.name,
         ATTACK.key: question.method.title,

@@ -14,8 +14,10 @@ from core.presentation import words
 from core.presentation.course_report import facts
 from core.serving.evaluations import Question
 from pages.parts import downloads
+from pages.parts.address import put_in_address
 from pages.parts.digit_images import columns_png, show_images, signed
 from pages.parts.server import server
+from pages.parts.state import INTO, WHY
 from pages.parts.tables import show_table
 
 
@@ -30,7 +32,9 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     known = question.chosen.card.recipe.digits
     show_similarity(mistakes, similarity, all_digits=len(known) == 10)
     digit = int(
-        st.segmented_control("A digit", list(range(10)), default=0, required=True, key="why_digit")
+        st.segmented_control(
+            "A digit", list(range(10)), required=True, key=WHY.key, persist_state="session"
+        )
         or 0
     )
     labels = [int(label) for label in np.argsort(-turned[digit], kind="stable")]
@@ -39,7 +43,11 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         st.write(f"Every {digit} that was classified correctly before still is.")
         return
     left, right = st.columns([1, 2], gap="large")
-    label = left.selectbox("and what it turns into", labels, key=f"why_label_{digit}")
+    into = INTO.of(digit)
+    if st.session_state.get(into.key) not in labels:
+        into.set(labels[0])
+    label = left.selectbox("and what it turns into", labels, key=into.key, persist_state="session")
+    put_in_address({into: None if label == labels[0] else str(label)})
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
         st.write(words.on_explanation(found))

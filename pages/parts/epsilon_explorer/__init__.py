@@ -37,10 +37,12 @@ def epsilon_explorer(
     label: int,
     on_label: Callable[[int], None],
     sentence: str,
+    on_epsilon: Callable[[float], None],
     start: float,
+    placed: int,
     key: str,
-) -> float:
-    """Show a path with a slider that works without the server, and return the slider's position.
+) -> None:
+    """Show a path with a slider that works without the server.
 
     Args:
         path: the image under every budget. The pictures are shown on 256 grey levels; the verdicts
@@ -49,11 +51,10 @@ def epsilon_explorer(
         label: the true label.
         on_label: called with the new label when somebody changes it.
         sentence: describes the whole path.
+        on_epsilon: called with the budget where the slider has come to rest.
         start: the first budget shown; later the slider keeps its position when the path changes.
+        placed: counts how often the slider is placed at `start` again.
         key: the component's key in the session state.
-
-    Returns:
-        The budget at which the slider was released last.
     """
     linf = linf_norm(path.x_adv[0], path.x_adv)
     table = np.column_stack([path.scale.budgets, path.l2_norm, linf, path.probabilities])
@@ -68,13 +69,11 @@ def epsilon_explorer(
         "sentence": sentence,
     }
     about["id"] = hashlib.sha1(numbers + repr(about).encode(), usedforsecurity=False).hexdigest()
-    head = json.dumps({**about, "start": start, "budgets": len(table)}).encode()
+    head = json.dumps({**about, "start": start, "placed": placed, "budgets": len(table)}).encode()
     # Bytes reach the browser unchanged. As JSON they would be 1.5 times as large and parsed twice.
-    result = _explorer(
+    _explorer(
         data=len(head).to_bytes(4, "little") + head + numbers,
-        default={"epsilon": start},
-        on_epsilon_change=lambda: None,
+        on_epsilon_change=lambda: on_epsilon(float(st.session_state[key]["epsilon"])),
         on_label_change=lambda: on_label(int(st.session_state[key]["label"])),
         key=key,
     )
-    return float(result["epsilon"])

@@ -9,15 +9,16 @@ const REST = 300; // milliseconds without movement, so that a held arrow key cou
 const explorers = new WeakMap();
 
 export default function (component) {
-  const { parentElement, setStateValue, setTriggerValue } = component;
+  const { parentElement, setTriggerValue } = component;
   const data = unpack(component.data);
   let explorer = explorers.get(parentElement);
   if (!explorer) {
-    explorer = new Explorer(parentElement, data.start);
+    explorer = new Explorer(parentElement);
     explorers.set(parentElement, explorer);
   }
-  explorer.tell = (epsilon) => setStateValue("epsilon", epsilon);
+  explorer.tell = (epsilon) => setTriggerValue("epsilon", epsilon);
   explorer.correct = (digit) => setTriggerValue("label", digit);
+  if (explorer.placed !== data.placed) explorer.place(data);
   explorer.show(data);
 }
 
@@ -41,7 +42,7 @@ function unpack(bytes) {
 }
 
 class Explorer {
-  constructor(root, start) {
+  constructor(root) {
     const find = (selector) => root.querySelector(selector);
     this.section = find(".explorer");
     this.before = find(".before");
@@ -65,7 +66,6 @@ class Explorer {
     this.forgetCopy = copyLink(find(".copy-link"), () => this.address());
     this.columns = Array.from({ length: 10 }, (_, digit) => this.addColumn(digit));
     this.choices = Array.from({ length: 10 }, (_, digit) => this.addChoice(find(".meant"), digit));
-    this.start = start;
     this.slider.addEventListener("input", () => this.moved());
     this.slider.addEventListener("change", () => this.waitForRest());
   }
@@ -121,6 +121,14 @@ class Explorer {
     label.append(choice, name);
     place.append(label);
     return choice;
+  }
+
+  // Have the slider shown at the server's place, whatever its own.
+  place({ placed, start }) {
+    clearTimeout(this.rest);
+    this.placed = placed;
+    this.start = start;
+    this.data = null;
   }
 
   show(data) {
