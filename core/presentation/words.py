@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.attacks import L2, LINF, WAY, Scale
 from core.classifier import FloatArray
+from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
 from core.recipe import Recipe
 
@@ -37,6 +38,15 @@ def on_prediction(probabilities: FloatArray) -> str:
     prediction = int(probabilities.argmax())
     sure = f"{100 * probabilities[prediction]:.2f}% sure"
     return f"The network sees {with_article(prediction)} here, {sure}."
+
+
+def on_no_digit(distance: float) -> str:
+    """Say that an image looks like no digit; see `core.data.prototypes` for the distances."""
+    return (
+        "This does not look like a digit. The network knows only digits and always answers with "
+        f"one. (Its distance to the nearest of {10 * GROUPS} typical digits is {distance:.2f}; of "
+        f"MNIST's test digits, 99 in 100 are within {FARTHEST:.2f}.)"
+    )
 
 
 def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: bool = False) -> str:

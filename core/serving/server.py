@@ -1,8 +1,9 @@
 """All that the sessions of one server share."""
 
+import threading
 from functools import partial
 
-from core.data import mnist
+from core.data import drawing, mnist
 from core.data.mnist import Digits
 from core.networks import LIBRARY
 from core.serving.evaluations import Evaluations
@@ -28,6 +29,7 @@ class Server:
         self.trainings = Trainings(load=digits)
         self.evaluations = Evaluations(digits)
         self.measurements = Measurements(digits)
+        self._warmed = threading.Lock()  # held from the first call of `warm_up` on
 
     def network(self, name: str) -> ServedNetwork:
         """Return a network of the library; it is read once for as long as its file is the same.
@@ -39,3 +41,8 @@ class Server:
         return self._networks.get(
             (name, version), lambda: ServedNetwork(name, version, *LIBRARY.load(name))
         )
+
+    def warm_up(self) -> None:
+        """Import in the background what the first drawing needs; only the first call does it."""
+        if self._warmed.acquire(blocking=False):
+            threading.Thread(target=drawing.warm_up, daemon=True).start()

@@ -1,11 +1,15 @@
 """Draw: a digit, an attack, and a live ε under which the prediction flips."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.attacks import BY_TITLE, Method
+from core.data import prototypes
 from core.evaluation.path import AttackPath
 from core.losses import softmax
-from core.measures import logits
+from core.measures import logits, predict
+from core.networks import LIBRARY, NetworkFileError
 from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.serving.networks import ServedNetwork
@@ -23,12 +27,14 @@ from pages.parts.subject import (
     correct_label,
     keep_in_address,
     label_of,
+    show_choice,
     show_source,
     show_tools,
     show_what_the_network_sees,
 )
 
 COLUMNS = (1, 2)
+OTHER_READER = "any-hand"  # learned to read digits that are not written as MNIST's are
 ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
@@ -79,6 +85,7 @@ def show_digit_under_attack() -> None:
             subject = chosen_subject()
             show_source(subject)
             prediction = show_prediction(subject, chosen)
+            remarks = st.container()
         with right:
             if subject is None:
                 show_how_to_begin()
@@ -86,6 +93,10 @@ def show_digit_under_attack() -> None:
                 path = explore(subject, chosen, label_of(subject, prediction))
         with left:
             show_tools()
+        if subject is not None and chosen is not None and prediction is not None:
+            with remarks:
+                show_choice(subject)
+                show_remarks(subject, chosen, prediction)
         with right:
             if subject is not None and chosen is not None:
                 with st.expander("What the network sees", expanded=True):
@@ -102,6 +113,7 @@ def show_digit_under_attack() -> None:
             }
         )
         write_address()
+        server().warm_up()
 
 
 def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> int | None:
@@ -118,6 +130,21 @@ def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> in
     probabilities = softmax(logits(chosen.network, subject.x))[0]
     st.text(words.on_prediction(probabilities))
     return int(probabilities.argmax())
+
+
+def show_remarks(subject: Subject, chosen: ServedNetwork, prediction: int) -> None:
+    """Say if a drawing or picture is no digit, and if another network reads it differently."""
+    if subject.label is not None:
+        return
+    distance = prototypes.distance(subject.x)
+    if distance > prototypes.FARTHEST:
+        st.info(words.on_no_digit(distance))
+    other = "report" if chosen.name == OTHER_READER else OTHER_READER
+    if other in LIBRARY.names():
+        with suppress(NetworkFileError):  # the choice of networks says what is wrong with the file
+            reads = int(predict(server().network(other).network, subject.x)[0])
+            if reads != prediction:
+                st.markdown(f"*{other}* reads {words.with_article(reads)}.")
 
 
 def show_how_to_begin() -> None:

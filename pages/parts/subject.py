@@ -1,5 +1,6 @@
 """The digit under attack: drawn, one of MNIST's, or from a picture file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,15 +9,16 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.classifier import FloatArray
-from core.data import drawing, link, mnist, pictures
+from core.data import drawing, link, mnist
 from core.presentation.words import with_article
-from pages.parts import canvas
+from pages.parts import canvas, picture
 from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
 from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
+_MOST_SHOWN = 8  # of several digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ def chosen_subject() -> Subject | None:
         if PIXELS.start(parse=link.decode, default=None):
             _open(source)
         found = {DRAW: _drawn, PICTURE: _picture, TEST_DIGIT: _test_digit}[source]()
-    except (mnist.DataFileError, pictures.PictureError) as error:
+    except mnist.DataFileError as error:
         st.error(str(error))
         found = None
     except drawing.EmptyDrawingError:
@@ -98,7 +100,7 @@ def show_source(subject: Subject | None) -> None:
     if source == DRAW:
         canvas.show_canvas()
     elif source == PICTURE:
-        _show_picture()
+        picture.show()
     elif source == TEST_DIGIT and subject is not None:
         _show_test_digit(subject)
 
@@ -107,6 +109,32 @@ def show_tools() -> None:
     """Show the canvas's tools if the canvas is shown."""
     if SOURCE.get() == DRAW:
         canvas.show_tools()
+
+
+def show_choice(subject: Subject) -> None:
+    """Show the digits of a drawing or picture if there are several; a click chooses one."""
+    stages = subject.stages
+    if stages is None or len(stages.boxes) < 2 or not CENTRE.get():
+        return
+    count = len(stages.boxes)
+    shown = stages.boxes[:_MOST_SHOWN]
+    st.write(
+        f"There are {count} digits here, and the network reads one. The largest is taken until you "
+        "choose another."
+    )
+    for column, (place, box) in zip(st.columns(len(shown)), enumerate(shown, 1), strict=True):
+        left, top, right, bottom = box
+        with column:
+            show_images([(stages.ink[top:bottom, left:right], "")])
+            st.button(
+                f"{place}",
+                help=f"Take no. {place} from the left",
+                type="primary" if box == stages.box else "secondary",
+                on_click=_choose,
+                args=(subject.id, box),
+                key=f"choose_{place}",
+                width="stretch",
+            )
 
 
 def label_of(subject: Subject, prediction: int) -> int:
@@ -135,12 +163,14 @@ def show_what_the_network_sees(subject: Subject) -> None:
         whose = "MNIST's digits are" if subject.label is not None else "A digit from a link is"
         st.write(f"{whose} already 28 × 28 pixels. The network sees them as they are.")
         return
-    seen = (stages.image, "What the network sees, 28 × 28")
-    if CENTRE.get():
-        fitted = [(stages.ink, "The ink's box"), (stages.scaled, "Fitted to 20 × 20"), seen]
-        show_images(fitted, box=stages.box)
+    *before, ink, scaled, seen = stages.steps
+    if not CENTRE.get():
+        show_images([ink, (stages.image, "What the network sees, 28 × 28")])
+    elif SOURCE.get() == DRAW:
+        show_images([ink, scaled, seen], box=stages.box)
     else:
-        show_images([(stages.ink, "The whole drawing"), seen])
+        show_images(before)
+        show_images([ink, scaled, seen], box=stages.box)
     centred = st.toggle(
         "Fit and centre the digit, as MNIST's makers did",
         key=CENTRE.key,
@@ -209,67 +239,56 @@ def _name(pixels: NDArray[np.uint8]) -> tuple[bytes, bool]:
 
 
 def _picture() -> Subject | None:
-    """Return the digit of the uploaded picture, which the session keeps, or of the address."""
-    if st.session_state.get("picture_linked") is not None:
-        pixels = st.session_state["picture_linked"]
-        return Subject(f"{PICTURE} {_text(pixels.tobytes())}", pixels)
-    file = st.session_state.get(_uploader())
-    if file is not None and "picture_read" not in st.session_state:
-        st.session_state["picture_read"] = (pictures.decode(file.getvalue()), file.file_id)
-    if "picture_read" not in st.session_state:
+    """Return the digit of the picture."""
+    shown = picture.current()
+    if shown is None:
         return None
-    rgba, name = st.session_state["picture_read"]
-    return _prepared(f"{PICTURE} {name}", rgba)
+    name = f"{PICTURE} {shown.id}"
+    if shown.rgba is not None:
+        return _prepared(name, shown.rgba)
+    return None if shown.pixels is None else Subject(name, shown.pixels)
 
 
 def _open_picture(pixels: NDArray[np.uint8] | None) -> None:
-    """Show a picture of the address, in place of another one that was uploaded."""
-    if pixels is not None and "picture_read" in st.session_state:
-        rgba, _ = st.session_state["picture_read"]
-        if np.array_equal(_prepared("", rgba).pixels, pixels):
-            st.session_state["picture_linked"] = None
-            return
-    st.session_state.pop("picture_read", None)
-    st.session_state["picture_linked"] = pixels
-    st.session_state["uploaders"] = st.session_state.get("uploaders", 0) + 1
-
-
-def _show_picture() -> None:
-    """Show the choice of a picture file, and the picture."""
-
-    def forget() -> None:
-        st.session_state.pop("picture_read", None)
-        st.session_state["picture_linked"] = None
-
-    st.file_uploader(
-        f"A picture of one digit ({' or '.join(pictures.FORMATS)}, up to 20 MB)",
-        type=[name.lower() for name in pictures.FORMATS],  # Streamlit adds jpg to jpeg
-        key=_uploader(),
-        on_change=forget,
-    )
-    linked = st.session_state.get("picture_linked")
-    rgba, _ = st.session_state.get("picture_read", (None, ""))
-    with st.container(width=canvas.SIDE):
-        if linked is not None:
-            show_images([(linked / 255, "The picture of the link, as the network sees it")])
-        elif rgba is not None:
-            show_images([(rgba[..., :3] / 255, "Your picture")])
-
-
-def _uploader() -> str:
-    """Return the key of the file's widget. An empty one takes its place where the file is gone."""
-    emptied = st.session_state.get("uploaders", 0)
-    return f"picture-{emptied}" if emptied else "picture"
+    """Show the picture that becomes these pixels: the present one, or a digit without a picture."""
+    shown = picture.current()
+    if shown is not None and shown.rgba is not None and pixels is not None:
+        stages = drawing.to_mnist(shown.rgba, centre=CENTRE.get())
+        for index, box in enumerate(stages.boxes):
+            each = drawing.to_mnist(shown.rgba, centre=CENTRE.get(), chosen=index)
+            if np.array_equal(_levels(each.x), pixels):
+                _choose(f"{PICTURE} {shown.id}", box)
+                return
+    picture.open_linked(pixels)
 
 
 def _prepared(name: str, rgba: NDArray[np.uint8]) -> Subject:
-    """Return the digit in a drawing or picture.
+    """Return the chosen digit in a drawing or picture.
 
     Raises:
         EmptyDrawingError: there is none.
     """
     stages = drawing.to_mnist(rgba, centre=CENTRE.get())
+    chosen = _chosen_of(name, stages.boxes)
+    if chosen is not None and stages.boxes[chosen] != stages.box:
+        stages = drawing.to_mnist(rgba, centre=CENTRE.get(), chosen=chosen)
     return Subject(name, _levels(stages.x), stages)
+
+
+def _choose(name: str, box: drawing.Box) -> None:
+    """Remember which digit of a drawing or picture is chosen: the one at the middle of the box."""
+    left, top, right, bottom = box
+    st.session_state["chosen"] = (name, (left + right) / 2, (top + bottom) / 2)
+
+
+def _chosen_of(name: str, boxes: Sequence[drawing.Box]) -> int | None:
+    """Return the place of the chosen digit; None if none was chosen, or it is gone."""
+    of, x, y = st.session_state.get("chosen", (None, 0, 0))
+    if of == name:
+        for index, (left, top, right, bottom) in enumerate(boxes):
+            if left <= x <= right and top <= y <= bottom:
+                return index
+    return None
 
 
 def _levels(x: FloatArray) -> NDArray[np.uint8]:

@@ -1,0 +1,116 @@
+"""A picture of a digit: from a file, the camera, or the address."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.data import pictures
+from pages.parts import canvas
+from pages.parts.digit_images import show_images
+
+FILE, CAMERA = "File", "Camera"
+# Endings of `pictures.FORMATS`; Streamlit adds those that mean the same, like jpeg for jpg.
+_ENDINGS = ("png", "jpg", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture, as the session keeps it; one of `rgba` and `pixels` is None.
+
+    Attributes:
+        id: differs between pictures.
+        rgba: `(height, width, 4)` bytes, upright, of a file or the camera.
+        pixels: `(784,)` bytes, what the network sees, of a digit that came with the address.
+    """
+
+    id: str
+    rgba: NDArray[np.uint8] | None = None
+    pixels: NDArray[np.uint8] | None = None
+
+
+def current() -> Picture | None:
+    """Return the session's picture; None if there is none."""
+    picture: Picture | None = st.session_state.get("picture")
+    return picture
+
+
+def open_linked(pixels: NDArray[np.uint8] | None) -> None:
+    """Show the digit of an address, or no picture, in place of the one that is shown."""
+    number = _number() + 1
+    linked = None if pixels is None else Picture(f"link {number}", pixels=pixels)
+    # The widgets of another number are new ones: they hold no file.
+    st.session_state.update(picture=linked, picture_number=number, picture_error="")
+
+
+def show() -> None:
+    """Show where the picture comes from, and the picture."""
+    source = FILE
+    if _page_may_have_camera():
+        source = st.segmented_control(
+            "Where the picture comes from",
+            [FILE, CAMERA],
+            default=FILE,
+            required=True,
+            key="picture_from",
+            label_visibility="collapsed",
+        )
+    if source == CAMERA:
+        # The browser asks for the camera as soon as this is shown.
+        key = f"camera_{_number()}"
+        st.camera_input("Hold a digit on paper to the camera", key=key, on_change=_take, args=[key])
+    else:
+        _show_uploader()
+    if error := st.session_state.get("picture_error"):
+        st.error(error)
+    picture = current()
+    with st.container(width=canvas.SIDE):
+        if picture is not None and picture.pixels is not None:
+            show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
+        elif source == FILE and picture is not None and picture.rgba is not None:
+            show_images([(picture.rgba[..., :3] / 255, "Your picture")])
+
+
+def _show_uploader() -> None:
+    key = f"picture_{_number()}"
+    kinds = f"{', '.join(pictures.FORMATS[:-1])} or {pictures.FORMATS[-1]}"
+    st.file_uploader(
+        f"A picture of a digit ({kinds}, up to {pictures.MAX_BYTES // 1_000_000} MB)",
+        type=_ENDINGS,
+        key=key,
+        on_change=_take,
+        args=[key],
+    )
+    if not _page_may_have_camera():
+        st.caption(
+            "A browser gives a page the camera only over https. On a phone, the button above opens "
+            "the phone's own camera."
+        )
+
+
+def _take(key: str) -> None:
+    """Take the picture of a widget. One that can't be read leaves the former one in place."""
+    st.session_state["picture_error"] = ""
+    file: Any = st.session_state.get(key)
+    if file is None:
+        st.session_state["picture"] = None
+        return
+    try:
+        st.session_state["picture"] = Picture(file.file_id, rgba=pictures.decode(file.getvalue()))
+    except pictures.PictureError as error:
+        st.session_state["picture_error"] = str(error)
+
+
+def _number() -> int:
+    """Return the number of the widgets that take a picture."""
+    number: int = st.session_state.setdefault("picture_number", 0)
+    return number
+
+
+def _page_may_have_camera() -> bool:
+    """Return whether browsers give a page with this address the camera: over https, or locally."""
+    address = urlsplit(st.context.url or "http://localhost")
+    return address.scheme == "https" or address.hostname in ("localhost", "127.0.0.1", "::1")
