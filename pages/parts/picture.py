@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.data import pictures
+from core.data import drawing, pictures
 from pages.parts import canvas
 from pages.parts.digit_images import show_images
 
@@ -92,16 +92,19 @@ def _show_uploader() -> None:
 
 
 def _take(key: str) -> None:
-    """Take the picture of a widget. One that can't be read leaves the former one in place."""
+    """Take the picture of a widget. One that can't be used leaves the former one in place."""
     st.session_state["picture_error"] = ""
     file: Any = st.session_state.get(key)
     if file is None:
         st.session_state["picture"] = None
         return
     try:
-        st.session_state["picture"] = Picture(file.file_id, rgba=pictures.decode(file.getvalue()))
-    except pictures.PictureError as error:
+        rgba = pictures.decode(file.getvalue())
+        drawing.to_mnist(rgba)
+    except (pictures.PictureError, drawing.EmptyDrawingError) as error:
         st.session_state["picture_error"] = str(error)
+    else:
+        st.session_state["picture"] = Picture(file.file_id, rgba=rgba)
 
 
 def _number() -> int:

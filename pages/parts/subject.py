@@ -122,19 +122,19 @@ def show_choice(subject: Subject) -> None:
         f"There are {count} digits here, and the network reads one. The largest is taken until you "
         "choose another."
     )
-    for column, (place, box) in zip(st.columns(len(shown)), enumerate(shown, 1), strict=True):
-        left, top, right, bottom = box
-        with column:
-            show_images([(stages.ink[top:bottom, left:right], "")])
-            st.button(
-                f"{place}",
-                help=f"Take no. {place} from the left",
-                type="primary" if box == stages.box else "secondary",
-                on_click=_choose,
-                args=(subject.id, box),
-                key=f"choose_{place}",
-                width="stretch",
-            )
+    with st.container(horizontal=True):
+        for place, box in enumerate(shown, 1):
+            with st.container(width=72):
+                show_images([(_cut_out(stages.ink, box), "")])
+                st.button(
+                    f"{place}",
+                    help=f"Take no. {place} from the left",
+                    type="primary" if box == stages.box else "secondary",
+                    on_click=_choose,
+                    args=(subject.id, box),
+                    key=f"choose_{place}",
+                    width="stretch",
+                )
 
 
 def label_of(subject: Subject, prediction: int) -> int:
@@ -289,6 +289,17 @@ def _chosen_of(name: str, boxes: Sequence[drawing.Box]) -> int | None:
             if left <= x <= right and top <= y <= bottom:
                 return index
     return None
+
+
+def _cut_out(ink: FloatArray, box: drawing.Box) -> FloatArray:
+    """Return the square around a box."""
+    left, top, right, bottom = box
+    height, width = bottom - top, right - left
+    side = max(height, width) * 8 // 7
+    out = np.zeros((side, side), ink.dtype)
+    row, column = (side - height) // 2, (side - width) // 2
+    out[row : row + height, column : column + width] = ink[top:bottom, left:right]
+    return out
 
 
 def _levels(x: FloatArray) -> NDArray[np.uint8]:

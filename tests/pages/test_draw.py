@@ -310,7 +310,7 @@ def test_the_chart_is_there_when_it_is_opened() -> None:
 
 def upload(at: AppTest, content: bytes, name: str = "seven.png") -> AppTest:
     well(at.button_group(key="source").set_value("Picture").run())
-    return well(at.file_uploader(key="picture").set_value((name, content, "image/png")).run())
+    return well(at.file_uploader(key="picture_0").set_value((name, content, "image/png")).run())
 
 
 @pytest.mark.parametrize("kind", ["dark on light", "jpeg", "16 bit", "animated", "8,000 × 8,000"])
@@ -325,14 +325,41 @@ def test_a_picture_is_seen_and_stays(kind: str) -> None:
     assert explorer(at)["frames"] == data["frames"]  # type: ignore[index]
 
 
-def test_a_picture_that_is_taken_away_or_replaced_by_a_bad_one_is_gone() -> None:
+def test_a_bad_picture_leaves_the_former_one_and_one_that_is_taken_away_is_gone() -> None:
     at = upload(opened(), SEVENS["jpeg"])
-    assert explorer(at) is not None
+    former = explorer(at)
+    assert former is not None
     upload(at, b"no picture")
-    assert explorer(at) is None
-    well(at.file_uploader(key="picture").set_value([]).run())
+    assert len(at.error) == 1
+    assert explorer(at)["frames"] == former["frames"]  # type: ignore[index]
+    well(at.file_uploader(key="picture_0").set_value([]).run())
     assert explorer(at) is None
     assert not at.error
+
+
+@pytest.mark.parametrize("picture", ["two digits", "two digits in a picture"])
+def test_of_several_digits_the_largest_is_taken_until_another_is_chosen(picture: str) -> None:
+    one, nought = [(70, 60), (70, 220)], [(200, 90), (170, 130), (200, 190), (230, 130), (200, 90)]
+    drawn = strokes(one, nought, width=16)
+    if picture == "two digits":
+        at = draw(opened(), drawn)
+    else:
+        content = drawn["drawing"]["data"].partition(",")[2]
+        at = upload(opened(), base64.b64decode(content))
+    assert explorer(at)["label"] == 1  # type: ignore[index]
+    well(at.button(key="choose_2").click().run())
+    assert explorer(at)["label"] == 0  # type: ignore[index]
+    well(at.button(key="choose_1").click().run())
+    assert explorer(at)["label"] == 1  # type: ignore[index]
+
+
+def test_of_a_drawing_that_is_no_digit_the_page_says_so() -> None:
+    at = draw(opened(), SEVEN)
+    assert not at.info
+    cross = strokes([(70, 70), (210, 210)], [(210, 70), (70, 210)])
+    at = draw(opened(), cross)
+    assert explorer(at) is not None
+    assert len(at.info) == 1
 
 
 @pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
