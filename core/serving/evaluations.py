@@ -41,17 +41,20 @@ class Question:
         method: the attack.
         images: how many test images; fewer than `ALL` are always the same random sample.
         who: the person who asks.
+        levels: the grey levels to which adversarial images are rounded before they are judged;
+            None to judge them as they are.
     """
 
     chosen: ServedNetwork
     method: Method
     images: int
     who: Hashable = None
+    levels: int | None = None
 
     @property
     def key(self) -> tuple[Hashable, ...]:
         """A key for the question, the same for everybody who asks."""
-        return (self.chosen.name, self.chosen.version, self.method.name, self.images)
+        return (self.chosen.name, self.chosen.version, self.method.name, self.images, self.levels)
 
     @property
     def norm(self) -> str:
@@ -113,7 +116,7 @@ class Evaluations:
         """Attack the images within a budget of the question's norm; results in an `Evaluation`."""
         method, network = question.method, question.chosen.network
         slow = method.cost == "slow" and question.images > question.sample.images
-        digits = self._digits
+        digits, levels = self._digits, question.levels
 
         def attack(x: FloatArray, y: IntArray) -> FloatArray:
             if isinstance(method, MinimalMethod):
@@ -123,7 +126,8 @@ class Evaluations:
         def work(tell: Tell) -> Evaluation:
             x, y = _some(digits("test"), question.images)
             with sparing_a_core() if slow else nullcontext():
-                return evaluate(network, attack, x, y, on_progress=in_shares(tell, len(x)))
+                on_progress = in_shares(tell, len(x))
+                return evaluate(network, attack, x, y, levels=levels, on_progress=on_progress)
 
         jobs = self._slow_evaluations if slow else self._evaluations
         if not isinstance(method, MinimalMethod):
@@ -162,13 +166,14 @@ class Evaluations:
             return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
         given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
         quick = method.cost == "one step" or question.images == question.first_curve.images
-        digits = self._digits
+        digits, levels = self._digits, question.levels
 
         def work(tell: Tell) -> FloatArray:
             x, y = _some(digits("test"), question.images)
             with nullcontext() if quick else sparing_a_core():
+                on_progress = in_shares(tell, len(x))
                 return evasion_curve(
-                    network, given, x, y, BUDGETS[norm], on_progress=in_shares(tell, len(x))
+                    network, given, x, y, BUDGETS[norm], levels=levels, on_progress=on_progress
                 )
 
         jobs = self._small if quick else self._curves
@@ -232,7 +237,9 @@ def shipped_curve(question: Question) -> Curve | None:
         known = question.chosen.shipped
     except MeasuredFileError:
         return None
-    if known is None or question.images < ALL or question.method.name not in known.evasion_rates:
+    if known is None or question.images < ALL or question.levels is not None:
+        return None
+    if question.method.name not in known.evasion_rates:
         return None
     rates = np.array(known.evasion_rates[question.method.name])
     return Curve(np.array(known.epsilons), rates, known.images)

@@ -5,6 +5,7 @@ import streamlit as st
 from core.attacks import BY_TITLE, Method
 from core.data import mnist
 from core.evaluation.rates import Evaluation
+from core.measures import SCREEN
 from core.serving.evaluations import ALL, BUDGETS, Question
 from core.serving.jobs import DONE, FAILED, Computation
 from core.serving.networks import ServedNetwork
@@ -20,10 +21,10 @@ from pages.attack.findings.trust import show_trust
 from pages.attack.findings.twins import open_chosen, show_ten
 from pages.attack.findings.why import show_why
 from pages.parts import downloads
-from pages.parts.address import nearest_of, one_of, put_in_address, whole_number
+from pages.parts.address import nearest_of, on_or_off, one_of, put_in_address, whole_number
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
-from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, TEN, WHY
+from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, ROUNDED, TEN, WHY
 from pages.parts.waiting import show_waiting
 
 SIZES = {"all 10,000": ALL, "a sample of 1,000": 1000}
@@ -115,12 +116,20 @@ def choose() -> tuple[Question | None, float]:
     IMAGES.start(parse=one_of(list(SIZES)), default="all 10,000")
     method = BY_TITLE[ATTACK.get()]
     norm = "linf" if method.norm == "linf" else "l2"
+    ROUNDED.start(parse=on_or_off, default=False)
     slider, default, label = SLIDERS[norm]
     slider.start(parse=nearest_of(BUDGETS[norm]), default=default)
     with st.container(horizontal=True):
         st.selectbox("Attack", titles, key=ATTACK.key, persist_state="session", width=220)
         show_network_choice()
         st.selectbox("Test images", list(SIZES), key=IMAGES.key, persist_state="session", width=180)
+        st.toggle(
+            f"Round to {SCREEN} levels",
+            key=ROUNDED.key,
+            persist_state="session",
+            help=f"A screen and a picture file have {SCREEN} grey levels. Adversarial images are "
+            "judged as the attack computes them, or rounded to these levels.",
+        )
         with st.container(width=420):
             st.select_slider(label, BUDGETS[norm].tolist(), key=slider.key, persist_state="session")
     budget = slider.get()
@@ -131,6 +140,7 @@ def choose() -> tuple[Question | None, float]:
             MODEL: chosen.name if chosen else None,
             ATTACK: method.title,
             IMAGES: IMAGES.get(),
+            ROUNDED: "on" if ROUNDED.get() else None,
             LINF: None,
             L2: None,
             slider: f"{budget:g}",
@@ -140,7 +150,8 @@ def choose() -> tuple[Question | None, float]:
     )
     if chosen is None:
         return None, budget
-    return Question(chosen, method, SIZES[IMAGES.get()], who()), budget
+    levels = SCREEN if ROUNDED.get() else None
+    return Question(chosen, method, SIZES[IMAGES.get()], who(), levels), budget
 
 
 def start_findings(method: Method) -> None:

@@ -106,6 +106,7 @@ TARGET = Setting[str]("target")
 EPSILON = Setting[float]("epsilon")
 # Test set
 IMAGES = Setting[str]("images")
+ROUNDED = Setting[bool]("rounded")  # whether images are judged on a screen's grey levels
 LINF = Setting[float]("linf")
 L2 = Setting[float]("l2")
 BESIDE = Setting[list[str]]("beside")  # the attacks on the chart besides the chosen one

@@ -1,8 +1,9 @@
 """The digit under attack: drawn, one of MNIST's, or from a picture file."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import streamlit as st
@@ -218,7 +219,7 @@ def _drawn() -> Subject | None:
     if drawn.png is None:
         subject = None if drawn.base is None else Subject(name, drawn.base)
     else:
-        subject = _prepared(name, drawn.rgba)
+        subject = _prepared(name, drawn, drawn.rgba)
     if subject is not None:
         canvas.sketch().remember(_name(subject.pixels))
     return subject
@@ -245,7 +246,7 @@ def _picture() -> Subject | None:
         return None
     name = f"{PICTURE} {shown.id}"
     if shown.rgba is not None:
-        return _prepared(name, shown.rgba)
+        return _prepared(name, shown.id, shown.rgba)
     return None if shown.pixels is None else Subject(name, shown.pixels)
 
 
@@ -262,17 +263,28 @@ def _open_picture(pixels: NDArray[np.uint8] | None) -> None:
     picture.open_linked(pixels)
 
 
-def _prepared(name: str, rgba: NDArray[np.uint8]) -> Subject:
+def _prepared(name: str, source: Hashable, rgba: NDArray[np.uint8]) -> Subject:
     """Return the chosen digit in a drawing or picture.
+
+    Args:
+        name: of the drawing or picture, the same from stroke to stroke.
+        source: differs where `rgba` does.
+        rgba: `(height, width, 4)` bytes.
 
     Raises:
         EmptyDrawingError: there is none.
     """
-    stages = drawing.to_mnist(rgba, centre=CENTRE.get())
-    chosen = _chosen_of(name, stages.boxes)
-    if chosen is not None and stages.boxes[chosen] != stages.box:
-        stages = drawing.to_mnist(rgba, centre=CENTRE.get(), chosen=chosen)
-    return Subject(name, _levels(stages.x), stages)
+    # Most runs of the page show the same drawing again.
+    asked = (source, CENTRE.get(), st.session_state.get("chosen"))
+    known, subject = st.session_state.get("prepared", (None, None))
+    if known != asked or subject is None or subject.id != name:
+        stages = drawing.to_mnist(rgba, centre=CENTRE.get())
+        chosen = _chosen_of(name, stages.boxes)
+        if chosen is not None and stages.boxes[chosen] != stages.box:
+            stages = drawing.to_mnist(rgba, centre=CENTRE.get(), chosen=chosen)
+        subject = Subject(name, _levels(stages.x), stages)
+        st.session_state["prepared"] = (asked, subject)
+    return cast(Subject, subject)
 
 
 def _choose(name: str, box: drawing.Box) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from core.evaluation.confusion import most_mistaken
 from core.evaluation.replication import EPSILONS, PRECISION, Evasion
+from core.measures import SCREEN
 from core.presentation.course_report import facts
 from core.presentation.course_report.charts import evasion_beside_reported
 from core.presentation.course_report.content import (
@@ -135,7 +136,8 @@ def on_twins(findings: Findings) -> Iterable[Block]:
         f"These are the first test images of each digit, under FGSM with the exact gradient at "
         f"ε = {at:.3f}; {fooled} of the {len(twins.y)} are misclassified. No pixel changes by more "
         f"than ε, so no L2 norm exceeds 28 ε = {28 * at:.2f}. Most norms are smaller: every pixel "
-        "must stay between black and white, so many pixels can't change by all of ε."
+        "must stay between black and white, so many pixels can't change by all of ε. The images "
+        f"are judged as the attack computes them; a screen shows them rounded to {SCREEN} levels."
     )
 
 

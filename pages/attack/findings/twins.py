@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.attacks import WAY
 from core.evaluation.rates import Evaluation
+from core.measures import SCREEN
 from core.serving.evaluations import ORDER, Question, indices
 from pages.parts import downloads
 from pages.parts.digit_images import Column, columns_png, show_columns
@@ -29,6 +30,12 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     st.caption(
         "First row: test images that are classified correctly. Second row: the same images after "
         "the attack, and what the network takes them for. Last row: the L2 norm of the difference."
+        + (
+            ""
+            if question.levels
+            else " They are judged as the attack computes them; a screen "
+            f"shows them rounded to {SCREEN} grey levels."
+        )
     )
 
     def another() -> None:

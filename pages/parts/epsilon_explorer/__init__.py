@@ -64,7 +64,7 @@ def epsilon_explorer(
         "axis": AXES[path.scale.name],
         "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
         "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
-        "parameter": EPSILON.key,
+        "parameter": EPSILON.name,
         "label": label,
         "sentence": sentence,
     }

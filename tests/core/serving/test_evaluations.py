@@ -182,3 +182,18 @@ def test_a_server_reads_a_network_once(report: ServedNetwork) -> None:
     server = Server()
     assert server.network("report") is server.network("report")
     assert server.digits("test") is server.digits("test")
+
+
+def test_images_are_rounded_before_they_are_judged_if_the_question_says_so(
+    evaluations: Evaluations, report: ServedNetwork
+) -> None:
+    exact = Question(report, METHODS["pgd"], 100)
+    rounded = replace(exact, levels=256)
+    assert exact.key != rounded.key
+    assert shipped(replace(rounded, images=ALL)) is None
+    found, other = (
+        evaluations.evaluation(each, 0.1).look(wait=LONG).result for each in (exact, rounded)
+    )
+    assert not np.array_equal(found.x_adv * 255, np.round(found.x_adv * 255))
+    np.testing.assert_allclose(other.x_adv * 255, np.round(other.x_adv * 255), atol=1e-4)
+    assert np.abs(other.x_adv - found.x_adv).max() <= 0.5 / 255 + 1e-6
