@@ -82,9 +82,9 @@ def show_digit_under_attack() -> None:
         with right:
             chosen = chosen_network()
         with left:
-            subject = chosen_subject()
+            subject, problem = chosen_subject()
             show_source(subject)
-            prediction = show_prediction(subject, chosen)
+            prediction = show_prediction(subject, problem, chosen)
             remarks = st.container()
         with right:
             if subject is None:
@@ -116,13 +116,17 @@ def show_digit_under_attack() -> None:
         server().warm_up()
 
 
-def show_prediction(subject: Subject | None, chosen: ServedNetwork | None) -> int | None:
-    """Show what the network sees in the digit; return its prediction.
+def show_prediction(
+    subject: Subject | None, problem: str, chosen: ServedNetwork | None
+) -> int | None:
+    """Show what the network sees in the digit, or why there is none; return its prediction.
 
     While one draws this is always one line, so that what is below keeps its place.
     """
     if subject is None:
-        if SOURCE.get() == DRAW:
+        if problem:
+            st.error(problem)
+        elif SOURCE.get() == DRAW:
             st.text("Nothing drawn yet.")
         return None
     if chosen is None:

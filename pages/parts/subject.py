@@ -60,25 +60,23 @@ def choose_source() -> None:
     )
 
 
-def chosen_subject() -> Subject | None:
-    """Return the digit to attack; None if there is none yet, or it can't be used.
+def chosen_subject() -> tuple[Subject | None, str]:
+    """Return the digit to attack, or None and a sentence that says why it can't be used.
 
-    It is called before the widgets of its source are shown.
+    The sentence is empty if there is nothing yet. Call this before the widgets of the digit's
+    source are shown.
     """
-    source = SOURCE.get()
+    source, problem = SOURCE.get(), ""
     CENTRE.start(parse=on_or_off, default=True)
     try:
         if PIXELS.start(parse=link.decode, default=None):
             _open(source)
         found = {DRAW: _drawn, PICTURE: _picture, TEST_DIGIT: _test_digit}[source]()
-    except mnist.DataFileError as error:
-        st.error(str(error))
-        found = None
-    except drawing.EmptyDrawingError:
-        found = None  # the page says what to do
+    except (mnist.DataFileError, drawing.EmptyDrawingError) as error:
+        found, problem = None, str(error)
     if LABEL.start(parse=whole_number(9), default=None):
         st.session_state["correction"] = (found and found.id, LABEL.get())
-    return found
+    return found, problem
 
 
 def keep_in_address(subject: Subject | None) -> None:
