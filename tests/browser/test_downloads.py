@@ -3,19 +3,28 @@
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Download, Locator, Page, expect
 
 from core.attacks import BY_TITLE, METHODS
 from core.data.mnist import Digits
 from core.evaluation.path import AttackPath, follow
 from core.networks import MLP
-from tests.browser.draw_page import choose, expect_address, open_draw, overflow, settle
+from tests.browser.draw_page import (
+    choose,
+    expect_address,
+    open_draw,
+    overflow,
+    settle,
+    wait_until,
+    widget,
+)
 
 NewContext = Callable[..., BrowserContext]
 NO_CLIPBOARD = "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })"
@@ -37,14 +46,19 @@ def file_button(page: Page, name: str, side: int) -> Locator:
     return page.get_by_role("button", name=re.compile(rf"^Download the {name} .* {side} px$"))
 
 
-def download(page: Page, name: str, side: int = 28) -> tuple[str, NDArray[np.uint8]]:
-    """Download a picture; return its file's name and its pixels, `(side, side, 3)`."""
+def download(page: Page, name: str, side: int = 28) -> Download:
+    """Download a picture."""
     with page.expect_download() as event:
         file_button(page, name, side).click()
-    picture = Image.open(event.value.path())
+    return event.value
+
+
+def pixels(file: Download) -> NDArray[np.uint8]:
+    """Return the pixels of a PNG file, `(side, side, 3)`, which are opaque."""
+    picture = Image.open(file.path())
     assert picture.format == "PNG"
-    assert picture.getextrema()[3:] in ((), ((255, 255),))  # opaque
-    return event.value.suggested_filename, np.asarray(picture.convert("RGB"))
+    assert picture.getextrema()[3:] in ((), ((255, 255),))
+    return np.asarray(picture.convert("RGB"))
 
 
 def on_the_screen(page: Page, name: str) -> NDArray[np.uint8]:
@@ -53,6 +67,18 @@ def on_the_screen(page: Page, name: str) -> NDArray[np.uint8]:
         "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]"
     )
     return np.array(data, np.uint8).reshape(28, 28, 4)[..., :3]
+
+
+def upload(page: Page, picture: Download, folder: Path) -> None:
+    """Choose a downloaded picture as the digit's."""
+    file = folder / picture.suggested_filename
+    picture.save_as(file)
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def wait_until_clean(page: Page, shown: NDArray[np.uint8]) -> None:
+    """Wait until the clean image is this one."""
+    wait_until(page, lambda: np.array_equal(on_the_screen(page, "clean"), shown))
 
 
 def path_of(network: MLP, digits: Digits, index: int, name: str) -> AttackPath:
@@ -72,20 +98,32 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str) -> None:
     sent.clear()
     for name in ("clean", "perturbation", "adversarial"):
         shown = on_the_screen(page, name)
-        small_name, small = download(page, name)
-        large_name, large = download(page, name, 560)
-        assert small_name == f"7-fgsm-epsilon-0.150-{name}-28px.png"
-        assert large_name == f"7-fgsm-epsilon-0.150-{name}-560px.png"
-        np.testing.assert_array_equal(small, shown)
-        np.testing.assert_array_equal(large, shown.repeat(20, axis=0).repeat(20, axis=1))
+        small, large = download(page, name), download(page, name, 560)
+        assert small.suggested_filename == f"7-fgsm-epsilon-0.150-{name}-28px.png"
+        assert large.suggested_filename == f"7-fgsm-epsilon-0.150-{name}-560px.png"
+        np.testing.assert_array_equal(pixels(small), shown)
+        np.testing.assert_array_equal(pixels(large), shown.repeat(20, axis=0).repeat(20, axis=1))
     assert sent == []  # the server has no part in it
 
 
-def test_a_downloaded_picture_has_the_verdict_that_it_had(
-    page: Page, app_url: str, report_network: MLP, test_digits: Digits
+def test_a_downloaded_picture_is_uploaded_again_and_has_the_verdict_that_it_had(
+    page: Page,
+    new_context: NewContext,
+    app_url: str,
+    report_network: MLP,
+    test_digits: Digits,
+    tmp_path: Path,
 ) -> None:
     open_draw(page, app_url, "?digit=0")
     show_files(page)
+    reader = new_context().new_page()
+    open_draw(reader, app_url)
+    reader.get_by_role("radio", name="Picture").click()
+    expect(reader.locator("input[type=file]")).to_be_attached()
+    upload(reader, download(page, "clean"), tmp_path)
+    widget(reader, "centre").locator("label").click()
+    expect_address(reader, "centre=off")
+    settle(reader)
     for title, method in BY_TITLE.items():
         choose(page, "Attack", title)
         settle(page)
@@ -93,13 +131,17 @@ def test_a_downloaded_picture_has_the_verdict_that_it_had(
         stop = int(np.flatnonzero(path.predictions != 7)[0])
         move_to(page, stop)
         expect(page.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
-        name, picture = download(page, "adversarial")
-        assert name.startswith(f"7-{method.name.replace('_', '-')}-")
+        file = download(page, "adversarial")
+        assert file.suggested_filename.startswith(f"7-{method.name.replace('_', '-')}-")
+        picture = pixels(file)
         assert (picture == picture[..., :1]).all()  # grey
         levels = picture[..., 0].reshape(1, 784)
         np.testing.assert_array_equal(levels, (path.x_adv[stop : stop + 1] * 255).round())
         read = report_network.logits(levels / np.float32(255)).argmax()
         assert read == path.predictions[stop] != 7
+        upload(reader, file, tmp_path)
+        wait_until_clean(reader, picture)
+        expect(reader.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
 
 
 def test_a_link_has_the_place_at_which_the_slider_was_just_released(
