@@ -2,13 +2,17 @@
 
 import streamlit as st
 
-from pages.parts.address import follow_address, write_address
+from pages.parts.address import address_followed
 from pages.parts.failures import failures_explained
 from pages.parts.history import choose_steps
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
-st.html("<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }</style>")
+# What chooses the steps for Back shows nothing and would leave a gap.
+st.html(
+    "<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }"
+    ".st-key-history { display: none; }</style>"
+)
 page = st.navigation(
     [
         st.Page("pages/attack/draw.py", title="Draw", default=True),
@@ -21,8 +25,6 @@ page = st.navigation(
     ],
     position="top",
 )
-with failures_explained(page.title):
-    follow_address(page.title)
+choose_steps()  # before the page, whose first run may take long
+with failures_explained(page.title), address_followed(page.title):
     page.run()
-    write_address()
-choose_steps()

@@ -159,8 +159,8 @@ def start_findings(method: Method) -> None:
     TEN.start(parse=whole_number(ALL), default=0)
     WHY.start(parse=whole_number(9), default=0)
     into = INTO.of(WHY.get())
-    if into.start(parse=whole_number(9), default=None) and into.get() is not None:
-        put_in_address({into: str(into.get())})
+    into.start(parse=whole_number(9), default=None)
+    put_in_address({into: None if into.get() is None else str(into.get())})
     start_beside(method)
 
 

@@ -6,7 +6,8 @@ from an address leaves it as it is: it would only say the same in other words, a
 the address is a step for Back.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -89,14 +90,25 @@ def whole_number(last: int) -> Callable[[str], int]:
     return parse
 
 
-def follow_address(page: str) -> None:
-    """Have all settings read again if somebody else has changed the address.
-
-    Call it once a run, before the page.
+@contextmanager
+def address_followed(page: str) -> Iterator[None]:
+    """Have a page's settings read from its address, or written into it at the end of the run.
 
     Args:
         page: its title.
     """
+    _follow_address(page)
+    try:
+        yield
+    finally:
+        known = address()
+        if known.is_new:  # also if a rerun ends this run, which reads nothing again
+            known.stands_for, known.is_new = dict(known.settings), False
+    write_address()
+
+
+def _follow_address(page: str) -> None:
+    """Have all settings read again if somebody else has changed the address."""
     known, now = address(), st.query_params.to_dict()
     opened = page != known.page
     known.is_new = _is_from_elsewhere(known, page, now)

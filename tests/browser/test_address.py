@@ -285,6 +285,7 @@ def test_back_and_forward_on_the_test_set(page: Page, app_url: str) -> None:
     page.goto("about:blank")
     before = entries(page)
     open_page(page, f"{app_url}/test_set?images=a%20sample%20of%201,000", "images")
+    wait_for_steps(page)
     choose(page, "Attack", "PGD")
     expect_address(page, "attack=PGD")
     expect(widget(page, "ten_png")).to_be_visible()

@@ -14,7 +14,6 @@ from core.presentation import words
 from core.presentation.course_report import facts
 from core.serving.evaluations import Question
 from pages.parts import downloads
-from pages.parts.address import put_in_address
 from pages.parts.digit_images import columns_png, show_images, signed
 from pages.parts.server import server
 from pages.parts.state import INTO, WHY
@@ -43,11 +42,14 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
         st.write(f"Every {digit} that was classified correctly before still is.")
         return
     left, right = st.columns([1, 2], gap="large")
-    into = INTO.of(digit)
-    if st.session_state.get(into.key) not in labels:
-        into.set(labels[0])
-    label = left.selectbox("and what it turns into", labels, key=into.key, persist_state="session")
-    put_in_address({into: None if label == labels[0] else str(label)})
+    into, key = INTO.of(digit), f"why_label_{digit}"
+    st.session_state[key] = into.get() if into.get() in labels else labels[0]
+    label = left.selectbox(
+        "and what it turns into",
+        labels,
+        key=key,
+        on_change=lambda: into.set(st.session_state[key]),
+    )
     found = explain(question.chosen.network, evaluation, digit, label)
     with left:
         st.write(words.on_explanation(found))
