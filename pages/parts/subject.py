@@ -228,8 +228,26 @@ def _open(source: str) -> None:
     pixels = PIXELS.get()
     if source == DRAW:
         canvas.sketch().open(None if pixels is None else _name(pixels), pixels)
+        drawn = canvas.sketch().last
+        if pixels is not None and drawn.png is not None:
+            _choose_again(f"{DRAW} {drawn.number}", drawn.rgba, pixels)
     elif source == PICTURE:
-        _open_picture(pixels)
+        shown = picture.current()
+        if shown is None or shown.rgba is None or pixels is None:
+            picture.open_linked(pixels)
+            return
+        if not _choose_again(f"{PICTURE} {shown.id}", shown.rgba, pixels):
+            picture.open_linked(pixels)
+
+
+def _choose_again(name: str, rgba: NDArray[np.uint8], pixels: NDArray[np.uint8]) -> bool:
+    """Choose the digit of a drawing or picture that becomes these pixels, if there is one."""
+    for index, box in enumerate(drawing.to_mnist(rgba, centre=CENTRE.get()).boxes):
+        stages = drawing.to_mnist(rgba, centre=CENTRE.get(), chosen=index)
+        if np.array_equal(_levels(stages.x), pixels):
+            _choose(name, box)
+            return True
+    return False
 
 
 def _name(pixels: NDArray[np.uint8]) -> tuple[bytes, bool]:
@@ -246,19 +264,6 @@ def _picture() -> Subject | None:
     if shown.rgba is not None:
         return _prepared(name, shown.id, shown.rgba)
     return None if shown.pixels is None else Subject(name, shown.pixels)
-
-
-def _open_picture(pixels: NDArray[np.uint8] | None) -> None:
-    """Show the picture that becomes these pixels: the present one, or a digit without a picture."""
-    shown = picture.current()
-    if shown is not None and shown.rgba is not None and pixels is not None:
-        stages = drawing.to_mnist(shown.rgba, centre=CENTRE.get())
-        for index, box in enumerate(stages.boxes):
-            each = drawing.to_mnist(shown.rgba, centre=CENTRE.get(), chosen=index)
-            if np.array_equal(_levels(each.x), pixels):
-                _choose(f"{PICTURE} {shown.id}", box)
-                return
-    picture.open_linked(pixels)
 
 
 def _prepared(name: str, source: Hashable, rgba: NDArray[np.uint8]) -> Subject:

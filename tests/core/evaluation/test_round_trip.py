@@ -18,7 +18,8 @@ from core.presentation.images import png, to_bytes
 def read_again(image: FloatArray, side: int = 28) -> FloatArray:
     """Save an image `(784,)` as a PNG file of this side, and read the file as Draw does."""
     picture = Image.fromarray(to_bytes(image)).resize((side, side), Image.Resampling.NEAREST)
-    return to_mnist(decode(png(picture)), centre=False).x[0]
+    x: FloatArray = to_mnist(decode(png(picture)), centre=False).x[0]
+    return x
 
 
 @pytest.mark.thorough
