@@ -162,17 +162,18 @@ def _with_mnist_strokes(digit: Digit) -> FloatArray:
     import cv2
 
     height, width = digit.mask.shape
-    relative = digit.width * DIGIT / max(height, width)
-    wanted = min(max(relative, THINNEST), THICKEST) / DIGIT
+    drawn = digit.width
+    wanted = min(max(drawn * DIGIT / max(height, width), THINNEST), THICKEST) / DIGIT
     # Widening by 2r makes the digit larger, too.
-    r = (wanted * max(height, width) - digit.width) / (1 - wanted) / 2
+    r = (wanted * max(height, width) - drawn) / (1 - wanted) / 2
     if abs(r) < 0.25:
         return _trimmed(digit.ink)
     mask = np.pad(digit.mask, int(np.ceil(max(r, 0))) + 2).astype(np.uint8)
-    outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    within = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    from_edge = np.where(mask > 0, within - 0.5, 0.5 - outside)
-    return _trimmed(np.clip(from_edge + np.float32(r) + 0.5, 0, 1).astype(np.float32))
+    # The distance to the next middle of a pixel beyond the edge, or before it.
+    beyond = mask if r < 0 else 1 - mask
+    distance = cv2.distanceTransform(beyond, cv2.DIST_L2, cv2.DIST_MASK_5)
+    moved = distance + np.float32(r) if r < 0 else np.float32(1 + r) - distance
+    return _trimmed(np.clip(moved, 0, 1))
 
 
 def _trimmed(ink: FloatArray) -> FloatArray:

@@ -17,6 +17,8 @@ FAINTEST = 0.06
 # Windows for what is narrower than they are, as shares of the sheet's shorter side: for a pen, for
 # a marker, for a digit so thick that it is a blot.
 WINDOWS = (0.12, 0.25, 0.6)
+# Of the histogram in which a threshold is sought.
+BINS = 128
 # Under a paper darker than this, light is taken as added and no longer as a factor.
 DARK = 0.25
 
@@ -83,7 +85,7 @@ def _seen(rgba: Bytes) -> tuple[Bytes, Mask]:
     import cv2
 
     alpha = rgba[..., 3]
-    colour = np.ascontiguousarray(rgba[..., :3])
+    colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
     if int(alpha.min()) == 255:
         return colour, np.ones(alpha.shape, bool)
     if int(alpha.max()) < 26:
@@ -101,8 +103,8 @@ def _seen(rgba: Bytes) -> tuple[Bytes, Mask]:
 
 
 def _packed(colours: Bytes) -> NDArray[np.int32]:
-    """Return each colour `(N, 3)` as one number."""
-    red, green, blue = colours.astype(np.int32).T
+    """Return each colour `(..., 3)` as one number."""
+    red, green, blue = (colours[..., channel].astype(np.int32) for channel in range(3))
     packed: NDArray[np.int32] = (red << 16) + (green << 8) + blue
     return packed
 
@@ -114,15 +116,16 @@ def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
     """
     import cv2
 
-    sample = _packed(picture[::2, ::2][sheet[::2, ::2]])
+    step = max(1, max(sheet.shape) // LIGHT)
+    sample = _packed(picture[::step, ::step])[sheet[::step, ::step]]
     colours, counts = np.unique(sample, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     if len(order) < 2 or counts[order[:2]].sum() < 0.85 * len(sample):
         return None
     if len(order) > 2 and counts[order[2]] > 0.01 * len(sample):
         return None  # a desk, a shadow
-    rim = (colours[order[1]] == _packed(picture[rim_of(np.ones(sheet.shape, np.uint8))])).mean()
-    if rim > 0.25:
+    rim = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    if (_packed(rim) == colours[order[1]]).mean() > 0.25:
         return None  # a shadow or a desk that reaches the border
     paper, ink = (np.array([c >> 16, c >> 8 & 255, c & 255], float) for c in colours[order[:2]])
     axis = (ink - paper) / ((ink - paper) @ (ink - paper))
@@ -130,8 +133,8 @@ def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
         return None
     matrix = np.append(axis, -float(axis @ paper)).astype(np.float32).reshape(1, 4)
     along: FloatArray = cv2.transform(picture.astype(np.float32), matrix)
-    seen = along[sheet]
-    if float(seen.min()) < -0.1 or float(seen.max()) > 1.1:
+    least, most, _, _ = cv2.minMaxLoc(along, sheet.astype(np.uint8))
+    if least < -0.1 or most > 1.1:
         return None  # the true ink is another colour: JPEG's ripples beside a thin line
     return along
 
@@ -282,7 +285,10 @@ def otsu(values: FloatArray, floor: float) -> float:
     values = values[values > floor]
     if not values.size:
         return floor
-    counts, edges = np.histogram(values, bins=128, range=(floor, max(float(values.max()), floor * 1.01)))
+    top = max(float(values.max()), floor * 1.01)
+    places = ((values - floor) * (BINS / (top - floor))).astype(np.int32)
+    counts = np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+    edges = np.linspace(floor, top, BINS + 1)
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
     above = below[-1] - below

@@ -20,13 +20,16 @@ class Digit:
         box: left, top, right and bottom; the last two are exclusive.
         mask: `(height, width)` of the box, where the digit's strokes are.
         ink: `(height, width)` of the box, the digit's ink in [0, 1] with its soft edges.
-        width: of the strokes, in pixels.
     """
 
     box: tuple[int, int, int, int]
     mask: Mask
     ink: FloatArray
-    width: float
+
+    @property
+    def width(self) -> float:
+        """The mean width of the strokes, in pixels."""
+        return stroke_width(self.mask)
 
     @property
     def size(self) -> int:
@@ -58,6 +61,10 @@ class _Part:
     def size(self) -> int:
         return max(self.width, self.height)
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
 
 def find_digits(ink: Ink) -> list[Digit]:
     """Return the digits from left to right."""
@@ -75,10 +82,7 @@ def find_digits(ink: Ink) -> list[Digit]:
         return []
     level = float(np.quantile(strength[strong], 0.75))
     soft = np.clip((strength - 3 * ink.noise) / max(level - 3 * ink.noise, 1e-6), 0, 1)
-    main = max(parts, key=lambda part: (part.size, part.area))
-    pen = _digit([main], labels, strong, soft).width
-    groups = _grouped(parts, labels, pen)
-    digits = [_digit(group, labels, strong, soft) for group in groups]
+    digits = [_digit(group, labels, strong, soft) for group in _grouped(parts, labels, strong)]
     largest = max(digit.size for digit in digits)
     digits = [digit for digit in digits if digit.size >= LEAST_SIZE * largest]
     return sorted(digits, key=lambda digit: digit.box[0])
@@ -109,7 +113,16 @@ def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[Any], list[_Part]]:
     """Return the connected pieces that have strong ink; of very many, the largest."""
     import cv2
 
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(weak.astype(np.uint8), connectivity=8)
+    # Only where there is ink: a digit takes a small part of a large sheet.
+    x, y, width, height = cv2.boundingRect(weak.astype(np.uint8))
+    window = slice(y, y + height), slice(x, x + width)
+    labels = np.zeros(weak.shape, np.int32)
+    if not width:
+        return labels, []
+    _, labels[window], stats, _ = cv2.connectedComponentsWithStats(
+        weak[window].astype(np.uint8), connectivity=8
+    )
+    stats[:, :2] += (x, y)
     area = np.bincount(labels[strong], minlength=len(stats))
     order = np.argsort(-area[1:], kind="stable")[:60] + 1
     parts = []
@@ -183,10 +196,12 @@ def _surrounds(outer: _Part, inner: _Part, labels: NDArray[Any]) -> bool:
     return all(bool((ray == outer.label).any()) for ray in rays)
 
 
-def _grouped(
-    parts: list[_Part], labels: NDArray[Any], pen: float
-) -> list[list[_Part]]:
+def _grouped(parts: list[_Part], labels: NDArray[Any], strong: Mask) -> list[list[_Part]]:
     """Join the parts of each digit; specks away from all others are left out."""
+    if len(parts) == 1:
+        return [parts]
+    main = max(parts, key=lambda part: (part.size, part.area))
+    pen = stroke_width((labels[main.window] == main.label) & strong[main.window])
     largest = max(part.size for part in parts)
     groups: list[list[_Part]] = []
     for part in sorted(parts, key=lambda part: -part.size):
@@ -242,7 +257,7 @@ def _gap(part: _Part, group: list[_Part], labels: NDArray[Any], reach: float) ->
     away = (~np.isin(window, [p.label for p in group])).astype(np.uint8)
     if away.all():
         return float("inf")
-    distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_5)
     return float(distance[window == part.label].min()) - 1
 
 
@@ -255,7 +270,7 @@ def _digit(
     own = np.isin(labels[window], [p.label for p in group])
     mask = own & strong[window]
     ink = np.where(own, soft[window], 0).astype(np.float32)
-    return Digit((left, top, right, bottom), mask, ink, stroke_width(mask))
+    return Digit((left, top, right, bottom), mask, ink)
 
 
 # How far ruled lines may be out of true: 6°.
