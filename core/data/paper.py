@@ -221,18 +221,38 @@ def _roughly_inked(seen: FloatArray, inside: Mask, axis: FloatArray) -> tuple[Fl
         if explained > best + 0.04:
             best, sign, chosen = explained, 1 if up else -1, off
     threshold = otsu(chosen[inside], FAINTEST)
-    inked = (chosen > max(0.4 * threshold, FAINTEST)).astype(np.uint8)
-    return np.float32(sign) * axis, cv2.dilate(inked, STEP) > 0
+    inked = chosen > max(0.4 * threshold, FAINTEST)
+    inked |= _same_area(along, inside, chosen > threshold)
+    return np.float32(sign) * axis, cv2.dilate(inked.astype(np.uint8), STEP) > 0
+
+
+def _same_area(along: FloatArray, inside: Mask, inked: Mask) -> Mask:
+    """Return the even areas that are inked in part: where a stroke is wider than the window."""
+    import cv2
+
+    gradient = _gradient(along, inside)
+    even = (inside & (gradient < 0.2 * gradient.max())).astype(np.uint8)
+    count, labels = cv2.connectedComponents(even, connectivity=4)
+    share = np.bincount(labels[inked], minlength=count) / np.bincount(labels.ravel())
+    share[0] = 0
+    same: Mask = (share > 0.2)[labels]
+    return same
 
 
 def _edges(along: FloatArray, inside: Mask) -> Mask:
     """Return where the strongest edges are."""
+    gradient = _gradient(along, inside)
+    edges: Mask = gradient > 0.4 * gradient.max()
+    return edges
+
+
+def _gradient(along: FloatArray, inside: Mask) -> FloatArray:
+    """Return by how much each pixel's neighbours differ; 0 along the edge of the sheet."""
     import cv2
 
     gradient = cv2.morphologyEx(along, cv2.MORPH_GRADIENT, STEP)
     gradient[cv2.erode(inside.astype(np.uint8), STEP, borderValue=1) == 0] = 0
-    edges: Mask = gradient > 0.4 * gradient.max()
-    return edges
+    return gradient
 
 
 def _opened(values: FloatArray, side: int) -> FloatArray:

@@ -324,6 +324,10 @@ def _without_lines(strength: FloatArray, weak: Mask, sheet: Mask) -> FloatArray:
     band = near[offsets]
     # What is as high as a line is thick and more is a stroke that crosses it.
     standing = cv2.morphologyEx(strength, cv2.MORPH_OPEN, np.ones((thick + 4, 1), np.uint8))
-    typical = float(np.median(strength[band & weak]))
+    # Where it lies between pixels, a line has a strong and a weak row.
+    middle = np.zeros(len(lines), bool)
+    middle[(starts + stops) // 2] = True
+    strongest = cv2.dilate(strength, np.ones((thick + 2, 1), np.uint8))
+    typical = float(np.median(strongest[middle[offsets] & weak]))
     stronger = np.where(strength > 1.6 * typical, strength, 0)
     return np.where(band, np.maximum(standing, stronger), strength).astype(np.float32)
