@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from core.classifier import FloatArray
 from core.data.paper import FAINTEST, Ink, otsu
+from core.data.sheet import STEP
 
 Mask = NDArray[np.bool_]
 
@@ -268,9 +269,24 @@ def _digit(
     top, bottom = min(p.top for p in group), max(p.bottom for p in group)
     window = (slice(top, bottom), slice(left, right))
     own = np.isin(labels[window], [p.label for p in group])
-    mask = own & strong[window]
     ink = np.where(own, soft[window], 0).astype(np.float32)
-    return Digit((left, top, right, bottom), mask, ink)
+    return Digit((left, top, right, bottom), _with_faint_strokes(own & strong[window], ink), ink)
+
+
+def _with_faint_strokes(strong: Mask, ink: FloatArray) -> Mask:
+    """Return where a digit's strokes are, also those that are fainter than its others.
+
+    The edge of a stroke is where the ink is half as strong as the strongest nearby.
+    """
+    import cv2
+
+    faint = ((ink > 0) & ~strong).astype(np.uint8)
+    if not cv2.erode(faint, STEP).any():  # the soft edges of the strong strokes
+        return strong
+    reach = 2 * round(stroke_width(strong)) + 1
+    nearby = cv2.dilate(ink, np.ones((reach, reach), np.uint8))
+    mask: Mask = strong | (ink > 0.5 * nearby)
+    return mask
 
 
 # How far ruled lines may be out of true: 6°.
