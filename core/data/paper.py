@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.data.sheet import STEP, Bytes, FloatArray, Mask, innermost_sheet, largest, rim_of
+from core.data.sheet import NEIGHBOURS, Bytes, FloatArray, Mask, innermost_sheet, largest
 
 
 # The light is evened out on a copy of this size.
@@ -181,7 +181,7 @@ def _colour_of_edges(seen: FloatArray, inside: Mask) -> FloatArray:
     """
     import cv2
 
-    whole = cv2.erode(inside.astype(np.uint8), STEP) > 0
+    whole = cv2.erode(inside.astype(np.uint8), NEIGHBOURS) > 0
     steps = [
         (seen[1:] - seen[:-1])[whole[1:] & whole[:-1]],
         (seen[:, 1:] - seen[:, :-1])[whole[:, 1:] & whole[:, :-1]],
@@ -216,14 +216,14 @@ def _roughly_inked(seen: FloatArray, inside: Mask, axis: FloatArray) -> tuple[Fl
         lighter = (float(axis.sum()) > 0) == up
         light = _opened(light, window) if lighter else -_opened(-light, window)
         off = np.where(inside, off / np.maximum(light, DARK), 0)
-        marked = cv2.dilate((off > otsu(off[inside], FAINTEST)).astype(np.uint8), STEP)
+        marked = cv2.dilate((off > otsu(off[inside], FAINTEST)).astype(np.uint8), NEIGHBOURS)
         explained = float(marked[edges].mean()) if edges.any() else 0.0
         if explained > best + 0.04:
             best, sign, chosen = explained, 1 if up else -1, off
     threshold = otsu(chosen[inside], FAINTEST)
     inked = chosen > max(0.4 * threshold, FAINTEST)
     inked |= _same_area(along, inside, chosen > threshold)
-    return np.float32(sign) * axis, cv2.dilate(inked.astype(np.uint8), STEP) > 0
+    return np.float32(sign) * axis, cv2.dilate(inked.astype(np.uint8), NEIGHBOURS) > 0
 
 
 def _same_area(along: FloatArray, inside: Mask, inked: Mask) -> Mask:
@@ -250,8 +250,8 @@ def _gradient(along: FloatArray, inside: Mask) -> FloatArray:
     """Return by how much each pixel's neighbours differ; 0 along the edge of the sheet."""
     import cv2
 
-    gradient = cv2.morphologyEx(along, cv2.MORPH_GRADIENT, STEP)
-    gradient[cv2.erode(inside.astype(np.uint8), STEP, borderValue=1) == 0] = 0
+    gradient = cv2.morphologyEx(along, cv2.MORPH_GRADIENT, NEIGHBOURS)
+    gradient[cv2.erode(inside.astype(np.uint8), NEIGHBOURS, borderValue=1) == 0] = 0
     return gradient
 
 
@@ -272,8 +272,8 @@ def _stands_out(along: FloatArray, off: FloatArray) -> float:
     contours, _ = cv2.findContours(marked, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros_like(marked)
     cv2.drawContours(filled, contours, -1, 1, cv2.FILLED)
-    within = (filled > 0) & (cv2.erode(filled, STEP) == 0)
-    around = (cv2.dilate(filled, STEP) > 0) & (filled == 0)
+    within = (filled > 0) & (cv2.erode(filled, NEIGHBOURS) == 0)
+    around = (cv2.dilate(filled, NEIGHBOURS) > 0) & (filled == 0)
     if not within.any() or not around.any():
         return 0.0
     return float(along[within].mean() - along[around].mean())

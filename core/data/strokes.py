@@ -1,16 +1,17 @@
 """The digits among what is inked: what is no stroke is dropped, what belongs together is joined."""
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.classifier import FloatArray
-from core.data.paper import FAINTEST, Ink, otsu
-from core.data.sheet import STEP
 
-Mask = NDArray[np.bool_]
+from core.data.paper import FAINTEST, Ink, otsu
+from core.data.sheet import NEIGHBOURS, FloatArray, Mask
+
+
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,15 +207,14 @@ def _grouped(parts: list[_Part], labels: NDArray[Any], strong: Mask) -> list[lis
     largest = max(part.size for part in parts)
     groups: list[list[_Part]] = []
     for part in sorted(parts, key=lambda part: -part.size):
-        if part.size < SPECK * pen and part.size < 0.3 * largest:
-            reach = 0.7 * pen  # a broken stroke's end
-        else:
-            reach = None
-        home = next((g for g in groups if _belongs(part, g, labels, pen, reach)), None)
-        if home is not None:
-            home.append(part)
-        elif reach is None:
-            groups.append([part])
+        speck = part.size < SPECK * pen and part.size < 0.3 * largest
+        reach = 0.7 * pen if speck else None  # a broken stroke's end
+        homes = [group for group in groups if _belongs(part, group, labels, pen, reach)]
+        if not speck:
+            homes = homes[:1]  # a line below two digits doesn't make them one
+        if homes or not speck:
+            groups = [group for group in groups if group not in homes]
+            groups.append([part, *chain.from_iterable(homes)])
     return groups
 
 
@@ -281,7 +281,7 @@ def _with_faint_strokes(strong: Mask, ink: FloatArray) -> Mask:
     import cv2
 
     faint = ((ink > 0) & ~strong).astype(np.uint8)
-    if not cv2.erode(faint, STEP).any():  # the soft edges of the strong strokes
+    if not cv2.erode(faint, NEIGHBOURS).any():  # the soft edges of the strong strokes
         return strong
     reach = 2 * round(stroke_width(strong)) + 1
     nearby = cv2.dilate(ink, np.ones((reach, reach), np.uint8))
