@@ -90,7 +90,9 @@ def _code_pixels(coder: _Coder, pixels: list[int]) -> list[int]:
         around = 9 * _kind(left) + 3 * _kind(above) + _kind(next_above)
         mean = (2 * left + 2 * above + corner + next_above) // 6
         done.append(_code_pixel(coder, pixel, around, mean // 32))
-    return [pixel for start in range(_ROW + 2, len(done), _ROW) for pixel in done[start : start + SIDE]]
+    return [
+        pixel for start in range(_ROW + 2, len(done), _ROW) for pixel in done[start : start + SIDE]
+    ]
 
 
 def _kind(pixel: int) -> int:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from core.data.sheet import NEIGHBOURS, Bytes, FloatArray, Mask, innermost_sheet, largest
 
-
 # The light is evened out on a copy of this size.
 LIGHT = 128
 # Smaller pictures are enlarged, so that a stroke is some pixels wide.

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIC")
 MAX_BYTES = 20_000_000
@@ -60,7 +60,9 @@ def decode(content: bytes) -> NDArray[np.uint8]:
     except PictureError:
         raise
     except Image.DecompressionBombError:  # raised before the size is known
-        raise PictureError("This picture has far too many pixels. Please make it smaller.") from None
+        raise PictureError(
+            "This picture has far too many pixels. Please make it smaller."
+        ) from None
     except UnidentifiedImageError:
         kinds = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         raise PictureError(f"This file is not a {kinds} picture.") from None

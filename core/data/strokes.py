@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 from core.data.paper import FAINTEST, Ink, otsu
 from core.data.sheet import NEIGHBOURS, FloatArray, Mask
-
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,9 +259,7 @@ def _gap(part: _Part, group: list[_Part], labels: NDArray[Any], reach: float) ->
     return float(distance[window == part.label].min()) - 1
 
 
-def _digit(
-    group: list[_Part], labels: NDArray[Any], strong: Mask, soft: FloatArray
-) -> Digit:
+def _digit(group: list[_Part], labels: NDArray[Any], strong: Mask, soft: FloatArray) -> Digit:
     left, right = min(p.left for p in group), max(p.right for p in group)
     top, bottom = min(p.top for p in group), max(p.bottom for p in group)
     window = (slice(top, bottom), slice(left, right))

@@ -25,7 +25,10 @@ SHAPES: dict[str, list[Stroke]] = {
     "3": [[*arc(0.47, 0.32, 0.18, 0.16, 200, 440), *arc(0.47, 0.66, 0.21, 0.19, -80, 160)]],
     "4": [[(0.6, 0.86), (0.62, 0.14), (0.27, 0.62), (0.8, 0.61)]],
     "4 open": [[(0.34, 0.2), (0.29, 0.54), (0.74, 0.53)], [(0.63, 0.22), (0.62, 0.87)]],
-    "5": [[(0.34, 0.18), (0.33, 0.46), *arc(0.47, 0.64, 0.2, 0.2, -120, 140)], [(0.35, 0.18), (0.69, 0.17)]],
+    "5": [
+        [(0.34, 0.18), (0.33, 0.46), *arc(0.47, 0.64, 0.2, 0.2, -120, 140)],
+        [(0.35, 0.18), (0.69, 0.17)],
+    ],
     "5 with a loose bar": [
         [(0.35, 0.24), (0.33, 0.47), *arc(0.47, 0.65, 0.2, 0.19, -120, 140)],
         [(0.42, 0.16), (0.7, 0.14)],
@@ -58,8 +61,10 @@ def pen(
     r = width * over / 2
     for stroke in strokes:
         points = [
-            ((x - 0.5) * scale * side * over + at[0] * side * over,
-             (y - 0.5) * scale * side * over + at[1] * side * over)
+            (
+                (x - 0.5) * scale * side * over + at[0] * side * over,
+                (y - 0.5) * scale * side * over + at[1] * side * over,
+            )
             for x, y in stroke
         ]
         draw.line(points, fill=255, width=max(1, round(width * over)), joint="curve")
@@ -131,7 +136,9 @@ def tinted(ink: np.ndarray, sheet: Any, colour: Any) -> np.ndarray:
     return mixed
 
 
-def ruled(*, squared: bool, strength: float, slant: float = 0.0, gap: int = 56, width: int = 2) -> np.ndarray:
+def ruled(
+    *, squared: bool, strength: float, slant: float = 0.0, gap: int = 56, width: int = 2
+) -> np.ndarray:
     rows, columns = np.mgrid[0:800, 0:800]
     lines = ((rows + slant * columns) % gap) < width
     if squared:
@@ -148,7 +155,9 @@ def with_alpha(grey: np.ndarray, alpha: np.ndarray) -> Image.Image:
     return Image.fromarray(np.dstack([grey8, grey8, grey8, (alpha * 255).astype(np.uint8)]))
 
 
-def on_a_desk(page: np.ndarray, desk: float, box: tuple[int, int, int, int], turn: float = 0) -> np.ndarray:
+def on_a_desk(
+    page: np.ndarray, desk: float, box: tuple[int, int, int, int], turn: float = 0
+) -> np.ndarray:
     """Lay a page on a desk; `box` is where, `turn` by how many degrees."""
     left, top, right, bottom = box
     sheet = Image.fromarray((np.clip(page, 0, 1) * 255).astype(np.uint8))
@@ -205,22 +214,22 @@ def heic(image: Image.Image, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-
-
 # Any way to draw, scan or photograph a digit: strokes and a generator in, a file's bytes out.
 KINDS: dict[str, Any] = {
     **{
-        f"pen of {w} px": lambda s, r, w=w: png(1 - pen(s, w, side=1000)) for w in (3, 5, 8, 12, 25, 60)
+        f"pen of {w} px": lambda s, r, w=w: png(1 - pen(s, w, side=1000))
+        for w in (3, 5, 8, 12, 25, 60)
     },
     "pen of 3 px, small": lambda s, r: png(1 - pen(s, 3, side=1000, scale=0.3, at=(0.3, 0.6))),
     "pen of 2 px": lambda s, r: png(1 - pen(s, 2, side=800)),
-    **{
-        f"canvas, brush {w}": lambda s, r, w=w: png(pen(s, w, side=280)) for w in (8, 14, 22, 30)
-    },
+    **{f"canvas, brush {w}": lambda s, r, w=w: png(pen(s, w, side=280)) for w in (8, 14, 22, 30)},
     "canvas, small": lambda s, r: png(pen(s, 10, side=280, scale=0.35, at=(0.75, 0.3))),
     "canvas, at the border": lambda s, r: png(pen(s, 18, side=280, at=(0.36, 0.66))),
     "canvas, a tap": lambda s, r: png(
-        np.maximum(pen(s, 22, side=280, scale=0.5, at=(0.64, 0.64)), np.pad(np.ones((8, 8)), ((4, 268), (4, 268))))
+        np.maximum(
+            pen(s, 22, side=280, scale=0.5, at=(0.64, 0.64)),
+            np.pad(np.ones((8, 8)), ((4, 268), (4, 268))),
+        )
     ),
     "canvas, taps of the brush": lambda s, r: png(spots(r, pen(s, 22, side=280, scale=0.8), 3, 11)),
     "canvas, many specks": lambda s, r: png(spots(r, pen(s, 22, side=280), 12, 2)),
@@ -229,7 +238,9 @@ KINDS: dict[str, Any] = {
     "canvas, framed": lambda s, r: png(framed(pen(s, 18, side=280, scale=0.8), 4)),
     "canvas, framed with the brush": lambda s, r: png(framed(pen(s, 18, side=280, scale=0.75), 14)),
     "paper, framed": lambda s, r: png(paper(framed(pen(s, 26, scale=0.8), 5))),
-    "paper, framed by hand": lambda s, r: jpeg(paper(framed(pen(s, 26, scale=0.75), 7, kind="hand"))),
+    "paper, framed by hand": lambda s, r: jpeg(
+        paper(framed(pen(s, 26, scale=0.75), 7, kind="hand"))
+    ),
     "paper, in a ring": lambda s, r: jpeg(paper(framed(pen(s, 22, scale=0.65), 9, kind="ring"))),
     **{
         f"shadow from {a}°": lambda s, r, a=a: jpeg(paper(pen(s, 32), 0.93 * shadow(a, 0.05)))
@@ -240,27 +251,41 @@ KINDS: dict[str, Any] = {
     "hard shadow": lambda s, r: jpeg(paper(pen(s, 32), 0.93 * shadow(30, 0.0, soft=2))),
     "deep shadow": lambda s, r: jpeg(paper(pen(s, 32), 0.93 * shadow(30, 0.1, depth=0.7))),
     "shadow, thin pen": lambda s, r: jpeg(paper(pen(s, 6), 0.93 * shadow(120, 0.0))),
-    "shadow, pencil": lambda s, r: jpeg(paper(pen(s, 9), 0.9 * shadow(40, 0.1, soft=25, depth=0.35), 0.5)),
+    "shadow, pencil": lambda s, r: jpeg(
+        paper(pen(s, 9), 0.9 * shadow(40, 0.1, soft=25, depth=0.35), 0.5)
+    ),
     "bright middle": lambda s, r: jpeg(
         paper(pen(s, 32), 0.93 * (1 - 1.1 * sum((c - 0.5) ** 2 for c in coordinates())))
     ),
     "flash": lambda s, r: jpeg(
-        paper(pen(s, 32), 0.55 + 0.4 * np.exp(-sum(((c - 0.45) / 0.25) ** 2 for c in coordinates())))
+        paper(
+            pen(s, 32), 0.55 + 0.4 * np.exp(-sum(((c - 0.45) / 0.25) ** 2 for c in coordinates()))
+        )
     ),
     "lit from one side": lambda s, r: jpeg(paper(pen(s, 26), 0.95 - 0.6 * coordinates()[1])),
     "dark desk": lambda s, r: png(on_a_desk(paper(pen(s, 32)), 0.25, (95, 95, 705, 705))),
-    "dark desk, turned": lambda s, r: jpeg(on_a_desk(paper(pen(s, 32)), 0.2, (60, 70, 610, 640), 8)),
+    "dark desk, turned": lambda s, r: jpeg(
+        on_a_desk(paper(pen(s, 32)), 0.2, (60, 70, 610, 640), 8)
+    ),
     "desk on two sides": lambda s, r: jpeg(on_a_desk(paper(pen(s, 32)), 0.22, (150, 0, 800, 650))),
     "desk on one side": lambda s, r: jpeg(on_a_desk(paper(pen(s, 32)), 0.22, (0, 0, 640, 800))),
     "light desk": lambda s, r: jpeg(on_a_desk(paper(pen(s, 32)), 0.6, (120, 80, 720, 700))),
     "small sheet": lambda s, r: jpeg(on_a_desk(paper(pen(s, 40)), 0.15, (380, 300, 740, 690))),
-    "scan with a black border": lambda s, r: png(on_a_desk(paper(pen(s, 32)), 0.0, (24, 24, 776, 776))),
-    "scan, black at one side": lambda s, r: png(on_a_desk(paper(pen(s, 32)), 0.0, (0, 0, 770, 800))),
+    "scan with a black border": lambda s, r: png(
+        on_a_desk(paper(pen(s, 32)), 0.0, (24, 24, 776, 776))
+    ),
+    "scan, black at one side": lambda s, r: png(
+        on_a_desk(paper(pen(s, 32)), 0.0, (0, 0, 770, 800))
+    ),
     "transparent margin": lambda s, r: encoded(
         with_alpha(paper(pen(s, 32)), np.pad(np.ones((736, 736)), 32)), "PNG"
     ),
-    "black on nothing": lambda s, r: encoded(with_alpha(np.zeros((280, 280)), pen(s, 20, side=280)), "PNG"),
-    "white on nothing": lambda s, r: encoded(with_alpha(np.ones((280, 280)), pen(s, 20, side=280)), "PNG"),
+    "black on nothing": lambda s, r: encoded(
+        with_alpha(np.zeros((280, 280)), pen(s, 20, side=280)), "PNG"
+    ),
+    "white on nothing": lambda s, r: encoded(
+        with_alpha(np.ones((280, 280)), pen(s, 20, side=280)), "PNG"
+    ),
     "white on black": lambda s, r: png(pen(s, 30)),
     "chalk": lambda s, r: jpeg(noisy(r, 0.2 + 0.6 * pen(s, 22), 0.02)),
     "chalk, uneven light": lambda s, r: jpeg(
@@ -281,12 +306,18 @@ KINDS: dict[str, Any] = {
     "sensor noise, dim": lambda s, r: jpeg(noisy(r, paper(pen(s, 16), 0.35, 0.08), 0.04), 75),
     "low JPEG quality": lambda s, r: jpeg(paper(pen(s, 14)), 15),
     "lined": lambda s, r: jpeg(paper(pen(s, 30), 0.93 * ruled(squared=False, strength=0.27))),
-    "lined, pencil": lambda s, r: jpeg(paper(pen(s, 10), 0.93 * ruled(squared=False, strength=0.25), 0.55)),
+    "lined, pencil": lambda s, r: jpeg(
+        paper(pen(s, 10), 0.93 * ruled(squared=False, strength=0.25), 0.55)
+    ),
     "lined, slanted": lambda s, r: jpeg(
         paper(pen(s, 14), 0.93 * ruled(squared=False, strength=0.4, slant=0.04))
     ),
-    "lined, strong": lambda s, r: jpeg(paper(pen(s, 16), 0.93 * ruled(squared=False, strength=0.7))),
-    "squared": lambda s, r: jpeg(paper(pen(s, 22), 0.93 * ruled(squared=True, strength=0.3, gap=40))),
+    "lined, strong": lambda s, r: jpeg(
+        paper(pen(s, 16), 0.93 * ruled(squared=False, strength=0.7))
+    ),
+    "squared": lambda s, r: jpeg(
+        paper(pen(s, 22), 0.93 * ruled(squared=True, strength=0.3, gap=40))
+    ),
     "squared, pencil": lambda s, r: jpeg(
         paper(pen(s, 10), 0.93 * ruled(squared=True, strength=0.25, gap=40), 0.55)
     ),
@@ -294,7 +325,11 @@ KINDS: dict[str, Any] = {
         paper(pen(s, 14), 0.93 * ruled(squared=True, strength=0.35, gap=44, slant=0.03))
     ),
     "blue lines, blue pen": lambda s, r: jpeg(
-        tinted(pen(s, 12), tinted(1 - ruled(squared=False, strength=1.0), (0.95, 0.95, 0.93), (0.6, 0.7, 0.9)), (0.1, 0.15, 0.6))
+        tinted(
+            pen(s, 12),
+            tinted(1 - ruled(squared=False, strength=1.0), (0.95, 0.95, 0.93), (0.6, 0.7, 0.9)),
+            (0.1, 0.15, 0.6),
+        )
     ),
     "at the border of the picture": lambda s, r: png(paper(pen(s, 30, at=(0.7, 0.38)))),
     "several specks": lambda s, r: jpeg(paper(spots(r, pen(s, 26), 9, 5))),
@@ -310,5 +345,7 @@ KINDS: dict[str, Any] = {
     },
     "HEIC": lambda s, r: heic(Image.fromarray((255 * (1 - pen(s, 32))).astype(np.uint8))),
     "rounded corners": lambda s, r: encoded(with_alpha(paper(pen(s, 32)), rounded()), "PNG"),
-    "wide picture": lambda s, r: png(np.pad(1 - pen(s, 20, side=400), ((0, 0), (600, 600)), constant_values=1)),
+    "wide picture": lambda s, r: png(
+        np.pad(1 - pen(s, 20, side=400), ((0, 0), (600, 600)), constant_values=1)
+    ),
 }

@@ -155,7 +155,14 @@ ROWS = (
     *("pen of 3 px", "pen of 5 px", "pen of 12 px"),
     *("shadow from 60°", "shadow from 180°", "bright middle", "flash"),
     *("dark desk", "scan with a black border", "canvas, framed", "paper, framed"),
-    *("transparent margin", "rounded corners", "canvas, a tap", "blue on green", "lined", "squared"),
+    *(
+        "transparent margin",
+        "rounded corners",
+        "canvas, a tap",
+        "blue on green",
+        "lined",
+        "squared",
+    ),
     *("16 bits, turned", "WEBP", "GIF", "BMP", "TIFF", "HEIC"),
 )
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.data import mnist, folders
-from core.data.mnist import Digits
+from core.data import folders, mnist
 from core.data.folders import FolderError
+from core.data.mnist import Digits
 
 ROOT = Path(__file__).parents[3]
 GREY = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)

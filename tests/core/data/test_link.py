@@ -107,7 +107,9 @@ def test_other_text_is_refused_or_is_the_text_of_its_image(text: str) -> None:
 
 
 @given(IMAGES, st.data())
-def test_a_changed_text_is_refused_or_another_image(pixels: np.ndarray, data: st.DataObject) -> None:
+def test_a_changed_text_is_refused_or_another_image(
+    pixels: np.ndarray, data: st.DataObject
+) -> None:
     text = link.encode(pixels)
     place = data.draw(st.integers(0, len(text) - 1))
     changed = text[:place] + data.draw(st.sampled_from(ALPHABET)) + text[place + 1 :]
