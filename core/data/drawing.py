@@ -14,7 +14,7 @@ SIDE = 28
 DIGIT = 20
 # Of MNIST's digits, nine in ten have strokes of 1.9 to 4.1 pixels, the median is 2.7. Strokes as
 # even as a pen's are read best near it; what lies between stays as it was drawn.
-THINNEST, THICKEST = 2.5, 3.1
+THINNEST, THICKEST = 2.5, 3.5
 
 
 Box = tuple[int, int, int, int]

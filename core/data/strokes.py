@@ -8,7 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.data.paper import FAINTEST, Ink, otsu
+from core.data.ruled import without_ruled_lines
 from core.data.sheet import NEIGHBOURS, FloatArray, Mask
+
+# A pixel is weak ink from this share of the threshold on: a stroke's soft edge, a faint end.
+WEAK = 0.4
+# Of more pieces than this, the largest: what has so many is a texture.
+MOST_PARTS = 60
+# What takes more than the first share of a side of the picture is a desk or a frame; so is what
+# takes more than the second and reaches less than the third into the picture.
+BORDER, SHORT_BORDER, SHALLOW = 0.75, 0.3, 0.25
+# The edge of a sheet is this share of its longer side wide; most of what it leaves lies in it.
+EDGE_WIDTH, ON_THE_EDGE = 1 / 40, 0.6
+# What a frame lies around is at least this share of its height. The loop of a digit has less in it.
+FRAMED = 0.3
+# A part is a speck if it is no longer than this many strokes are wide, as the dot of a tap, and
+# shorter than this share of the longest part.
+SPECK, SHORT = 1.8, 0.3
+# Pieces belong together over a gap of this share of the pen's width, or of the digit's size.
+GAP, SMALL_GAP = 0.7, 0.04
+# Bars lie further away: above or below a digit up to the first share of its size, beside it up to
+# the second.
+BAR_GAP, BAR_GAP_BESIDE = 0.25, 0.15
+# A digit beside another is at least this share of its size: anything smaller is a dash or a speck.
+LEAST_SIZE = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +89,7 @@ class _Part:
 
 
 def find_digits(ink: Ink) -> list[Digit]:
-    """Return the digits from left to right."""
+    """Return the digits from left to right; none if no stroke is left."""
     floor = max(FAINTEST, 5 * ink.noise)
     strength = without_ruled_lines(ink.evened, ink.sheet, floor)
     threshold = otsu(strength, floor)
@@ -85,14 +108,6 @@ def find_digits(ink: Ink) -> list[Digit]:
     largest = max(digit.size for digit in digits)
     digits = [digit for digit in digits if digit.size >= LEAST_SIZE * largest]
     return sorted(digits, key=lambda digit: digit.box[0])
-
-
-# A pixel is weak ink from this share of the threshold on: a stroke's soft edge, a faint end.
-WEAK = 0.4
-# A part is a speck if it is no longer than this many strokes are wide: a tap leaves a dot.
-SPECK = 1.8
-# A digit beside another is at least this large: anything smaller is a dash or a speck.
-LEAST_SIZE = 0.4
 
 
 def stroke_width(mask: Mask) -> float:
@@ -123,7 +138,7 @@ def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[Any], list[_Part]]:
     )
     stats[:, :2] += (x, y)
     area = np.bincount(labels[strong], minlength=len(stats))
-    order = np.argsort(-area[1:], kind="stable")[:60] + 1
+    order = np.argsort(-area[1:], kind="stable")[:MOST_PARTS] + 1
     parts = []
     for label in order.tolist():
         if area[label] > 0:
@@ -146,7 +161,7 @@ def _at_the_border(part: _Part, labels: NDArray[Any]) -> bool:
     )
     for along, depth in sides:
         share = np.count_nonzero(along == part.label) / len(along)
-        if share > 0.75 or (share > 0.3 and depth < 0.25):
+        if share > BORDER or (share > SHORT_BORDER and depth < SHALLOW):
             return True
     return False
 
@@ -157,10 +172,11 @@ def _without_edges(parts: list[_Part], labels: NDArray[Any], sheet: Mask) -> lis
 
     if sheet.all():
         return parts
-    near = np.ones((2 * (max(sheet.shape) // 40) + 1,) * 2, np.uint8)
-    edge = cv2.dilate((~sheet).astype(np.uint8), near) > 0
-    counts = np.bincount(labels.ravel()), np.bincount(labels[edge], minlength=labels.max() + 1)
-    return [part for part in parts if counts[1][part.label] < 0.6 * counts[0][part.label]]
+    side = 2 * int(max(sheet.shape) * EDGE_WIDTH) + 1
+    edge = cv2.dilate((~sheet).astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+    area = np.bincount(labels.ravel())
+    on_edge = np.bincount(labels[edge], minlength=len(area))
+    return [part for part in parts if on_edge[part.label] < ON_THE_EDGE * area[part.label]]
 
 
 def _without_frames(parts: list[_Part], labels: NDArray[Any]) -> list[_Part]:
@@ -175,7 +191,7 @@ def _without_frames(parts: list[_Part], labels: NDArray[Any]) -> list[_Part]:
             and part.right < outer.right
             and part.top > outer.top
             and part.bottom < outer.bottom
-            and part.height > 0.3 * outer.height
+            and part.height > FRAMED * outer.height
         ]
         if not any(_surrounds(outer, part, labels) for part in inner):
             kept.append(outer)
@@ -204,8 +220,8 @@ def _grouped(parts: list[_Part], labels: NDArray[Any], strong: Mask) -> list[lis
     largest = max(part.size for part in parts)
     groups: list[list[_Part]] = []
     for part in sorted(parts, key=lambda part: -part.size):
-        speck = part.size < SPECK * pen and part.size < 0.3 * largest
-        reach = 0.7 * pen if speck else None  # a broken stroke's end
+        speck = part.size < SPECK * pen and part.size < SHORT * largest
+        reach = GAP * pen if speck else None
         homes = [group for group in groups if _belongs(part, group, labels, pen, reach)]
         if not speck:
             homes = homes[:1]  # a line below two digits doesn't make them one
@@ -222,23 +238,27 @@ def _belongs(
     pen: float,
     reach: float | None,
 ) -> bool:
-    """Whether a part is a piece of the digit that the group is."""
+    """Whether a part is a piece of the digit that the group is.
+
+    A speck belongs to it within `reach` pixels. For other parts `reach` is None, and the gap may be
+    as wide as those that people leave in a digit.
+    """
     left, right = min(p.left for p in group), max(p.right for p in group)
     top, bottom = min(p.top for p in group), max(p.bottom for p in group)
     size = max(right - left, bottom - top)
     across = max(left, part.left) - min(right, part.right)  # the gap; negative where they overlap
     down = max(top, part.top) - min(bottom, part.bottom)
     if reach is None:
-        near = max(0.7 * pen, 0.04 * size)
+        near = max(GAP * pen, SMALL_GAP * size)
         # A bar above a 5, the second stroke of an open 4: over or under the rest.
         over = -across > 0.4 * min(part.width, right - left)
         tall = max(part.height, bottom - top)
         flat = min(part.height, bottom - top) < 0.5 * tall
-        if over and down <= (0.25 * max(size, part.size) if flat else near):
+        if over and down <= (BAR_GAP * max(size, part.size) if flat else near):
             return True
         # A bar that is too far to the right.
         flat = part.height < 0.5 * (bottom - top) and part.size < 0.7 * size
-        reach = max(near, 0.15 * size) if flat else near
+        reach = max(near, BAR_GAP_BESIDE * size) if flat else near
     if max(across, down) > reach:
         return False
     return _gap(part, group, labels, reach) <= reach
@@ -282,63 +302,3 @@ def _with_faint_strokes(strong: Mask, ink: FloatArray) -> Mask:
     nearby = cv2.dilate(ink, np.ones((reach, reach), np.uint8))
     mask: Mask = strong | (ink > 0.5 * nearby)
     return mask
-
-
-# How far ruled lines may be out of true: 6°.
-SLOPES = np.arange(-10, 11) / 100
-
-
-def without_ruled_lines(strength: FloatArray, sheet: Mask, floor: float) -> FloatArray:
-    """Return the ink without the lines of lined or squared paper: three or more across the sheet.
-
-    Where a stroke crosses a line, it stays.
-    """
-    weak = strength > max(floor, 0.1)
-    across = _without_lines(strength, weak, sheet)
-    down = _without_lines(across.T, weak.T, sheet.T).T
-    return np.ascontiguousarray(down)
-
-
-def _without_lines(strength: FloatArray, weak: Mask, sheet: Mask) -> FloatArray:
-    """Take lines from left to right away."""
-    import cv2
-
-    columns = np.flatnonzero(sheet.any(axis=0))
-    if not columns.size:
-        return strength
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    looked_at = weak[:, np.linspace(left, right - 1, 12).astype(int)].astype(np.int8)
-    if np.count_nonzero((np.diff(looked_at, axis=0) > 0).sum(axis=0) >= 3) < 8:
-        return strength  # most columns cross fewer than three lines
-    height = len(weak)
-    step = max(1, (right - left) // 200)
-    y, x = np.nonzero(weak[:, left:right:step])
-    x = x * step
-    count = len(range(left, right, step))
-    best, lines, slope = 0, None, 0.0
-    for each in SLOPES:
-        start = np.round(y - each * x).astype(int) + height
-        coverage = np.bincount(start, minlength=3 * height) / count
-        covered = coverage > 0.7
-        if covered.sum() > best:
-            best, lines, slope = int(covered.sum()), covered, float(each)
-    if lines is None:
-        return strength
-    edges = np.flatnonzero(np.diff(np.pad(lines.astype(np.int8), 1)))
-    starts, stops = edges[::2], edges[1::2]
-    thick = int((stops - starts).max())
-    if len(starts) < 3 or thick > 0.03 * height + 3:
-        return strength
-    near = cv2.dilate(lines.astype(np.uint8).reshape(-1, 1), np.ones((5, 1), np.uint8))[:, 0] > 0
-    rows = np.arange(height)[:, None]
-    offsets = np.round(rows - slope * (np.arange(strength.shape[1]) - left)).astype(int) + height
-    band = near[offsets]
-    # What is as high as a line is thick and more is a stroke that crosses it.
-    standing = cv2.morphologyEx(strength, cv2.MORPH_OPEN, np.ones((thick + 4, 1), np.uint8))
-    # Where it lies between pixels, a line has a strong and a weak row.
-    middle = np.zeros(len(lines), bool)
-    middle[(starts + stops) // 2] = True
-    strongest = cv2.dilate(strength, np.ones((thick + 2, 1), np.uint8))
-    typical = float(np.median(strongest[middle[offsets] & weak]))
-    stronger = np.where(strength > 1.6 * typical, strength, 0)
-    return np.where(band, np.maximum(standing, stronger), strength).astype(np.float32)
