@@ -15,7 +15,10 @@ DIGIT = 20
 # Of MNIST's digits, nine in ten have strokes of 1.9 to 4.1 pixels, the median is 2.7. Strokes as
 # even as a pen's are read best near it; what lies between stays as it was drawn.
 THINNEST, THICKEST = 2.5, 3.5
-
+# A change by less than this on each side, in pixels of the drawing, leaves its soft edges alone.
+UNCHANGED = 0.25
+# Fainter pixels don't count for a digit's box.
+SEEN = 0.1
 
 Box = tuple[int, int, int, int]
 
@@ -166,7 +169,7 @@ def _with_mnist_strokes(digit: Digit) -> FloatArray:
     wanted = min(max(drawn * DIGIT / max(height, width), THINNEST), THICKEST) / DIGIT
     # Widening by 2r makes the digit larger, too.
     r = (wanted * max(height, width) - drawn) / (1 - wanted) / 2
-    if abs(r) < 0.25:
+    if abs(r) < UNCHANGED:
         return _trimmed(digit.ink)
     mask = np.pad(digit.mask, int(np.ceil(max(r, 0))) + 2).astype(np.uint8)
     # The distance to the next middle of a pixel beyond the edge, or before it.
@@ -177,7 +180,7 @@ def _with_mnist_strokes(digit: Digit) -> FloatArray:
 
 
 def _trimmed(ink: FloatArray) -> FloatArray:
-    inked = ink > 0.1
+    inked = ink > SEEN
     if not inked.any():
         return ink
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))

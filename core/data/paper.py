@@ -7,19 +7,42 @@ from numpy.typing import NDArray
 
 from core.data.sheet import NEIGHBOURS, Bytes, FloatArray, Mask, innermost_sheet, largest
 
-# The light is evened out on a copy of this size.
+# The light is evened out on a copy whose longer side has so many pixels.
 LIGHT = 128
 # Smaller pictures are enlarged, so that a stroke is some pixels wide.
 LEAST = 200
 # Less contrast than this is paper: a JPEG's blocks and a sensor's noise stay below it.
 FAINTEST = 0.06
+# Paper has less than this share of the strongest ink; noise is measured there.
+PAPER = 0.3
+# Noise above this is smoothed with a Gaussian of one pixel, which leaves this share of it: a sum of
+# independent pixels has 1 / (2 √π) of their standard deviation.
+NOISY, SMOOTHED = 0.02, 0.28
+# Alpha, of 255, from which on something is seen.
+VISIBLE = 26
+# A spread of colours, of 255, within which an opaque part is the ink itself.
+ONE_COLOUR = 50
+# Of a drawing, two colours take at least the first share, a third at most the second, and the ink
+# at most the last of the picture's border.
+TWO_COLOURS, THIRD_COLOUR, INK_AT_BORDER = 0.85, 0.01, 0.25
 # Windows for what is narrower than they are, as shares of the sheet's shorter side: for a pen, for
 # a marker, for a digit so thick that it is a blot.
 WINDOWS = (0.12, 0.25, 0.6)
-# Of the histogram in which a threshold is sought.
-BINS = 128
+# A wider window has to explain this much more of the strongest edges than a narrower one.
+BETTER = 0.04
+# An edge is strong from the first share of the strongest edge on, and none below the second.
+STRONG_EDGE, NO_EDGE = 0.4, 0.2
+# What has less of the threshold than this share is paper.
+WEAK_INK = 0.4
+# An even area is ink if more than this share of it stands out.
+SAME_AREA = 0.2
+# Sides of the squares over which paper is averaged, on the small copy: the smallest that has paper
+# on a quarter of it counts.
+SQUARES = (65, 33, 13, 5)
 # Under a paper darker than this, light is taken as added and no longer as a factor.
 DARK = 0.25
+# Of the histogram in which a threshold is sought.
+BINS = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +89,18 @@ def find_ink(rgba: Bytes) -> Ink:
         sheet = innermost_sheet(picture, sheet)
         strength = _strength(picture, sheet)
     sample = strength[::3, ::3]
-    paper = sample[sheet[::3, ::3] & (sample < 0.3)]
+    paper = sample[sheet[::3, ::3] & (sample < PAPER)]
+    # A normal distribution's standard deviation is 1.4826 times its median deviation.
     noise = 1.4826 * float(np.median(np.abs(paper - np.median(paper)))) if paper.size else 0.0
-    if noise > 0.02:
+    if noise > NOISY:
         strength = cv2.GaussianBlur(strength, (0, 0), 1.0)
-        noise *= 0.3  # what that leaves of the noise of single pixels
+        noise *= SMOOTHED
     strength[~sheet] = 0
     return Ink(picture=picture, evened=strength, noise=noise, sheet=sheet)
 
 
 def _seen(rgba: Bytes) -> tuple[Bytes, Mask]:
-    """Return the colours on black or white, and where the sheet is: None if there is none.
+    """Return the colours on black or white, `(height, width, 3)`, and where the sheet is.
 
     An opaque part of one colour is the ink itself. Any other opaque part is a sheet: the window of
     a screenshot with a transparent margin.
@@ -87,13 +111,13 @@ def _seen(rgba: Bytes) -> tuple[Bytes, Mask]:
     colour = cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
     if int(alpha.min()) == 255:
         return colour, np.ones(alpha.shape, bool)
-    if int(alpha.max()) < 26:
+    if int(alpha.max()) < VISIBLE:
         raise NoInkError("There is no ink: all is transparent.")
     opaque = cv2.erode((alpha > 127).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     if not opaque.any():  # thin strokes
         opaque = alpha > 127
     inside = colour[opaque] if opaque.any() else colour[alpha > 0]
-    if not opaque.any() or int(np.ptp(inside, axis=0).max()) < 50:
+    if not opaque.any() or int(np.ptp(inside, axis=0).max()) < ONE_COLOUR:
         behind = 255.0 if inside.mean() < 128 else 0.0
         share = alpha[..., None].astype(np.float32) / 255
         whole = (colour * share + behind * (1 - share)).round().astype(np.uint8)
@@ -119,12 +143,12 @@ def _between_two_colours(picture: Bytes, sheet: Mask) -> FloatArray | None:
     sample = _packed(picture[::step, ::step])[sheet[::step, ::step]]
     colours, counts = np.unique(sample, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    if len(order) < 2 or counts[order[:2]].sum() < 0.85 * len(sample):
+    if len(order) < 2 or counts[order[:2]].sum() < TWO_COLOURS * len(sample):
         return None
-    if len(order) > 2 and counts[order[2]] > 0.01 * len(sample):
+    if len(order) > 2 and counts[order[2]] > THIRD_COLOUR * len(sample):
         return None  # a desk, a shadow
     rim = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    if (_packed(rim) == colours[order[1]]).mean() > 0.25:
+    if (_packed(rim) == colours[order[1]]).mean() > INK_AT_BORDER:
         return None  # a shadow or a desk that reaches the border
     paper, ink = (np.array([c >> 16, c >> 8 & 255, c & 255], float) for c in colours[order[:2]])
     axis = (ink - paper) / ((ink - paper) @ (ink - paper))
@@ -217,10 +241,10 @@ def _roughly_inked(seen: FloatArray, inside: Mask, axis: FloatArray) -> tuple[Fl
         off = np.where(inside, off / np.maximum(light, DARK), 0)
         marked = cv2.dilate((off > otsu(off[inside], FAINTEST)).astype(np.uint8), NEIGHBOURS)
         explained = float(marked[edges].mean()) if edges.any() else 0.0
-        if explained > best + 0.04:
+        if explained > best + BETTER:
             best, sign, chosen = explained, 1 if up else -1, off
     threshold = otsu(chosen[inside], FAINTEST)
-    inked = chosen > max(0.4 * threshold, FAINTEST)
+    inked = chosen > max(WEAK_INK * threshold, FAINTEST)
     inked |= _same_area(along, inside, chosen > threshold)
     return np.float32(sign) * axis, cv2.dilate(inked.astype(np.uint8), NEIGHBOURS) > 0
 
@@ -230,18 +254,19 @@ def _same_area(along: FloatArray, inside: Mask, inked: Mask) -> Mask:
     import cv2
 
     gradient = _gradient(along, inside)
-    even = (inside & (gradient < 0.2 * gradient.max())).astype(np.uint8)
+    even = (inside & (gradient < NO_EDGE * gradient.max())).astype(np.uint8)
     count, labels = cv2.connectedComponents(even, connectivity=4)
-    share = np.bincount(labels[inked], minlength=count) / np.bincount(labels.ravel())
+    area = np.bincount(labels.ravel(), minlength=count)
+    share = np.bincount(labels[inked], minlength=count) / np.maximum(area, 1)
     share[0] = 0
-    same: Mask = (share > 0.2)[labels]
+    same: Mask = (share > SAME_AREA)[labels]
     return same
 
 
 def _edges(along: FloatArray, inside: Mask) -> Mask:
     """Return where the strongest edges are."""
     gradient = _gradient(along, inside)
-    edges: Mask = gradient > 0.4 * gradient.max()
+    edges: Mask = gradient > STRONG_EDGE * gradient.max()
     return edges
 
 
@@ -287,7 +312,7 @@ def _smooth(seen: FloatArray, known: Mask) -> FloatArray:
     weight = known.astype(np.float32)
     weighted = seen * weight[..., None]
     paper = np.broadcast_to(seen[known].mean(axis=0, dtype=np.float64), seen.shape)
-    for side in (65, 33, 13, 5):
+    for side in SQUARES:
         near = cv2.blur(weight, (side, side))[..., None]
         mean = cv2.blur(weighted, (side, side)) / np.maximum(near, np.float32(1e-6))
         share = np.clip(near * 4, 0, 1)

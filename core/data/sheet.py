@@ -140,7 +140,7 @@ def _sheet_within(small: Bytes, inside: Bytes) -> Bytes | None:
         marked = (inner > 0) & ~paper
         if paper.sum() > 0.5 * inner.sum() and marked.sum() > MARK:  # paper, and ink on it
             beside = (inside > 0) & (candidate == 0)
-            edge = (candidate > 0) & (_shrunk(candidate, 1) == 0)
+            edge = (candidate > 0) & (_shrunk(candidate, 3) == 0)
             if _parted(small, paper, beside, edge, marked):
                 return inner
             return None
@@ -158,7 +158,8 @@ def _parted(small: Bytes, paper: Mask, beside: Mask, edge: Mask, marked: Mask) -
     line, ink = (
         largest(np.abs(small[where].astype(np.int32) - colour)) for where in (edge, marked)
     )
-    return bool(np.median(line) > 0.5 * np.quantile(ink, 0.9))
+    # A thin line takes a third of the edge's pixels.
+    return bool(np.quantile(line, 0.8) > 0.5 * np.quantile(ink, 0.9))
 
 
 def _reached(small: Bytes, inside: Bytes) -> Mask:

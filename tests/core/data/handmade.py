@@ -324,6 +324,15 @@ KINDS: dict[str, Any] = {
     "squared, slanted": lambda s, r: jpeg(
         paper(pen(s, 14), 0.93 * ruled(squared=True, strength=0.35, gap=44, slant=0.03))
     ),
+    # A line that lies between two rows of pixels is stronger on one of them.
+    "squared, between the pixels": lambda s, r: jpeg(
+        paper(
+            pen(s, 30, scale=0.6),
+            0.93
+            * ruled(squared=True, strength=0.27, gap=40, width=1)
+            * np.roll(ruled(squared=True, strength=0.13, gap=40, width=1), 1, (0, 1)),
+        )
+    ),
     "blue lines, blue pen": lambda s, r: jpeg(
         tinted(
             pen(s, 12),

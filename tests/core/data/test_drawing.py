@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import zlib
@@ -223,6 +224,64 @@ def test_two_digits_on_paper_are_two(pair: str, report_network: MLP) -> None:
         for index in range(len(drawing.to_mnist(rgba).boxes))
     )
     assert read == pair
+
+
+def test_a_speck_between_two_pieces_joins_them_and_a_line_below_two_digits_does_not() -> None:
+    def boxes(*lines: tuple[int, int, int, int]) -> int:
+        grey = np.zeros((280, 280, 4), np.uint8)
+        grey[..., 3] = 255
+        for left, top, right, bottom in lines:
+            grey[top:bottom, left:right, :3] = 255
+        return len(drawing.to_mnist(grey).boxes)
+
+    pieces = ((80, 60, 96, 200), (124, 60, 140, 200))
+    assert boxes(*pieces) == 2
+    assert boxes(*pieces, (106, 150, 114, 158)) == 1
+    assert boxes((60, 40, 80, 180), (140, 40, 160, 180), (50, 190, 170, 206)) == 2
+
+
+# Test digits with parts much wider than their other strokes.
+@pytest.mark.parametrize("index", [1002, 1042, 1044, 1114])
+@pytest.mark.parametrize("spot", [0.0, 0.4])
+def test_wide_strokes_are_not_hollow(index: int, spot: float, test_digits: Digits) -> None:
+    image = test_digits.x[index].reshape(28, 28)
+    large = canvas_with(image, size=640, top=80, left=80, side=800)[..., 0] > 127
+    rows, columns = handmade.coordinates()
+    light = 0.93 - spot + spot * np.exp(-((rows - 0.6) ** 2 + (columns - 0.4) ** 2) / 0.09)
+    stages = drawing.to_mnist(rgba_of(handmade.jpeg(handmade.paper(large.astype(float), light))))
+    assert (stages.ink[large] > 0.5).mean() > 0.98
+    assert (stages.ink[~large] < 0.5).mean() > 0.98
+
+
+def test_the_image_is_the_same_on_other_processors() -> None:
+    code = """
+import hashlib
+import numpy as np
+from core.data import drawing, pictures
+from tests.core.data.handmade import KINDS, SHAPES
+for kind in ("canvas, brush 22", "shadow from 60°", "chalk", "dark desk", "squared", "60 pixels"):
+    content = KINDS[kind](SHAPES["8"], np.random.default_rng(0))
+    image = drawing.to_mnist(pictures.decode(content)).image
+    print(kind, hashlib.sha256(image.tobytes()).hexdigest())
+"""
+    # Each library has a way to leave out what only newer processors have; others ignore it.
+    older = {
+        "OPENCV_CPU_DISABLE": "AVX512-ICL,AVX512-SKX,AVX512-COMMON,AVX2,FMA3,AVX,FP16,SSE4.2",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX AVX512_ICL",
+        "OPENBLAS_CORETYPE": "Nehalem",
+    }
+    results = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | changed,
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+        ).stdout
+        for changed in ({}, older)
+    ]
+    assert results[0].count("\n") == 6
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("factor", [1, 2, 10, 20, 30, 60])
