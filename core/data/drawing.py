@@ -188,7 +188,11 @@ def _trimmed(ink: FloatArray) -> FloatArray:
 
 
 def _levels(image: FloatArray) -> FloatArray:
-    return (np.round(image * 255) / 255).astype(np.float32)
+    """Return the image with pixels that are multiples of 1/255.
+
+    Halves are common, and processors differ in the last digits: these are dropped first.
+    """
+    return (np.round(np.round(image * 255, 3)) / 255).astype(np.float32)
 
 
 def _fit(ink: FloatArray, side: int) -> FloatArray:
@@ -208,11 +212,13 @@ def _in_the_middle(digit: FloatArray, side: int) -> FloatArray:
 
 def _centred_by_mass(digit: FloatArray) -> FloatArray:
     """Place `digit` on 28 × 28 pixels, its centre of mass within half a pixel of the middle."""
-    mass = digit.sum()
+    weight = digit.astype(np.float64)
+    mass = weight.sum()
     rows, columns = (np.arange(length) for length in digit.shape)
-    top = round(SIDE / 2 - float(digit.sum(axis=1) @ rows / mass))
-    left = round(SIDE / 2 - float(digit.sum(axis=0) @ columns / mass))
-    return _paste(digit, SIDE, top, left)
+    down = float(weight.sum(axis=1) @ rows / mass)
+    across = float(weight.sum(axis=0) @ columns / mass)
+    # A symmetric digit's middle may lie halfway between two pixels: drop the last digits.
+    return _paste(digit, SIDE, round(round(SIDE / 2 - down, 3)), round(round(SIDE / 2 - across, 3)))
 
 
 def _paste(digit: FloatArray, side: int, top: int, left: int) -> FloatArray:

@@ -41,6 +41,8 @@ SAME_AREA = 0.2
 SQUARES = (65, 33, 13, 5)
 # Under a paper darker than this, light is taken as added and no longer as a factor.
 DARK = 0.25
+# The strength of ink is a multiple of 1 / STEPS, much finer than a picture's levels.
+STEPS = np.float32(4096)
 # Of the histogram in which a threshold is sought.
 BINS = 128
 
@@ -96,6 +98,9 @@ def find_ink(rgba: Bytes) -> Ink:
         strength = cv2.GaussianBlur(strength, (0, 0), 1.0)
         noise *= SMOOTHED
     strength[~sheet] = 0
+    # Processors differ in the last digits of a number; what follows has thresholds.
+    np.round(strength * STEPS, out=strength)
+    strength /= STEPS
     return Ink(picture=picture, evened=strength, noise=noise, sheet=sheet)
 
 

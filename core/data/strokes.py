@@ -120,7 +120,7 @@ def stroke_width(mask: Mask) -> float:
     padded = np.pad(mask.astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)
     # The distance from a pixel's middle to the next middle outside is half a pixel too long.
-    return max(1.0, 4 * (float(distance[padded > 0].mean()) - 0.5))
+    return max(1.0, 4 * (float(distance[padded > 0].mean(dtype=np.float64)) - 0.5))
 
 
 def _parts(weak: Mask, strong: Mask) -> tuple[NDArray[Any], list[_Part]]:

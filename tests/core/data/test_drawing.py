@@ -267,7 +267,7 @@ for kind in ("canvas, brush 22", "shadow from 60°", "chalk", "dark desk", "squa
     # Each library has a way to leave out what only newer processors have; others ignore it.
     older = {
         "OPENCV_CPU_DISABLE": "AVX512-ICL,AVX512-SKX,AVX512-COMMON,AVX2,FMA3,AVX,FP16,SSE4.2",
-        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512_SKX AVX512_ICL",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
         "OPENBLAS_CORETYPE": "Nehalem",
     }
     results = [
