@@ -13,8 +13,9 @@ from core.data.strokes import Digit, find_digits
 SIDE = 28
 DIGIT = 20
 # Of MNIST's digits, nine in ten have strokes of 1.9 to 4.1 pixels, the median is 2.7. Strokes as
-# even as a pen's are read best near it; what lies between stays as it was drawn.
-THINNEST, THICKEST = 2.5, 3.5
+# even as a pen's are read best if they are not thinner than that, nor much thicker. What lies
+# between the two stays as it was drawn.
+THINNEST, THICKEST = 2.7, 3.3
 # A change by less than this on each side, in pixels of the drawing, leaves its soft edges alone.
 UNCHANGED = 0.25
 # Fainter pixels don't count for a digit's box.
