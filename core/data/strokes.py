@@ -30,6 +30,9 @@ GAP, SMALL_GAP = 0.7, 0.04
 # Bars lie further away: above or below a digit up to the first share of its size, beside it up to
 # the second.
 BAR_GAP, BAR_GAP_BESIDE = 0.25, 0.15
+# A digit's faint strokes have at least this share of its strongest ink. What the edge of a hard
+# shadow leaves has 0.3, chalk in half the light 0.55.
+FAINT = 0.4
 # A digit beside another is at least this share of its size: anything smaller is a dash or a speck.
 LEAST_SIZE = 0.4
 
@@ -300,5 +303,5 @@ def _with_faint_strokes(strong: Mask, ink: FloatArray) -> Mask:
         return strong
     reach = 2 * round(stroke_width(strong)) + 1
     nearby = cv2.dilate(ink, np.ones((reach, reach), np.uint8))
-    mask: Mask = strong | (ink > 0.5 * nearby)
+    mask: Mask = strong | (ink > np.maximum(0.5 * nearby, FAINT))
     return mask
