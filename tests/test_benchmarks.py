@@ -76,8 +76,10 @@ def test_a_ring_is_one_closed_line() -> None:
 
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_condition_is_a_picture_that_its_seed_decides(name: str) -> None:
-    line = [np.array([[5.0, 5.0], [20.0, 22.0]])]
-    made, again = (CONDITIONS[name](line, np.random.default_rng(1)) for _ in range(2))
+    image = strokes.draw([np.array([[5.0, 5.0], [20.0, 22.0]])], side=28, width=3)
+    made, again = (
+        CONDITIONS[name](strokes.Handwriting(image), np.random.default_rng(1)) for _ in range(2)
+    )
     if isinstance(made, np.ndarray):
         np.testing.assert_array_equal(made, again)
         assert made.shape == (280, 280, 4)
