@@ -218,8 +218,23 @@ def _roughly_inked(seen: FloatArray, inside: Mask, axis: FloatArray) -> tuple[Fl
         if explained > best + 0.04:
             best, sign, chosen = explained, 1 if up else -1, off
     threshold = otsu(chosen[inside], FAINTEST)
-    inked = (chosen > max(0.4 * threshold, FAINTEST)).astype(np.uint8)
-    return np.float32(sign) * axis, cv2.dilate(inked, STEP) > 0
+    inked = _whole_areas(chosen > max(0.4 * threshold, FAINTEST), edges)
+    return np.float32(sign) * axis, cv2.dilate(inked.astype(np.uint8), STEP) > 0
+
+
+def _whole_areas(inked: Mask, edges: Mask) -> Mask:
+    """Return the ink with the middle of its blots: an area without edges is inked if most of it is.
+
+    Where strokes meet they may be wider than the window.
+    """
+    import cv2
+
+    count, areas = cv2.connectedComponents((~edges).astype(np.uint8), connectivity=4)
+    total = np.bincount(areas.ravel(), minlength=count)
+    share = np.bincount(areas[inked], minlength=count) / np.maximum(total, 1)
+    share[0] = 0  # the edges
+    whole: Mask = inked | (share > 0.5)[areas]
+    return whole
 
 
 def _edges(along: FloatArray, inside: Mask) -> Mask:
