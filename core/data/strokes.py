@@ -309,7 +309,10 @@ def _without_lines(strength: FloatArray, weak: Mask, sheet: Mask) -> FloatArray:
     band = near[offsets]
     # What is as high as a line is thick and more is a stroke that crosses it.
     standing = cv2.morphologyEx(strength, cv2.MORPH_OPEN, np.ones((thick + 4, 1), np.uint8))
-    # Of a line's pixels, up to two in three are its soft edges.
-    typical = float(np.quantile(strength[band & weak], 0.75))
+    # A line is as strong as its middle, not its soft edges; a stroke may lie along one of the lines.
+    start = np.round(y - slope * x).astype(int) + height
+    total = np.bincount(start, weights=strength[y, left + x], minlength=3 * height)
+    mean = total / np.maximum(np.bincount(start, minlength=3 * height), 1)
+    typical = float(np.median([mean[a:b].max() for a, b in zip(starts, stops, strict=True)]))
     stronger = np.where(strength > 1.6 * typical, strength, 0)
     return np.where(band, np.maximum(standing, stronger), strength).astype(np.float32)
