@@ -55,7 +55,7 @@ class Handwriting:
             The ink in [0, 1], anti-aliased, `(side, side)`.
         """
         if width is None:
-            points = np.argwhere(_outlined(self.image, SCALE))[:, ::-1] / SCALE
+            points = (np.argwhere(_outlined(self.image, SCALE))[:, ::-1] + 0.5) / SCALE
         else:
             points = np.concatenate(self.strokes)
         low, high = points.min(axis=0), points.max(axis=0)
