@@ -1,7 +1,8 @@
 """What people draw and photograph: a digit's strokes on paper, boards, scans, and the canvas.
 
-A condition takes the strokes of a digit and a seeded generator. It returns the bytes of a picture
-file, or the canvas's `(280, 280, 4)` RGBA bytes.
+A condition takes a digit and a seeded generator. It returns the bytes of a picture file, or the
+canvas's `(280, 280, 4)` RGBA bytes. Conditions of a pen or a brush follow the digit's strokes with
+it; all others keep the writer's own ink, which is as wide as MNIST's.
 """
 
 import io
@@ -13,42 +14,22 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.strokes import Stroke, draw
+from benchmarks.strokes import Handwriting, draw
 from core.classifier import FloatArray
 
 SHEET = 1000
 CANVAS = 280
-PEN = 40  # of a photo that is close to the digit, in pixels
 PAPER, INK = 0.93, 0.12
 MNISTS_PEN = 0.135  # the width of MNIST's strokes, as a share of a digit's longer side
 
-Condition = Callable[[list[Stroke], Generator], bytes | NDArray[np.uint8]]
+Condition = Callable[[Handwriting, Generator], bytes | NDArray[np.uint8]]
 
 
-def placed(
-    lines: list[Stroke], random: Generator, *, side: int, length: float, astray: float = 0.08
-) -> list[Stroke]:
-    """Return the strokes on a square sheet.
-
-    Args:
-        lines: in any unit.
-        random: for a tenth more or less of size, and for the place.
-        side: of the sheet, in pixels.
-        length: the longer side of the digit, as a share of `side`.
-        astray: how far the digit's middle is at most from the sheet's, as a share of `side`.
-    """
-    points = np.concatenate(lines)
-    low, high = points.min(axis=0), points.max(axis=0)
-    scale = side * length * random.uniform(0.9, 1.1) / max(float((high - low).max()), 1e-6)
-    middle = side * (0.5 + random.uniform(-astray, astray, 2))
-    return [(line - (low + high) / 2) * scale + middle for line in lines]
-
-
-def pen(
-    lines: list[Stroke], random: Generator, *, width: float = PEN, length: float = 0.65
+def written(
+    digit: Handwriting, random: Generator, *, length: float = 0.65, width: float | None = None
 ) -> FloatArray:
     """Return the ink of a digit on a sheet, `(1000, 1000)` in [0, 1]."""
-    return draw(placed(lines, random, side=SHEET, length=length), side=SHEET, width=width)
+    return digit.write(random, side=SHEET, length=length, width=width)
 
 
 def on_paper(ink: FloatArray, light: FloatArray | float = 1) -> FloatArray:
@@ -91,60 +72,59 @@ def _grid() -> tuple[FloatArray, FloatArray]:
     return np.tile(axis, (SHEET, 1)), np.tile(axis[:, None], (1, SHEET))
 
 
-def a_pen(lines: list[Stroke], random: Generator, *, width: float) -> bytes:
+def a_pen(digit: Handwriting, random: Generator, *, width: float) -> bytes:
     """Return a scan without flaws: black ink on white."""
-    return png(1 - pen(lines, random, width=width))
+    return png(1 - written(digit, random, width=width))
 
 
-def small_on_a_large_sheet(lines: list[Stroke], random: Generator) -> bytes:
-    """Return a digit of an eighth of the sheet's height, written with a pen of 6 px."""
-    small = placed(lines, random, side=SHEET, length=0.125, astray=0.35)
-    return jpeg(on_paper(draw(small, side=SHEET, width=6)))
+def small_on_a_large_sheet(digit: Handwriting, random: Generator) -> bytes:
+    """Return a digit of an eighth of the sheet's height."""
+    return jpeg(on_paper(digit.write(random, side=SHEET, length=0.125, astray=0.35)))
 
 
-def hand_shadow(lines: list[Stroke], random: Generator) -> bytes:
+def hand_shadow(digit: Handwriting, random: Generator) -> bytes:
     """Return a photo with a shadow that begins somewhere in the middle half of the sheet."""
     across, down = _grid()
     angle = random.uniform(0, 2 * np.pi)
     dark = across * np.cos(angle) + down * np.sin(angle) > random.uniform(-0.25, 0.25)
     light = _blurred(np.where(dark, random.uniform(0.45, 0.65), 1), 12)
-    return jpeg(on_paper(pen(lines, random), light))
+    return jpeg(on_paper(written(digit, random), light))
 
 
-def vignette(lines: list[Stroke], random: Generator) -> bytes:
+def vignette(digit: Handwriting, random: Generator) -> bytes:
     """Return a photo that is half as bright in its corners."""
     across, down = _grid()
-    return jpeg(on_paper(pen(lines, random), 1 - (across**2 + down**2)))
+    return jpeg(on_paper(written(digit, random), 1 - (across**2 + down**2)))
 
 
-def flash_spot(lines: list[Stroke], random: Generator) -> bytes:
+def flash_spot(digit: Handwriting, random: Generator) -> bytes:
     """Return a photo with a bright spot."""
     across, down = _grid()
     x, y = random.uniform(-0.25, 0.25, 2)
     spot = np.exp(-((across - x) ** 2 + (down - y) ** 2) / 0.09)
-    return jpeg(on_paper(pen(lines, random), 0.55 + 0.45 * spot))
+    return jpeg(on_paper(written(digit, random), 0.55 + 0.45 * spot))
 
 
-def dark_desk(lines: list[Stroke], random: Generator) -> bytes:
+def dark_desk(digit: Handwriting, random: Generator) -> bytes:
     """Return a photo of a sheet that lies askew on a dark desk."""
     across, down = _grid()
     angle = random.uniform(-0.12, 0.12)
     x = across * np.cos(angle) + down * np.sin(angle)
     y = down * np.cos(angle) - across * np.sin(angle)
     sheet = _blurred((np.maximum(abs(x), abs(y)) < random.uniform(0.41, 0.44)).astype(float), 1)
-    return jpeg(0.25 * (1 - sheet) + sheet * on_paper(pen(lines, random, length=0.5)))
+    return jpeg(0.25 * (1 - sheet) + sheet * on_paper(written(digit, random, length=0.5)))
 
 
-def scan_border(lines: list[Stroke], random: Generator) -> bytes:
+def scan_border(digit: Handwriting, random: Generator) -> bytes:
     """Return a scan with black bars on two to four of its sides."""
-    scan = on_paper(pen(lines, random, length=0.55))
+    scan = on_paper(written(digit, random, length=0.55))
     for turn in random.permutation(4)[: random.integers(2, 5)]:
         np.rot90(scan, int(turn))[: random.integers(10, 50)] = 0
     return png(scan)
 
 
-def drawn_frame(lines: list[Stroke], random: Generator) -> bytes:
-    """Return a digit in a frame that was drawn with the same pen."""
+def drawn_frame(digit: Handwriting, random: Generator) -> bytes:
+    """Return a digit in a frame that was drawn with a pen of 20 px."""
     low, high = random.uniform(0.04, 0.1, 4) * SHEET, random.uniform(0.9, 0.96, 4) * SHEET
     frame = np.array(
         [
@@ -155,18 +135,18 @@ def drawn_frame(lines: list[Stroke], random: Generator) -> bytes:
             [low[0], low[1]],
         ]
     )
-    digit = placed(lines, random, side=SHEET, length=0.5)
-    return jpeg(on_paper(draw([*digit, frame], side=SHEET, width=20)))
+    ink = np.maximum(written(digit, random, length=0.5), draw([frame], side=SHEET, width=20))
+    return jpeg(on_paper(ink))
 
 
-def transparent_margin(lines: list[Stroke], random: Generator) -> bytes:
+def transparent_margin(digit: Handwriting, random: Generator) -> bytes:
     """Return a screenshot of a window: opaque white with a transparent margin."""
     alpha = np.zeros((SHEET, SHEET), np.float32)
     alpha[40:-40, 40:-40] = 1
-    return png(on_paper(pen(lines, random, length=0.55)), alpha)
+    return png(on_paper(written(digit, random, length=0.55)), alpha)
 
 
-def ruled(lines: list[Stroke], random: Generator, *, squared: bool) -> bytes:
+def ruled(digit: Handwriting, random: Generator, *, squared: bool) -> bytes:
     """Return a photo of ruled or squared paper."""
     paper = np.full((SHEET, SHEET), PAPER, np.float32)
     start, grey = random.integers(10, 60), random.uniform(0.62, 0.75)
@@ -174,37 +154,35 @@ def ruled(lines: list[Stroke], random: Generator, *, squared: bool) -> bytes:
         paper[line : line + 3] = grey
         if squared:
             paper[:, line : line + 3] = grey
-    ink = pen(lines, random, width=25)
+    ink = written(digit, random, length=0.4)
     return jpeg(_blurred(paper * (1 - ink) + INK * ink, 0.7))
 
 
-def blue_on_green(lines: list[Stroke], random: Generator) -> bytes:
+def blue_on_green(digit: Handwriting, random: Generator) -> bytes:
     """Return a blue pen on green paper of equal lightness."""
-    ink = pen(lines, random)[..., None]
+    ink = written(digit, random)[..., None]
     green, blue = np.array([[0.1, 0.45, 0.1], [0.1, 0.2, 0.9]], np.float32)
     return png(green * (1 - ink) + blue * ink)
 
 
-def pencil(lines: list[Stroke], random: Generator) -> bytes:
+def pencil(digit: Handwriting, random: Generator) -> bytes:
     """Return a faint pencil photographed in a dim room: a noisy sensor, light from one side."""
     across, down = _grid()
-    ink = 0.35 * pen(lines, random, width=10)
+    ink = 0.35 * written(digit, random, length=0.3)
     light = 0.7 + 0.2 * (across * random.uniform(-1, 1) + down * random.uniform(-1, 1))
     noise = random.normal(0, 0.02, (SHEET, SHEET)).astype(np.float32)
     return jpeg(_blurred(on_paper(ink, light), 1) + noise, quality=80)
 
 
-def low_quality(lines: list[Stroke], random: Generator) -> bytes:
+def low_quality(digit: Handwriting, random: Generator) -> bytes:
     """Return a small JPEG of the lowest quality that a messenger makes."""
     import cv2
 
-    small = cv2.resize(
-        on_paper(pen(lines, random, width=25)), (320, 320), None, 0, 0, cv2.INTER_AREA
-    )
-    return jpeg(np.asarray(small), quality=12)
+    paper = on_paper(written(digit, random, length=0.4))
+    return jpeg(np.asarray(cv2.resize(paper, (320, 320), None, 0, 0, cv2.INTER_AREA)), quality=12)
 
 
-def chalk(lines: list[Stroke], random: Generator) -> bytes:
+def chalk(digit: Handwriting, random: Generator) -> bytes:
     """Return white chalk on a black board that was wiped before: rough strokes, grey clouds."""
     import cv2
 
@@ -212,30 +190,37 @@ def chalk(lines: list[Stroke], random: Generator) -> bytes:
     grain = np.asarray(cv2.resize(coarse, (SHEET, SHEET)))
     clouds = np.asarray(cv2.resize(_blurred(coarse, 15), (SHEET, SHEET)))
     clouds = (clouds - clouds.min()) / (clouds.max() - clouds.min())
-    ink = pen(lines, random, width=30) * (0.65 + 0.35 * grain)
+    ink = written(digit, random, length=0.5) * (0.65 + 0.35 * grain)
     board = 0.1 + 0.12 * clouds
     return jpeg(board * (1 - ink) + 0.9 * ink)
 
 
-def deep_and_turned(lines: list[Stroke], random: Generator) -> bytes:
+def deep_and_turned(digit: Handwriting, random: Generator) -> bytes:
     """Return a 16-bit PNG that lies on its side, and says so in its EXIF data."""
-    deep = np.round((1 - pen(lines, random)) * 65535).astype(np.uint16)
+    deep = np.round((1 - written(digit, random)) * 65535).astype(np.uint16)
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = Image.fromarray(np.ascontiguousarray(np.rot90(deep)))
     return _file(turned, "PNG", exif=exif, compress_level=1)
 
 
-def blurred_photo(lines: list[Stroke], random: Generator) -> bytes:
-    """Return a photo that is out of focus by about a third of the pen's width."""
-    return jpeg(_blurred(on_paper(pen(lines, random, width=25)), 8))
+def blurred_photo(digit: Handwriting, random: Generator) -> bytes:
+    """Return a photo that is out of focus by about a third of the strokes' width."""
+    length = 0.4
+    blur = MNISTS_PEN * length * SHEET / 3
+    return jpeg(_blurred(on_paper(written(digit, random, length=length)), blur))
 
 
 def canvas(
-    lines: list[Stroke], random: Generator, *, brush: float, length: float = 0.6, tap: bool = False
+    digit: Handwriting,
+    random: Generator,
+    *,
+    brush: float | None = None,
+    length: float = 0.6,
+    tap: bool = False,
 ) -> NDArray[np.uint8]:
-    """Return a drawing on the app's canvas; a tap leaves a dot in a corner."""
-    ink = draw(placed(lines, random, side=CANVAS, length=length), side=CANVAS, width=brush)
+    """Return a drawing on the app's canvas; a tap leaves a dot of 8 px in a corner."""
+    ink = digit.write(random, side=CANVAS, length=length, width=brush)
     if tap:
         x, y = random.choice([12, CANVAS - 12], 2)
         dot = np.array([[x, y]], float)
@@ -245,10 +230,10 @@ def canvas(
 
 
 CONDITIONS: dict[str, Condition] = {
-    "canvas, MNIST's own stroke width": partial(canvas, brush=MNISTS_PEN * 0.6 * CANVAS),
+    "canvas, MNIST's own stroke width": canvas,
     "canvas, brush of 8": partial(canvas, brush=8),
     "canvas, brush of 40": partial(canvas, brush=40),
-    "canvas, half-size digit and a stray tap": partial(canvas, brush=14, length=0.35, tap=True),
+    "canvas, half-size digit and a stray tap": partial(canvas, length=0.35, tap=True),
     "pen of 3 px": partial(a_pen, width=3),
     "pen of 5 px": partial(a_pen, width=5),
     "pen of 12 px": partial(a_pen, width=12),

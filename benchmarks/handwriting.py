@@ -1,9 +1,10 @@
 """What people draw and photograph: accuracy before and after the preparation was rebuilt.
 
-Code takes MNIST's first test digits apart into strokes and draws these again under each
-condition, as picture files or canvas pixels, seeded. The whole path reads them: picture, drawing,
-28 × 28 pixels, network. A picture in which no digit is found counts as misread. "Before" is the
-preparation in `bare/preparation.py`. "Points lost" compares "after" with the digits as they are.
+Code writes MNIST's first test digits again under each condition, as picture files or canvas pixels,
+seeded. Conditions of a pen or a brush draw the middle lines of the digit's strokes with it; all
+others enlarge the writer's own ink. The whole path reads them: picture, drawing, 28 × 28 pixels,
+network. A picture in which no digit is found counts as misread. "Before" is the preparation in
+`bare/preparation.py`. "Points lost" compares "after" with the digits as they are.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import numpy as np
 from benchmarks.bare import preparation
 from benchmarks.conditions import CONDITIONS
 from benchmarks.measuring import print_machine, print_table
-from benchmarks.strokes import strokes
+from benchmarks.strokes import Handwriting
 from core import measures
 from core.classifier import Classifier, FloatArray
 from core.data import drawing, mnist, pictures
@@ -76,11 +77,11 @@ def seen_as(index: int, image: FloatArray, names: list[str]) -> Seen:
     import cv2
 
     cv2.setNumThreads(1)
-    lines = strokes(image)
+    digit = Handwriting(image)
     out: Seen = []
     for name in names:
         random = np.random.default_rng([index, list(CONDITIONS).index(name)])
-        made = CONDITIONS[name](lines, random)
+        made = CONDITIONS[name](digit, random)
         out.append((_before(made), _after(made)))
     return out
 
@@ -94,9 +95,9 @@ def _before(made: bytes | np.ndarray) -> FloatArray | None:
 
 
 def _after(made: bytes | np.ndarray) -> FloatArray | None:
-    read = pictures.decode
     try:
-        x: FloatArray = drawing.to_mnist(read(made) if isinstance(made, bytes) else made).x[0]
+        rgba = pictures.decode(made) if isinstance(made, bytes) else made
+        x: FloatArray = drawing.to_mnist(rgba).x[0]
     except (pictures.PictureError, drawing.EmptyDrawingError):
         return None
     return x

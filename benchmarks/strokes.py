@@ -1,17 +1,99 @@
-"""Handwritten digits as strokes: lines that any pen can draw again."""
+"""Handwritten digits, written again: larger in the writer's own ink, or with another pen."""
+
+from functools import cached_property
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from core.classifier import FloatArray
 
 SCALE = 8  # enlargement of MNIST's pixels, in which strokes are found
 SPUR = 1.5  # a branch shorter than this, in MNIST's pixels, is the thinning's and not the writer's
-BLOT = 2.1  # ink that is wider than a digit's strokes by this factor was a loop
+BLOT = 1.8  # ink that is wider than a digit's strokes by this factor was a loop
 SMOOTHING = 0.25  # standard deviation along a stroke, in MNIST's pixels
 
 Stroke = NDArray[np.float64]
 Pixel = tuple[int, int]
+
+
+class Handwriting:
+    """A test digit that can be written on a sheet of any size.
+
+    Attributes:
+        image: `(28, 28)` pixels in [0, 1], ink 1.
+    """
+
+    def __init__(self, image: FloatArray) -> None:
+        self.image = image
+
+    @cached_property
+    def strokes(self) -> list[Stroke]:
+        """The digit's strokes, which a pen follows, in MNIST's pixels."""
+        return strokes(self.image)
+
+    def write(
+        self,
+        random: Generator,
+        *,
+        side: int,
+        length: float,
+        astray: float = 0.08,
+        width: float | None = None,
+    ) -> FloatArray:
+        """Write the digit on a square sheet.
+
+        Args:
+            random: for a tenth more or less of size, and for the place.
+            side: of the sheet, in pixels.
+            length: the longer side of the digit, as a share of `side`.
+            astray: how far the digit's middle is at most from the sheet's, as a share of `side`.
+            width: of a round pen that follows the strokes, in pixels; None for the writer's own
+                ink, whose outline is enlarged with the digit.
+
+        Returns:
+            The ink in [0, 1], anti-aliased, `(side, side)`.
+        """
+        if width is None:
+            points = (np.argwhere(_outlined(self.image, SCALE))[:, ::-1] + 0.5) / SCALE
+        else:
+            points = np.concatenate(self.strokes)
+        low, high = points.min(axis=0), points.max(axis=0)
+        scale = side * length * random.uniform(0.9, 1.1) / max(float((high - low).max()), 1e-6)
+        middle = side * (0.5 + random.uniform(-astray, astray, 2))
+        corner = middle - (low + high) / 2 * scale  # the image's, on the sheet
+        if width is None:
+            return _enlarged(self.image, side=side, scale=scale, corner=corner)
+        lines = [line * scale + corner for line in self.strokes]
+        return draw(lines, side=side, width=width)
+
+
+def _outlined(image: FloatArray, scale: int) -> NDArray[np.bool_]:
+    """Return where the enlarged image has ink of at least half strength."""
+    import cv2
+
+    size = (image.shape[1] * scale, image.shape[0] * scale)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) >= 0.5)
+
+
+def _enlarged(
+    image: FloatArray, *, side: int, scale: float, corner: NDArray[np.float64]
+) -> FloatArray:
+    """Return the image's outline at half strength, filled with ink, on a sheet."""
+    import cv2
+
+    over = _finer(side)
+    # OpenCV counts from the middle of the first pixel.
+    shift = (corner + scale / 2) * over - 0.5
+    matrix = np.array([[scale * over, 0, shift[0]], [0, scale * over, shift[1]]])
+    large = cv2.warpAffine(image, matrix, (side * over, side * over), None, cv2.INTER_CUBIC)
+    inked = np.asarray(large >= 0.5).astype(np.float32)
+    return np.asarray(cv2.resize(inked, (side, side), interpolation=cv2.INTER_AREA))
+
+
+def _finer(side: int) -> int:
+    """Return how many times finer than its pixels a sheet is drawn, for soft edges."""
+    return 4 if side <= 300 else 2
 
 
 def strokes(image: FloatArray) -> list[Stroke]:
@@ -174,7 +256,7 @@ def draw(lines: list[Stroke], *, side: int, width: float) -> FloatArray:
     """
     import cv2
 
-    over = 4 if side <= 300 else 2
+    over = _finer(side)
     sheet = np.zeros((side * over, side * over), np.uint8)
     fine = 4  # OpenCV draws at a sixteenth of a pixel
     points = [np.round((line * over - 0.5) * 2**fine).astype(np.int32) for line in lines]

@@ -195,6 +195,26 @@ def test_whatever_people_draw_is_read(kind: str, report_network: MLP) -> None:
     assert misread(kind, report_network) == []
 
 
+def test_a_blot_that_is_wider_than_strokes_is_ink_throughout() -> None:
+    across, down = handmade.coordinates()
+    blot = (np.hypot(across - 0.5, down - 0.5) < 0.09).astype(float)
+    ink = np.maximum(handmade.pen(handmade.SHAPES["1"], 40), blot)
+    stages = drawing.to_mnist(rgba_of(handmade.jpeg(handmade.paper(ink, 1 - 0.5 * down))))
+    assert stages.ink[blot > 0].min() > 0.8
+
+
+def test_squares_whose_lines_have_soft_edges_are_no_ink() -> None:
+    lines = np.zeros((800, 800))
+    lines[19::40], lines[20::40], lines[21::40] = 0.13, 0.3, 0.13
+    lines = np.maximum(lines, lines.T)
+    ink = handmade.pen(handmade.SHAPES["7"], 44, scale=0.6)
+    content = handmade.jpeg(handmade.paper(ink, 0.93 * (1 - lines)))
+    unlined = drawing.to_mnist(rgba_of(handmade.jpeg(handmade.paper(ink))))
+    stages = drawing.to_mnist(rgba_of(content))
+    np.testing.assert_allclose(stages.box, unlined.box, atol=4)
+    assert np.abs(stages.image - unlined.image).mean() < 0.03
+
+
 def test_two_digits_are_found_and_either_can_be_chosen(report_network: MLP) -> None:
     one = handmade.pen(handmade.SHAPES["1"], 14, side=280, scale=0.6, at=(0.25, 0.5))
     zero = handmade.pen(handmade.SHAPES["0"], 14, side=280, scale=0.7, at=(0.72, 0.5))
