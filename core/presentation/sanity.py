@@ -94,8 +94,8 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             f"correctly before; {found.fgsm_rounding.survive:,} of them stay misclassified when "
             f"they are rounded. PGD misleads {found.pgd_rounding.misled:,}, and "
             f"{found.pgd_rounding.survive:,} stay. At least {percent(MOST, 0)} are expected.",
-            "The rates on this page are of the attack's own images, whose pixels are float "
-            "numbers. A screen or a picture file rounds them to 256 grey levels. If many images "
+            "The pixels of the attack's own images are float numbers. A screen or a picture file "
+            "rounds them to 256 grey levels. If many images "
             "don't survive this, the rates tell little about pictures that one can show or save.",
         ),
     }

@@ -44,8 +44,9 @@ def on_no_digit(distance: float) -> str:
     """Say that an image looks like no digit; see `core.data.prototypes` for the distances."""
     return (
         "This does not look like a digit. The network knows only digits and always answers with "
-        f"one. (Its distance to the nearest of {10 * GROUPS} typical digits is {distance:.2f}; of "
-        f"MNIST's test digits, 99 in 100 are within {FARTHEST:.2f}.)"
+        "one. (By the directions of its edges, its distance to the nearest of "
+        f"{10 * GROUPS} typical digits is {distance:.2f}. For 99 of 100 test digits it is at most "
+        f"{FARTHEST:.2f}.)"
     )
 
 

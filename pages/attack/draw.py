@@ -45,7 +45,8 @@ look for the smallest change that flips the prediction, and the slider moves alo
 **way** from the digit to the image that they have found, and a little beyond.
 
 A screen shows 256 grey levels. Every image here is rounded to them before the network judges it, so
-a picture that you download gets the same verdict.
+a picture that you download gets the same verdict when you upload it again and switch off *Fit and
+centre*.
 
 {}
 
@@ -148,7 +149,7 @@ def show_remarks(subject: Subject, chosen: ServedNetwork, prediction: int) -> No
         with suppress(NetworkFileError):  # the choice of networks says what is wrong with the file
             reads = int(predict(server().network(other).network, subject.x)[0])
             if reads != prediction:
-                st.markdown(f"*{other}* reads {words.with_article(reads)}.")
+                st.markdown(f"The network *{other}* reads {words.with_article(reads)}.")
 
 
 def show_how_to_begin() -> None:

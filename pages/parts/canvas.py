@@ -7,9 +7,10 @@ import base64
 import io
 import json
 import logging
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from struct import error as StructError
 from typing import Any
 from zlib import crc32
@@ -81,7 +82,7 @@ class Sketch:
 
     Attributes:
         history: the drawing after each stroke.
-        seen: drawings by what `remember` was given.
+        seen: histories by what `remember` was given.
         begun: counts the drawings.
         version: counts the canvases; a new one is shown when it changes.
         shown: the strokes that the current canvas began with. They must not change while the canvas
@@ -89,7 +90,7 @@ class Sketch:
     """
 
     history: list[Drawn] = field(default_factory=lambda: [Drawn()])
-    seen: dict[Hashable, Drawn] = field(default_factory=dict)
+    seen: dict[Hashable, tuple[Drawn, ...]] = field(default_factory=dict)
     begun: int = 0
     version: int = 0
     shown: str | None = None
@@ -124,26 +125,25 @@ class Sketch:
         self.version += 1
 
     def remember(self, name: Hashable) -> None:
-        """Remember the current drawing for `open`."""
-        self.seen[name] = self.last
-        while len(self.seen) > _REMEMBERED or _too_large(self.seen.values()):
+        """Remember the current drawing and those before it for `open`."""
+        self.seen[name] = tuple(self.history)
+        while len(self.seen) > _REMEMBERED or _too_large(set(chain(*self.seen.values()))):
             del self.seen[next(iter(self.seen))]
 
     def open(self, name: Hashable, base: NDArray[np.uint8] | None) -> None:
         """Show the drawing of this name, else a digit to draw on, else an empty canvas."""
-        drawn = self.seen.get(name)
+        steps: Sequence[Drawn]
         if base is None:
-            drawn = next((each for each in reversed(self.history) if each.is_empty), Drawn())
-        elif drawn is None:
-            drawn, self.history = Drawn(self.begun, base), []
-            self.begun += 1
-        if self.history and drawn is self.last:
-            return
-        if drawn in self.history:
-            del self.history[self.history.index(drawn) + 1 :]
+            empty = [place for place, each in enumerate(self.history) if each.is_empty]
+            steps = self.history[: empty[-1] + 1] if empty else [*self.history, Drawn()]
+        elif name in self.seen:
+            steps = self.seen[name]
         else:
-            self._append(drawn)
-        self.version += 1
+            steps = [Drawn(self.begun, base)]
+            self.begun += 1
+        if steps[-1] is not self.last:
+            self.history = list(steps)
+            self.version += 1
 
     def _append(self, drawn: Drawn) -> None:
         self.history.append(drawn)

@@ -93,18 +93,20 @@ def _show_uploader() -> None:
 
 def _take(key: str) -> None:
     """Take the picture of a widget. One that can't be used leaves the former one in place."""
-    st.session_state["picture_error"] = ""
-    file: Any = st.session_state.get(key)
-    if file is None:
-        st.session_state["picture"] = None
+    state = st.session_state
+    state["picture_error"] = ""
+    file: Any = state.get(key)
+    if file is None:  # taken away, or about to be replaced
+        state["picture_former"], state["picture"] = current(), None
         return
     try:
         rgba = pictures.decode(file.getvalue())
         drawing.to_mnist(rgba)
     except (pictures.PictureError, drawing.EmptyDrawingError) as error:
-        st.session_state["picture_error"] = str(error)
+        state["picture_error"] = str(error)
+        state["picture"] = current() or state.get("picture_former")
     else:
-        st.session_state["picture"] = Picture(file.file_id, rgba=rgba)
+        state["picture"] = Picture(file.file_id, rgba=rgba)
 
 
 def _number() -> int:

@@ -19,7 +19,7 @@ from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
-_MOST_SHOWN = 8  # of several digits
+_ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")  # of several digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def show_choice(subject: Subject) -> None:
     if stages is None or len(stages.boxes) < 2 or not CENTRE.get():
         return
     count = len(stages.boxes)
-    shown = stages.boxes[:_MOST_SHOWN]
+    shown = stages.boxes[: len(_ORDINALS)]
     st.write(
         f"There are {count} digits here, and the network reads one. The largest is taken until you "
         "choose another."
@@ -126,8 +126,8 @@ def show_choice(subject: Subject) -> None:
             with st.container(width=72):
                 show_images([(_cut_out(stages.ink, box), "")])
                 st.button(
-                    f"{place}",
-                    help=f"Take no. {place} from the left",
+                    _ORDINALS[place - 1],
+                    help=f"Take the {_ORDINALS[place - 1]} digit from the left",
                     type="primary" if box == stages.box else "secondary",
                     on_click=_choose,
                     args=(subject.id, box),
@@ -170,6 +170,7 @@ def show_what_the_network_sees(subject: Subject) -> None:
     else:
         show_images(before)
         show_images([ink, scaled, seen], box=stages.box)
+    CENTRE.set(CENTRE.get())  # otherwise a toggle that was away for a run would be shown as off
     centred = st.toggle(
         "Fit and centre the digit, as MNIST's makers did",
         key=CENTRE.key,
@@ -177,7 +178,7 @@ def show_what_the_network_sees(subject: Subject) -> None:
     )
     if not centred:
         st.caption(
-            "Now the whole drawing is only shrunk to 28 × 28. Draw a small digit, or one in a "
+            "Now all that is there is only shrunk to 28 × 28. Draw a small digit, or one in a "
             "corner, and watch the prediction: the network was trained on centred digits alone."
         )
 

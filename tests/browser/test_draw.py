@@ -327,7 +327,13 @@ def test_pictures_good_and_bad(page: Page, app_url: str, tmp_path: Path) -> None
     expect(widget(page, "centre")).to_be_visible()
     chooser.set_input_files(text)
     error = page.get_by_test_id("stAlertContentError")
-    expect(error).to_contain_text("PNG or JPEG")
+    expect(error).to_be_visible()
+    expect_seen(page, 7)  # the former picture stays
+    chooser.set_input_files(good)
+    expect(error).to_have_count(0)
+    expect_seen(page, 7)
+    expect(widget(page, "centre").locator("input")).to_be_checked()
+    assert "centre" not in page.url
     expect(page.get_by_text("Traceback")).to_have_count(0)
 
 
