@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
 from core.attacks import BY_TITLE, WAY
-from core.data import mnist
+from core.data import link, mnist
+from core.measures import predict
 from core.networks import Library
 from tests.conftest import SHIPPED
 from tests.core.data.test_pictures import BAD, SEVENS
@@ -365,6 +366,20 @@ def test_of_several_digits_the_largest_is_taken_until_another_is_chosen(picture:
         well(at.run())
         assert explorer(at)["label"] == label  # type: ignore[index]
         assert at.button(key="choose_1")
+
+
+def test_where_networks_disagree_about_a_drawing_the_page_says_so() -> None:
+    x = mnist.load("test").x[:2000]
+    readings = [predict(SHIPPED.load(name)[0], x) for name in ("report", "any-hand")]
+    differ = np.flatnonzero(readings[0] != readings[1])
+    agree = np.flatnonzero(readings[0] == readings[1])
+    for index, said in ((differ[0], 1), (agree[0], 0)):
+        pixels = np.round(x[index] * 255).astype(np.uint8)
+        at = well(opened(pixels=link.encode(pixels)))
+        assert explorer(at)["label"] == readings[0][index]  # type: ignore[index]
+        remarks = [each.value for each in at.markdown if "any-hand" in each.value]
+        assert len(remarks) == said
+        assert all(str(readings[1][index]) in remark for remark in remarks)
 
 
 def test_of_a_drawing_that_is_no_digit_the_page_says_so() -> None:
