@@ -100,9 +100,10 @@ def find_digits(ink: Ink) -> list[Digit]:
     weak = strength > max(floor, WEAK * threshold)
     strong = strength > threshold
     labels, parts = _parts(weak, strong)
-    parts = [part for part in parts if not _at_the_border(part, labels)]
-    parts = _without_edges(parts, labels, ink.sheet)
-    parts = _without_frames(parts, labels)
+    # What is left out is there beside a digit. Where it is all there is, it was drawn.
+    parts = [part for part in parts if not _at_the_border(part, labels)] or parts
+    parts = _without_edges(parts, labels, ink.sheet) or parts
+    parts = _without_frames(parts, labels) or parts
     if not parts:
         return []
     level = float(np.quantile(strength[strong], 0.75))

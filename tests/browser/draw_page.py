@@ -20,12 +20,26 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
     raise AssertionError("the page never showed what was expected")
 
 
+# Streamlit puts images and components on the page some frames after the script has ended.
+STILL = """async () => {
+  const places = () => [...document.querySelectorAll("[data-testid=stElementContainer]")].map(
+    (element) => Object.values(element.getBoundingClientRect().toJSON()).join()).join(";");
+  for (let before = "", frames = 0; frames < 30; ) {
+    await new Promise(requestAnimationFrame);
+    const now = places();
+    frames = now === before ? frames + 1 : 0;
+    before = now;
+  }
+}"""
+
+
 def settle(page: Page) -> None:
-    """Return once the server has answered all that the page has asked, and the fonts are there."""
+    """Return once the server has answered all that the page has asked, and nothing moves."""
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.locator("[data-stale=true]")).to_have_count(0)
     page.evaluate("document.fonts.ready.then(() => null)")
+    page.evaluate(STILL)
 
 
 def widget(page: Page, key: str) -> Locator:
