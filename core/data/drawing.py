@@ -109,6 +109,8 @@ def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None
     largest = max(range(len(digits)), key=lambda index: digits[index].size)
     digit = digits[largest if chosen is None else chosen]
     fitted = _fit(_with_mnist_strokes(digit), DIGIT)
+    if not fitted.any():  # specks that are smaller than a pixel
+        raise EmptyDrawingError("There is no stroke here that could be a digit's.")
     ink = _strokes_of(digits, found.evened.shape)
     image = _centred_by_mass(fitted) if centre else _in_the_middle(_fit(ink, SIDE), SIDE)
     return Stages(

@@ -350,3 +350,17 @@ def test_warming_up_imports_opencv() -> None:
         "import sys; from core.data import drawing; drawing.warm_up(); assert 'cv2' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("side", [28, 100, 280])
+def test_noise_is_an_image_or_a_sentence(side: int, seed: int) -> None:
+    rgba = np.random.default_rng(seed).integers(256, size=(side, side, 4), dtype=np.uint8)
+    for alpha in (rgba[..., 3:], np.full((side, side, 1), 255, np.uint8)):
+        try:
+            x = drawing.to_mnist(np.concatenate([rgba[..., :3], alpha], axis=2)).x
+        except drawing.EmptyDrawingError as error:
+            assert str(error).endswith(".")
+        else:
+            assert np.isfinite(x).all()
+            assert x.any()
