@@ -20,12 +20,13 @@ THINNEST, THICKEST = 2.7, 3.3
 UNCHANGED = 0.25
 # Fainter pixels don't count for a digit's box.
 SEEN = 0.1
+NO_STROKE = "There is no stroke here that could be a digit's."
 
 Box = tuple[int, int, int, int]
 
 
 class EmptyDrawingError(ValueError):
-    """A drawing without ink."""
+    """A drawing or picture without a stroke that could be a digit's; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None
         chosen: which of the digits, from left to right; None for the largest.
 
     Raises:
-        EmptyDrawingError: there is no ink.
+        EmptyDrawingError: there is no stroke.
         IndexError: there are not so many digits.
         ValueError: `rgba` is not such an array.
     """
@@ -105,12 +106,12 @@ def to_mnist(rgba: NDArray[np.uint8], *, centre: bool = True, chosen: int | None
         raise EmptyDrawingError(str(error)) from None
     digits = find_digits(found)
     if not digits:
-        raise EmptyDrawingError("There is no ink on the drawing yet.")
+        raise EmptyDrawingError(NO_STROKE)
     largest = max(range(len(digits)), key=lambda index: digits[index].size)
     digit = digits[largest if chosen is None else chosen]
     fitted = _fit(_with_mnist_strokes(digit), DIGIT)
     if not fitted.any():  # specks that are smaller than a pixel
-        raise EmptyDrawingError("There is no stroke here that could be a digit's.")
+        raise EmptyDrawingError(NO_STROKE)
     ink = _strokes_of(digits, found.evened.shape)
     image = _centred_by_mass(fitted) if centre else _in_the_middle(_fit(ink, SIDE), SIDE)
     return Stages(
@@ -140,7 +141,7 @@ def _as_it_is(rgba: NDArray[np.uint8]) -> FloatArray | None:
 
 def _unchanged(image: FloatArray) -> Stages:
     if not image.any():
-        raise EmptyDrawingError("There is no ink on the drawing yet.")
+        raise EmptyDrawingError(NO_STROKE)
     box = (0, 0, SIDE, SIDE)
     return Stages(
         picture=np.repeat(image[..., None], 3, axis=2),

@@ -137,18 +137,19 @@ def measure(
     x = validate.images(x)
     y = validate.labels(y, len(x))
 
-    def run(attack: Attack, budget: float) -> tuple[Mask, Rounding]:
-        found = evaluate(
+    def run(attack: Attack, budget: float) -> Evaluation:
+        return evaluate(
             classifier, lambda x, y: attack(classifier, x, y, budget), x, y, on_progress=on_progress
         )
-        return found.misclassified, _rounding(classifier, found)
 
-    random, _ = run(noise, epsilon)
-    exact, fgsm_rounding = run(fgsm, epsilon)
-    float32, _ = run(partial(fgsm, gradient="float32_autograd"), epsilon)
+    random = run(noise, epsilon).misclassified
+    by_fgsm = run(fgsm, epsilon)
+    exact, fgsm_rounding = by_fgsm.misclassified, _rounding(classifier, by_fgsm)
+    float32 = run(partial(fgsm, gradient="float32_autograd"), epsilon).misclassified
     budgets = (epsilon / 2, epsilon, min(2 * epsilon, 1))
-    rising, roundings = zip(*(run(pgd, budget) for budget in budgets), strict=True)
-    unbounded, _ = run(pgd, 1)
+    by_pgd = [run(pgd, budget) for budget in budgets]
+    rising, pgd_rounding = [each.misclassified for each in by_pgd], _rounding(classifier, by_pgd[1])
+    unbounded = run(pgd, 1).misclassified
     exact_gradient = _vanished(classifier, x, y, "exact")
     float32_gradient = _vanished(classifier, x, y, "float32_autograd")
     few = HARDLY_ANY * len(x)
@@ -161,7 +162,7 @@ def measure(
         pgd=tuple((budget, int(each.sum())) for budget, each in zip(budgets, rising, strict=True)),
         pgd_unbounded=int(unbounded.sum()),
         fgsm_rounding=fgsm_rounding,
-        pgd_rounding=roundings[1],
+        pgd_rounding=pgd_rounding,
         exact=exact_gradient,
         float32=float32_gradient,
         passed={
@@ -172,7 +173,7 @@ def measure(
             "gradient": exact_gradient.pixels <= few,
             "float32_gradient": float32_gradient.either <= few,
             "float32_attack": not _stronger(exact, float32),
-            "rounding": fgsm_rounding.passed and roundings[1].passed,
+            "rounding": fgsm_rounding.passed and pgd_rounding.passed,
         },
     )
 
