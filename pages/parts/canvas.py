@@ -178,7 +178,7 @@ def show_canvas() -> None:
     if base is None:
         st.text("Draw a large digit, 0 to 9, anywhere.")
     else:
-        st.text("Draw on it: Undo takes back what you add.")
+        st.text("From the link. Undo takes back only what you add.")
     if kept.key not in st.session_state:
         kept.shown = kept.last.strokes
     st_canvas(
