@@ -21,6 +21,7 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser import chromium
+from tests.core.data import handmade
 
 ROOT = Path(__file__).parent.parent.parent
 # Milliseconds after which a page counts as broken, however busy the machine is.
@@ -29,14 +30,28 @@ expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Have pytest-playwright start the Chromium that is installed."""
+def browser_type_launch_args(
+    browser_type_launch_args: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Have pytest-playwright start the Chromium that is installed; its camera sees a 7."""
     path = chromium.find()
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("no Chromium: in CI the browser tests must run")
         pytest.skip("no Chromium; `python -m tests.browser.chromium` gets one")
-    return {**browser_type_launch_args, "executable_path": path, "timeout": PATIENCE}
+    film = tmp_path_factory.mktemp("camera") / "seven.mjpeg"
+    seven = handmade.paper(handmade.pen(handmade.SHAPES["7"], 40))
+    film.write_bytes(3 * handmade.jpeg(seven))
+    camera = [
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={film}",
+    ]
+    return {
+        **browser_type_launch_args,
+        "executable_path": path,
+        "timeout": PATIENCE,
+        "args": camera,
+    }
 
 
 @contextmanager

@@ -67,14 +67,19 @@ def overflow(page: Page) -> int:
     return wider
 
 
-def draw(page: Page, points: list[Point]) -> None:
-    """Draw one stroke on the canvas."""
+def on_canvas(page: Page, points: list[Point]) -> list[tuple[float, float]]:
+    """Scroll to the canvas, and return where its points are in the window."""
     settle(page)
     canvas = page.locator("canvas.upper-canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
-    (x, y), *rest = [(box["x"] + x, box["y"] + y) for x, y in points]
+    return [(box["x"] + x, box["y"] + y) for x, y in points]
+
+
+def draw(page: Page, points: list[Point]) -> None:
+    """Draw one stroke on the canvas."""
+    (x, y), *rest = on_canvas(page, points)
     page.mouse.move(x, y)
     page.mouse.down()
     for x, y in rest:

@@ -17,6 +17,7 @@ from tests.browser.draw_page import (
     draw,
     expect_address,
     expect_seen,
+    on_canvas,
     open_draw,
     open_page,
     position,
@@ -134,22 +135,17 @@ def test_quick_stops_of_a_slider_are_one_step(page: Page, app_url: str) -> None:
 
 def draw_by_finger(page: Page, points: list[Point]) -> None:
     """Draw one stroke on the canvas of a phone."""
-    settle(page)
-    canvas = page.locator("canvas.upper-canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box is not None
+    places = on_canvas(page, points)
     devtools = page.context.new_cdp_session(page)
 
     def touch(kind: str, *places: tuple[float, float]) -> None:
         points = [{"x": x, "y": y} for x, y in places]
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    touch("touchStart", (box["x"] + points[0][0], box["y"] + points[0][1]))
-    for (from_x, from_y), (to_x, to_y) in itertools.pairwise(points):
+    touch("touchStart", places[0])
+    for (from_x, from_y), (to_x, to_y) in itertools.pairwise(places):
         for part in (0.25, 0.5, 0.75, 1):
-            x, y = from_x + part * (to_x - from_x), from_y + part * (to_y - from_y)
-            touch("touchMove", (box["x"] + x, box["y"] + y))
+            touch("touchMove", (from_x + part * (to_x - from_x), from_y + part * (to_y - from_y)))
     touch("touchEnd")
 
 
