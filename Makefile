@@ -7,7 +7,7 @@
 # make pictures  take the README's pictures anew
 PYTHON ?= python3
 BIN := .venv/bin
-# A process a core, four at most; see tests/conftest.py for the sample that make test runs.
+# Four processes at most; tests/conftest.py says how many, and what sample make test runs.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test quick thorough check bench pictures

@@ -31,14 +31,14 @@ MOVES = 100
 THUMB_RADIUS = 13
 PATIENCE = 60  # seconds; longer than that, and something is broken
 
-# Lines on the canvas, from end to end in its own pixels; one is drawn over the others, and each has
-# the network see another digit than before.
+# Lines on the canvas, from end to end in its own pixels; each begins on one before, so that all are
+# one digit, and has the network see another digit than before.
 STROKES = (
-    ((140, 230), (80, 220)),
     ((200, 140), (140, 60)),
-    ((200, 220), (200, 70)),
-    ((80, 220), (80, 140)),
-    ((80, 220), (200, 140)),
+    ((140, 60), (80, 70)),
+    ((140, 60), (80, 140)),
+    ((140, 60), (200, 220)),
+    ((140, 60), (80, 220)),
 )
 
 

@@ -30,6 +30,14 @@ FILES = {
     "seven.tiff": "TIFF",
 }
 
+LIGHT_ENTERS = """() => {
+  const film = document.querySelector("video");
+  if (!film?.videoWidth) return false;
+  const pixel = new OffscreenCanvas(1, 1).getContext("2d");
+  pixel.drawImage(film, 0, 0, 1, 1);
+  return pixel.getImageData(0, 0, 1, 1).data[0] > 100;
+}"""
+
 
 def show_pictures(page: Page, app_url: str, width: int, theme: Theme) -> None:
     """Open the choice of a picture in a window of this width and theme."""
@@ -61,6 +69,8 @@ def test_the_camera_s_picture_is_read(page: Page, app_url: str, width: int, them
     page.context.grant_permissions(["camera"])
     show_pictures(page, app_url, width, theme)
     page.get_by_role("radio", name="Camera").click()
+    # A camera shows black until its first picture comes.
+    page.wait_for_function(LIGHT_ENTERS)
     page.get_by_role("button", name="Take Photo").click()
     expect_seen(page, 7)
     expect(page.get_by_role("button", name="Clear photo")).to_be_visible()
