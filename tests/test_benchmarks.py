@@ -109,6 +109,7 @@ def test_the_writers_own_ink_is_enlarged_with_its_outline(test_digits: Digits) -
     assert np.abs(coarse - small).mean() < 0.005
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["canvas, MNIST's own stroke width", "pen of 3 px"])
 def test_digits_written_again_are_read_almost_as_well_as_they_are(
     name: str, report_network: MLP, test_digits: Digits

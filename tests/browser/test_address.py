@@ -171,6 +171,7 @@ def differs(page: Page, address: str) -> bool:
     return page.url != address
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_drawing_is_in_its_address(new_context: NewContext, app_url: str, width: int) -> None:
     phone: dict[str, Any] = {"has_touch": True, "is_mobile": True, "device_scale_factor": 3}

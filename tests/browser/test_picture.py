@@ -46,6 +46,7 @@ def show_pictures(page: Page, app_url: str, width: int, theme: Theme) -> None:
     open_draw(page, app_url, "?source=Picture")
 
 
+@pytest.mark.thorough
 @ON
 def test_a_picture_of_each_kind_is_read(
     page: Page, app_url: str, tmp_path: Path, width: int, theme: Theme
@@ -64,6 +65,7 @@ def test_a_picture_of_each_kind_is_read(
     expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
 
 
+@pytest.mark.thorough
 @ON
 def test_the_camera_s_picture_is_read(page: Page, app_url: str, width: int, theme: Theme) -> None:
     page.context.grant_permissions(["camera"])

@@ -59,6 +59,7 @@ def output_of(module: str, environment: Mapping[str, str]) -> str:
     ).stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_every_processor_trains_the_same_networks(processor: str) -> None:
     found = compiled_for(processor)
