@@ -201,6 +201,7 @@ class Explorer {
     this.drawn = index;
     this.forgetCopy();
     const epsilon = data.epsilons[index];
+    tellFollowers({ id: data.id, index, epsilon });
     const probabilities = data.probabilities[index];
     const predicted = largest(probabilities);
     const clean = largest(data.probabilities[0]);
@@ -303,6 +304,13 @@ class Explorer {
     this.perturbationCaption.textContent =
       largest > 0 ? `perturbation × ${(1 / largest).toFixed(1)}` : "perturbation";
   }
+}
+
+// Other components on the page can follow the slider without the server. One that is mounted later
+// finds the slider's last place at `window.smallChangeEpsilon`.
+function tellFollowers(place) {
+  window.smallChangeEpsilon = place;
+  window.dispatchEvent(new CustomEvent("small-change-epsilon", { detail: place }));
 }
 
 // A picture of another side, each pixel the nearest one of the image.
