@@ -12,10 +12,12 @@ from core.measures import logits, predict
 from core.networks import LIBRARY, NetworkFileError
 from core.presentation import words
 from core.presentation.charts import probabilities_along
+from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
 from pages.parts.address import nearest_of, one_of, put_in_address, write_address
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
+from pages.parts.inside.code import show_code
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server
 from pages.parts.state import ATTACK, EPSILON, MODEL, SOURCE, TARGET
@@ -103,6 +105,7 @@ def show_digit_under_attack() -> None:
                 with st.expander("What the network sees", expanded=True):
                     show_what_the_network_sees(subject)
                 show_chart(path)
+                show_inside(subject, chosen, path)
                 show_explanation()
         keep_in_address(subject)
         put_in_address(
@@ -226,6 +229,13 @@ def show_chart(path: AttackPath) -> None:
         axis = AXES[method_chosen().scale.name]["name"]
         figure = probabilities_along(path, epsilon=EPSILON.get(), axis=axis)
         chart.plotly_chart(figure, config={"displayModeBar": False})
+
+
+def show_inside(subject: Subject, chosen: ServedNetwork, path: AttackPath) -> None:
+    """Show the views inside the network, each computed once it is opened."""
+    label, target = label_of(subject, int(path.predictions[0])), target_wanted()
+    shown = Shown(path, method_chosen(), label, None if target == label else target, EPSILON.get())
+    show_code(shown, chosen, subject)
 
 
 def show_explanation() -> None:

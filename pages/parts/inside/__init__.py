@@ -1,0 +1,1 @@
+"""Views inside the network, below the instrument on Draw."""

@@ -1,0 +1,31 @@
+"""As code: what Draw shows, as a few lines of Python and as a formula."""
+
+import streamlit as st
+
+from core.data import link
+from core.presentation.code import Shown, formula, lines
+from core.serving.networks import ServedNetwork
+from pages.parts.state import DIGIT
+from pages.parts.subject import Subject
+
+
+def show_code(shown: Shown, chosen: ServedNetwork, subject: Subject) -> None:
+    """Show the lines that compute what is shown, and the formula, once they are asked for."""
+    view = st.expander("As code", key="code", on_change="rerun")
+    if not view.open:
+        return
+    digit = link.encode(subject.pixels) if subject.label is None else DIGIT.get()
+    with view:
+        st.write(
+            "These lines compute what is on the screen. Run them in the project's folder, and look "
+            "how little an attack needs: the network, the image and its label."
+        )
+        st.code(lines(shown, network=chosen.name, digit=digit), language="python")
+        st.write("The same as a formula, with the numbers of this place of the slider:")
+        with st.container(gap="xxsmall"):
+            for line in formula(shown):
+                st.latex(line)
+        st.caption(
+            "$x$ is the image, $x'$ the adversarial image, $L$ the cross-entropy and $Z_j$ the "
+            "logit of digit $j$. $Π$ brings an image back into its bounds after each step."
+        )
