@@ -65,11 +65,11 @@ class MLP:
 
     def logits(self, x: FloatArray) -> FloatArray:
         """Return the scores before softmax: `(N, inputs)` to `(N, outputs)`, in `dtype`."""
-        return self._forward(x)[-1]
+        return self.activations(x)[-1]
 
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
         """Return the logits, and the pull-back of a cotangent to the pixels (see `Classifier`)."""
-        *hidden, logits = self._forward(x)
+        *hidden, logits = self.activations(x)
         masks = [(h > 0).astype(h.dtype) for h in hidden]  # ReLU's derivative, `(N, units)` each
 
         def pull_back(cotangent: FloatArray) -> FloatArray:
@@ -81,8 +81,8 @@ class MLP:
 
         return logits, pull_back
 
-    def _forward(self, x: FloatArray) -> list[FloatArray]:
-        """Return each layer's output `(N, units)`: the hidden ones after ReLU, then the logits."""
+    def activations(self, x: FloatArray) -> list[FloatArray]:
+        """Return each layer's output, `(N, units)`: the hidden ones after ReLU, then the logits."""
         if x.ndim != 2 or x.shape[1] != self.sizes[0]:
             raise ValueError(f"x must be of shape (N, {self.sizes[0]}), not {x.shape}")
         outputs: list[FloatArray] = []

@@ -104,6 +104,9 @@ CENTRE = Setting[bool]("centre")
 LABEL = Setting[int | None]("label")  # the digit that somebody says it is
 TARGET = Setting[str]("target")
 EPSILON = Setting[float]("epsilon")
+UNITS = Setting[bool]("units")  # whether this view is open
+MEMBER = Setting[int]("member")  # the network of an ensemble that it shows
+CODE = Setting[bool]("code")  # whether this view is open
 # Test set
 IMAGES = Setting[str]("images")
 ROUNDED = Setting[bool]("rounded")  # whether images are judged on a screen's grey levels

@@ -1,0 +1,122 @@
+"""The units: what each hidden unit does without and with the attack, at the slider's place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.classifier import FloatArray
+from core.evaluation.units import Units, watch
+from core.networks import MLP
+from core.presentation.code import Shown
+from core.serving.networks import ServedNetwork
+from pages.parts.address import on_or_off, put_in_address, whole_number
+from pages.parts.epsilon_explorer import AXES
+from pages.parts.state import MEMBER, UNITS
+
+MOST = 1024  # units; more are too many to be told apart
+_FOLDER = Path(__file__).parent
+_units = st.components.v2.component(
+    "inside_units",
+    html=(_FOLDER / "units.html").read_text("utf-8"),
+    css=(_FOLDER / "units.css").read_text("utf-8"),
+    js="".join((_FOLDER / name).read_text("utf-8") for name in ("drawing.js", "units.js")),
+)
+
+
+def show_units(shown: Shown, chosen: ServedNetwork) -> None:
+    """Show the hidden units under an attack, computed once they are asked for."""
+    UNITS.start(parse=on_or_off, default=False)
+    view = st.expander("The units", key=UNITS.key, on_change="rerun")
+    member = None
+    if view.open:
+        with view:
+            member = _chosen_member(chosen)
+            _show(shown, chosen.network.members[member or 0])
+    put_in_address(
+        {UNITS: "on" if view.open else None, MEMBER: None if not member else str(member)}
+    )
+
+
+def _chosen_member(chosen: ServedNetwork) -> int | None:
+    """Return which member of an ensemble to look at; None if the network is no ensemble."""
+    count = len(chosen.network.members)
+    if count == 1:
+        return None
+    MEMBER.start(parse=whole_number(count - 1), default=0)
+    MEMBER.set(min(MEMBER.get(), count - 1))  # the ensemble before may have had more
+    st.write(
+        f"This network is an ensemble: it averages the probabilities of {count} networks. "
+        "Choose one of them to look into."
+    )
+    st.segmented_control(
+        "Network of the ensemble",
+        range(count),
+        format_func=lambda member: str(member + 1),
+        required=True,
+        key=MEMBER.key,
+        persist_state="session",
+    )
+    return MEMBER.get()
+
+
+def _show(shown: Shown, network: MLP) -> None:
+    """Show a network's units, or say why they can't be shown."""
+    *hidden, _ = network.sizes[1:]
+    if not hidden:
+        st.write("This network has no hidden units: its pixels lead straight to the ten digits.")
+    elif sum(hidden) > MOST:
+        st.write(
+            f"This network has {sum(hidden):,} hidden units, too many to tell apart. Choose a "
+            f"network with at most {MOST:,} to see what each one does."
+        )
+    else:
+        st.write(
+            "Each cell is a hidden unit: above without the attack, below with it, the brighter the "
+            "more active. Look for the cells that were dark and are bright now: the attack "
+            "switches them on, and a few of them carry the change to the digits."
+        )
+        _units(data=message(shown, network, watch(network, shown.path.x_adv)), key="units_shown")
+
+
+def message(shown: Shown, network: MLP, units: Units) -> bytes:
+    """Return all that the browser needs to follow the slider without the server.
+
+    Four bytes with the length of a JSON text; the text; as float32 the budgets `(B,)`, the
+    activations of each hidden layer `(B, units)`, the logits `(B, 10)`, the last layer's weights
+    `(units, 10)` and biases `(10,)`; as int32 which of those weights carry the change, `(B, K)`;
+    as int8 the first layer's weights `(units, 784)`, scaled for each unit to ±127.
+    """
+    places = range(len(units.logits))
+    carriers = [unit * 10 + digit for unit, digit in map(units.carriers, places)]
+    pictures, largest = _as_bytes(network.weights[0].T)
+    numbers = [shown.path.scale.budgets, *units.activations, units.logits, units.weights]
+    numbers.append(network.biases[-1])
+    about: dict[str, Any] = {
+        "axis": AXES[shown.path.scale.name],
+        "attack": shown.method.name.replace("_", "-"),  # in the name of the downloaded picture
+        "title": shown.method.title,
+        "label": shown.label,
+        "start": shown.place,
+        "budgets": len(units.logits),
+        "hidden": network.sizes[1:-1],
+        "carriers": len(carriers[0]),
+        "largest": largest.round(4).tolist(),
+    }
+    head = json.dumps(about).encode()
+    return (
+        len(head).to_bytes(4, "little")
+        + head
+        + b"".join(array.astype("<f4").tobytes() for array in numbers)
+        + np.array(carriers).astype("<i4").tobytes()
+        + pictures.tobytes()
+    )
+
+
+def _as_bytes(weights: FloatArray) -> tuple[np.ndarray, FloatArray]:
+    """Return each row as bytes from -127 to 127, and each row's largest absolute weight."""
+    largest: FloatArray = np.abs(weights).max(axis=1)
+    scale = np.where(largest > 0, largest, 1)[:, None]
+    return np.round(weights / scale * 127).astype(np.int8), largest

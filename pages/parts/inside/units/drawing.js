@@ -1,0 +1,81 @@
+// How layers and weights are drawn, on the page and into the picture that downloads.
+
+const SIDE = 28;
+const DARK = [34, 34, 34]; // no activity, no weight
+const BRIGHT = [255, 255, 255];
+const RISES = [255, 150, 30];
+const FALLS = [60, 150, 255];
+const BLOCK = 11; // pixels: the height of a half of a cell
+const LINE = 4; // the line between the halves, which shows the change
+const GAP = 2;
+
+// Where the cells of a layer lie: as many columns as there is room for, a power of two.
+function grid(units, width, narrowest) {
+  let columns = 64;
+  while (columns > 8 && width / columns < narrowest) columns /= 2;
+  const rows = Math.ceil(units / columns);
+  const down = 2 * BLOCK + LINE + 3 * GAP;
+  return { columns, rows, width, across: width / columns, down, height: rows * down };
+}
+
+// The units of a layer, each a cell: above without the attack, below with it.
+function drawLayer(context, { order, before, now, largest, widest }, place, outlined) {
+  context.clearRect(0, 0, place.width, place.height);
+  order.forEach((unit, rank) => {
+    const x = (rank % place.columns) * place.across;
+    const y = Math.floor(rank / place.columns) * place.down;
+    const wide = place.across - GAP;
+    const change = now[unit] - before[unit];
+    fill(context, mix(DARK, BRIGHT, shade(before[unit], largest)), x, y, wide, BLOCK);
+    const colour = change > 0 ? RISES : FALLS;
+    fill(context, mix(DARK, colour, shade(Math.abs(change), widest)), x, y + BLOCK, wide, LINE);
+    fill(context, mix(DARK, BRIGHT, shade(now[unit], largest)), x, y + BLOCK + LINE, wide, BLOCK);
+    if (unit !== outlined) return;
+    context.strokeStyle = "#2f7fc1";
+    context.lineWidth = 3;
+    context.strokeRect(x + 0.5, y + 0.5, wide - 1, 2 * BLOCK + LINE - 1);
+  });
+}
+
+// The square root shows small values too.
+function shade(value, largest) {
+  return largest > 0 ? Math.sqrt(value / largest) : 0;
+}
+
+function mix(from, to, share) {
+  return `rgb(${from.map((value, at) => Math.round(value + (to[at] - value) * share)).join()})`;
+}
+
+function fill(context, colour, x, y, width, height) {
+  context.fillStyle = colour;
+  context.fillRect(x, y, width, height);
+}
+
+// A unit's weights to the pixels, bytes from -127 to 127: orange above 0, blue below.
+function drawPixels(context, weights) {
+  const picture = context.createImageData(SIDE, SIDE);
+  weights.forEach((weight, pixel) => {
+    const [colour, share] = [weight > 0 ? RISES : FALLS, Math.abs(weight) / 127];
+    DARK.forEach((dark, channel) => {
+      picture.data[4 * pixel + channel] = dark + (colour[channel] - dark) * share;
+    });
+    picture.data[4 * pixel + 3] = 255;
+  });
+  context.putImageData(picture, 0, 0);
+}
+
+// A unit's weights to the ten digits, as bars up and down.
+function drawDigits(context, weights, side) {
+  fill(context, mix(DARK, DARK, 0), 0, 0, side, side);
+  const [wide, middle] = [side / 10, side / 2];
+  const gain = (middle - 0.1 * side) / Math.max(...weights.map(Math.abs), 1e-9);
+  context.font = `${side / 14}px sans-serif`;
+  context.textAlign = "center";
+  weights.forEach((weight, digit) => {
+    const size = weight * gain;
+    const colour = mix(weight > 0 ? RISES : FALLS, DARK, 0);
+    fill(context, colour, digit * wide + 2, middle - Math.max(size, 0), wide - 4, Math.abs(size));
+    context.fillStyle = "#fff";
+    context.fillText(digit, (digit + 0.5) * wide, weight > 0 ? middle + side / 14 : middle - 4);
+  });
+}
