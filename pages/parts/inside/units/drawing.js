@@ -5,6 +5,7 @@ const DARK = [34, 34, 34]; // no activity, no weight
 const BRIGHT = [255, 255, 255];
 const RISES = [255, 150, 30];
 const FALLS = [60, 150, 255];
+const [ACTIVITY, RISE, FALL] = [BRIGHT, RISES, FALLS].map(shades);
 const BLOCK = 11; // pixels: the height of a half of a cell
 const LINE = 4; // the line between the halves, which shows the change
 const GAP = 2;
@@ -26,10 +27,9 @@ function drawLayer(context, { order, before, now, largest, widest }, place, outl
     const y = Math.floor(rank / place.columns) * place.down;
     const wide = place.across - GAP;
     const change = now[unit] - before[unit];
-    fill(context, mix(DARK, BRIGHT, shade(before[unit], largest)), x, y, wide, BLOCK);
-    const colour = change > 0 ? RISES : FALLS;
-    fill(context, mix(DARK, colour, shade(Math.abs(change), widest)), x, y + BLOCK, wide, LINE);
-    fill(context, mix(DARK, BRIGHT, shade(now[unit], largest)), x, y + BLOCK + LINE, wide, BLOCK);
+    fill(context, shade(ACTIVITY, before[unit], largest), x, y, wide, BLOCK);
+    fill(context, shade(change > 0 ? RISE : FALL, Math.abs(change), widest), x, y + BLOCK, wide, LINE);
+    fill(context, shade(ACTIVITY, now[unit], largest), x, y + BLOCK + LINE, wide, BLOCK);
     if (unit !== outlined) return;
     context.strokeStyle = "#2f7fc1";
     context.lineWidth = 3;
@@ -37,13 +37,17 @@ function drawLayer(context, { order, before, now, largest, widest }, place, outl
   });
 }
 
-// The square root shows small values too.
-function shade(value, largest) {
-  return largest > 0 ? Math.sqrt(value / largest) : 0;
+// The shades from dark to a colour, as CSS has them: made once, because a frame needs hundreds.
+function shades(colour) {
+  return Array.from({ length: 65 }, (_, step) => {
+    const channels = DARK.map((dark, at) => Math.round(dark + ((colour[at] - dark) * step) / 64));
+    return `rgb(${channels.join()})`;
+  });
 }
 
-function mix(from, to, share) {
-  return `rgb(${from.map((value, at) => Math.round(value + (to[at] - value) * share)).join()})`;
+// The shade of a value. The square root shows small values too.
+function shade(colours, value, largest) {
+  return colours[largest > 0 ? Math.round(64 * Math.sqrt(value / largest)) : 0];
 }
 
 function fill(context, colour, x, y, width, height) {
@@ -66,15 +70,14 @@ function drawPixels(context, weights) {
 
 // A unit's weights to the ten digits, as bars up and down.
 function drawDigits(context, weights, side) {
-  fill(context, mix(DARK, DARK, 0), 0, 0, side, side);
+  fill(context, RISE[0], 0, 0, side, side);
   const [wide, middle] = [side / 10, side / 2];
   const gain = (middle - 0.1 * side) / Math.max(...weights.map(Math.abs), 1e-9);
   context.font = `${side / 14}px sans-serif`;
   context.textAlign = "center";
   weights.forEach((weight, digit) => {
     const size = weight * gain;
-    const colour = mix(weight > 0 ? RISES : FALLS, DARK, 0);
-    fill(context, colour, digit * wide + 2, middle - Math.max(size, 0), wide - 4, Math.abs(size));
+    fill(context, (weight > 0 ? RISE : FALL)[64], digit * wide + 2, middle - Math.max(size, 0), wide - 4, Math.abs(size));
     context.fillStyle = "#fff";
     context.fillText(digit, (digit + 0.5) * wide, weight > 0 ? middle + side / 14 : middle - 4);
   });

@@ -54,7 +54,7 @@ class UnitsView {
     this.rows = find("tbody");
     this.layers = [];
     this.follow = ({ detail }) => this.move(detail.index);
-    this.resized = new ResizeObserver(() => this.redraw());
+    this.resized = new ResizeObserver(() => this.place());
     find(".save").addEventListener("click", () => this.save());
   }
 
@@ -65,6 +65,7 @@ class UnitsView {
     this.scales = data.activations.map((values) => values.reduce((a, b) => Math.max(a, b), 0));
     window.addEventListener(MOVED, this.follow);
     this.resized.observe(this.body);
+    this.place();
     this.move(window.smallChangeEpsilon ? window.smallChangeEpsilon.index : data.start);
   }
 
@@ -76,6 +77,12 @@ class UnitsView {
 
   move(index) {
     this.index = Math.min(index, this.data.budgets - 1);
+    this.redraw();
+  }
+
+  // Only here is the page's layout asked for: in a frame it would have to be computed anew.
+  place() {
+    for (const layer of this.layers) layer.place = grid(layer.units, layer.slider.clientWidth, NARROWEST);
     this.redraw();
   }
 
@@ -163,15 +170,14 @@ class UnitsView {
       const { units, head, slider, canvas } = layer;
       const state = states[index];
       const [up, down] = [1, -1].map((sign) => state.change.filter((by) => by * sign > 0).length);
-      head.textContent = `Layer ${index + 1}: ${units} units, ${up} rise, ${down} fall`;
-      layer.place = grid(units, slider.clientWidth, NARROWEST);
+      say(head, `Layer ${index + 1}: ${units} units, ${up} rise, ${down} fall`);
       drawLayer(sized(canvas, layer.place), state, layer.place, index === shown ? unit : -1);
       const rank = this.rank(index);
       slider.setAttribute("aria-valuenow", rank + 1);
       slider.setAttribute("aria-valuetext", `${rank + 1} of ${units}: ${this.words(index, this.orders[index][rank])}`);
     });
     this.drawUnit(shown, unit);
-    this.seen.textContent = this.title();
+    say(this.seen, this.title());
     this.drawCarriers();
   }
 
@@ -208,7 +214,7 @@ class UnitsView {
     }
     if (first || last) said.push("Orange is above 0, blue below.");
     else said.push(`Its weights come from the units of layer ${layer}, so it has no picture.`);
-    this.caption.textContent = said.join(" ");
+    say(this.caption, said.join(" "));
     this.picture.setAttribute("aria-label", `The weights of unit ${unit} of layer ${layer + 1}`);
     if (this.drawn?.data === this.data && this.drawn.layer === layer && this.drawn.unit === unit) return;
     this.drawn = { data: this.data, layer, unit };
@@ -237,18 +243,18 @@ class UnitsView {
   drawCarriers() {
     const carriers = this.carriers().filter(([, , , , contribution]) => contribution !== 0);
     const asked = this.asked();
-    this.logits.textContent = this.onLogits(asked);
+    say(this.logits, this.onLogits(asked));
     this.table.hidden = !carriers.length;
-    this.table.caption.textContent = `The ${carriers.length} weights that carry most of it`;
+    say(this.table.caption, `The ${carriers.length} weights that carry most of it`);
     while (this.rows.children.length < carriers.length) {
       this.rows.insertRow().innerHTML = "<td></td><td></td><td></td><td></td>";
     }
     while (this.rows.children.length > carriers.length) this.rows.lastChild.remove();
     carriers.forEach(([unit, digit, ...numbers], row) => {
       const [name, ...cells] = this.rows.children[row].children;
-      name.textContent = `${unit} → ${digit}`;
+      say(name, `${unit} → ${digit}`);
       this.rows.children[row].classList.toggle("asked", asked.includes(digit));
-      cells.forEach((cell, at) => { cell.textContent = signed(numbers[at]); });
+      cells.forEach((cell, at) => say(cell, signed(numbers[at])));
     });
   }
 
@@ -263,7 +269,7 @@ class UnitsView {
     const [before, now] = [this.logitsAt(0), this.logitsAt(this.index)];
     const [a, b] = asked.map((digit) =>
       `${digit} goes from ${plain(before[digit])} to ${plain(now[digit])} (${signed(now[digit] - before[digit])})`);
-    return `The logit of ${a}, that of ${b}. Each change is the sum over all ${this.data.hidden.at(-1)} ` +
+    return `The logit of ${a}, and that of ${b}. Each change is the sum over all ${this.data.hidden.at(-1)} ` +
       "units of the last layer: weight times change of the unit.";
   }
 
@@ -276,7 +282,7 @@ class UnitsView {
     const places = this.layers.map(({ units }) => grid(units, left - 40, NARROWEST));
     const canvas = document.createElement("canvas");
     canvas.width = FILE_WIDTH;
-    canvas.height = Math.max(560, 200 + places.reduce((sum, { height }) => sum + height + 50, 0)) + 40;
+    canvas.height = Math.max(580, 200 + places.reduce((sum, { height }) => sum + height + 50, 0)) + 40;
     const context = canvas.getContext("2d");
     fill(context, "#fff", 0, 0, canvas.width, canvas.height);
     const write = (text, x, y, size) => {
@@ -300,8 +306,11 @@ class UnitsView {
       const [weight, change, contribution] = numbers.map(signed);
       write(`${unit} → ${digit}:  ${weight} × ${change} = ${contribution}`, left, 112 + 28 * row, 18);
     });
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.picture, left, 400, 168, 168);
+    if (!this.picture.hidden) {
+      write(this.picture.getAttribute("aria-label"), left, 412, 18);
+      context.imageSmoothingEnabled = false;
+      context.drawImage(this.picture, left, 424, 168, 168);
+    }
     const link = document.createElement("a");
     const way = axis.unit === "%" ? "way" : "epsilon";
     const budget = this.budget().split(" = ")[1].replace("%", "");
@@ -323,6 +332,11 @@ function sized(canvas, { width, height }) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   return context;
+}
+
+// Change an element's text, if it is another one: each change costs the browser a layout.
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 function largestOf(values) {
