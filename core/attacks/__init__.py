@@ -1,7 +1,7 @@
 """Attacks: functions of a classifier, images, labels and, for most of them, a budget.
 
 `Attack` and `MinimalAttack` are the two signatures. `METHODS` describes every attack by its name,
-`BY_TITLE` by its title.
+`BY_TITLE` by its title. Those in `WATCHED` and `WATCHED_MINIMAL` tell of each of their steps.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from core.attacks.minimal import towards, within
 from core.attacks.noise import noise
 from core.attacks.pgd import bim, pgd, pgd_l2
 from core.attacks.problem import Attack, MinimalAttack
+from core.attacks.steps import Step, Watch, WatchedAttack, WatchedMinimalAttack
 
 _ALL: tuple[Method, ...] = (
     BudgetMethod(
@@ -112,12 +113,22 @@ ATTACKS: Mapping[str, Attack] = MappingProxyType(
     }
 )
 
+# The attacks that can be watched step by step, by name.
+WATCHED: Mapping[str, WatchedAttack] = MappingProxyType(
+    {"bim": bim, "mi_fgsm": mi_fgsm, "pgd": pgd, "pgd_l2": pgd_l2}
+)
+WATCHED_MINIMAL: Mapping[str, WatchedMinimalAttack] = MappingProxyType(
+    {"deepfool": deepfool, "jsma": jsma}
+)
+
 __all__ = [
     "ATTACKS",
     "BY_TITLE",
     "L2",
     "LINF",
     "METHODS",
+    "WATCHED",
+    "WATCHED_MINIMAL",
     "WAY",
     "Attack",
     "BudgetMethod",
@@ -125,6 +136,8 @@ __all__ = [
     "MinimalAttack",
     "MinimalMethod",
     "Scale",
+    "Step",
+    "Watch",
     "bim",
     "carlini_wagner",
     "deepfool",

@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from core import validate
 from core.attacks.problem import Goal, setting
+from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -21,6 +22,7 @@ def deepfool(
     target: ArrayLike | None = None,
     overshoot: float = 0.02,
     steps: int = 50,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Step to the nearest boundary in L2, as if the network were linear, until it is crossed.
 
@@ -34,6 +36,7 @@ def deepfool(
         overshoot: η, the fraction by which a step exceeds the distance to the boundary, at least 0
             (0.02, as in the paper).
         steps: the largest number of steps, at least 1 (the paper needs about three).
+        watch: called with each step as it is made; see `core.attacks.steps`.
 
     Raises:
         ValueError: a target is given, too.
@@ -48,14 +51,20 @@ def deepfool(
     def attack(rows: slice) -> None:
         left = np.arange(rows.start, rows.stop)  # the images whose prediction is still their label
         here = goal.clean(rows)
+        if watch:
+            watch(Step.start(left, here))
         for step in range(steps + 1):
             reached = goal.reached(classifier.logits(here), goal.labels[left])
             x_adv[left[reached]] = here[reached]
             left, here = left[~reached], here[~reached]
             if step == steps or not len(left):
                 break
-            here += stretch * _to_nearest(classifier, here, goal.labels[left])
+            move = stretch * _to_nearest(classifier, here, goal.labels[left])
+            here += move
+            moved = here.copy() if watch else here
             np.clip(here, 0, 1, out=here)
+            if watch:
+                watch(Step(step + 1, left, move, moved, here.copy()))
 
     in_batches(attack, len(goal.x))
     return x_adv

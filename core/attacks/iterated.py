@@ -6,6 +6,7 @@ import numpy as np
 
 from core import validate
 from core.attacks.problem import Problem, setting, to_sign
+from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
 
@@ -21,6 +22,7 @@ def iterate(
     start: FloatArray | None = None,
     decay: float | None = None,
     keep_best: bool = False,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Iterate xᵗ⁺¹ = Π(xᵗ + α · ascend(∇ₓ L(xᵗ, y))) and return the last iterate.
 
@@ -37,6 +39,8 @@ def iterate(
         keep_best: True to return the iterate, x⁰ included, with the smallest margin to the goal
             (see `Goal.margin`). It costs a forward pass a step. With a fixed `step_size`, an image
             that some number of steps misleads is then misled by any larger number too.
+        watch: called with x⁰ and with each step; see `core.attacks.steps`. With `keep_best`, the
+            answer is one of the iterates that it is told of.
 
     Return value and errors are those of `Attack`.
     """
@@ -50,7 +54,8 @@ def iterate(
     out = x_adv.reshape(-1, problem.x.shape[1])  # all images under the first budget, then the next
 
     def attack(rows: slice) -> None:
-        budget, image = np.divmod(np.arange(rows.start, rows.stop), images)
+        places = np.arange(rows.start, rows.stop)
+        budget, image = np.divmod(places, images)
         if budget[0] == budget[-1]:
             budget = budget[:1]  # NumPy is faster with one number than with a column
         epsilon = problem.epsilons[budget, None]
@@ -65,7 +70,9 @@ def iterate(
             here += epsilon * start[image]
             around.project(here)
         best = _Best(problem, labels, here) if keep_best else None
-        for _ in range(steps):
+        if watch:
+            watch(Step.start(places, here))
+        for number in range(1, steps + 1):
             direction = problem.ascent(here, labels, gradient)
             if decay is not None:
                 direction /= _or_one(np.abs(direction).sum(axis=1, keepdims=True))
@@ -75,7 +82,10 @@ def iterate(
             around.ascend(direction)
             direction *= step
             here += direction
+            moved = here.copy() if watch else here
             around.project(here)
+            if watch:
+                watch(Step(number, places, direction, moved, here.copy()))
             if best is not None:
                 best.look_at(here)
         if best is not None:

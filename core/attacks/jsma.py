@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.attacks.problem import Goal, setting
+from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -15,6 +16,7 @@ def jsma(
     *,
     target: ArrayLike | None = None,
     pixel_share: float = 0.145,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Make two pixels white, recompute the Jacobian, and repeat until the goal is reached.
 
@@ -35,6 +37,7 @@ def jsma(
     Arguments, return value and errors are those of `MinimalAttack`. In addition:
         pixel_share: Υ, the largest share of the pixels that may change, in [0, 1] (14.5 %, as in
             the paper).
+        watch: called with each pair of pixels as it is chosen; see `core.attacks.steps`.
     """
     goal = Goal.of(classifier, x, y, target)
     pixel_share = setting(pixel_share, name="pixel_share")
@@ -46,6 +49,8 @@ def jsma(
     def attack(rows: slice) -> None:
         here = goal.clean(rows)
         left = np.arange(rows.start, rows.stop)  # the images that have not reached the goal
+        if watch:
+            watch(Step.start(left, here))
         for pair in range(pairs + 1):
             reached = goal.reached(classifier.logits(here), goal.labels[left])
             x_adv[left[reached]] = here[reached]
@@ -55,8 +60,11 @@ def jsma(
             possible, first, second = _best_pairs(*_saliency(goal, here, goal.labels[left]))
             left, here = left[possible], here[possible]
             images = np.arange(len(left))
+            before = here.copy() if watch else here
             here[images, first[possible]] = 1
             here[images, second[possible]] = 1
+            if watch:
+                watch(Step(pair + 1, left, here - before, here.copy(), here.copy()))
 
     in_batches(attack, len(goal.x))
     return x_adv

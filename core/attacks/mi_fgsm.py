@@ -4,6 +4,7 @@ from numpy.typing import ArrayLike
 
 from core.attacks.iterated import LinfBall, iterate
 from core.attacks.problem import Problem, setting
+from core.attacks.steps import Watch
 from core.classifier import Classifier, FloatArray
 
 
@@ -19,6 +20,7 @@ def mi_fgsm(
     decay: float = 1.0,
     gradient: str = "exact",
     keep_best: bool = False,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Take small FGSM steps along a decaying sum of all gradients so far, in the L∞ norm.
 
@@ -30,7 +32,7 @@ def mi_fgsm(
         steps: the number of steps, at least 1 (10, as in the paper).
         step_size: α in pixel units; None for ε / steps, as in the paper.
         decay: μ, at least 0; 0 drops all earlier gradients, 1 keeps them in full.
-        gradient, keep_best: as in `pgd`.
+        gradient, keep_best, watch: as in `pgd`.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(
@@ -41,5 +43,6 @@ def mi_fgsm(
         reach=1,
         gradient=gradient,
         keep_best=keep_best,
+        watch=watch,
         decay=setting(decay, name="decay"),
     )

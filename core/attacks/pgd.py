@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 from core import validate
 from core.attacks.iterated import L2Ball, LinfBall, iterate, l2_norms
 from core.attacks.problem import Problem
+from core.attacks.steps import Watch
 from core.classifier import Classifier, FloatArray
 
 
@@ -20,6 +21,7 @@ def bim(
     step_size: float | None = None,
     gradient: str = "exact",
     keep_best: bool = False,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Take several small FGSM steps from the image itself, within the L∞ budget.
 
@@ -31,7 +33,7 @@ def bim(
         steps: the number of steps, at least 1.
         step_size: α in pixel units; None for 1.25 ε / steps. In the paper, with pixels and ε
             from 0 to 255, α is 1 and there are 1.25 ε steps.
-        gradient, keep_best: as in `pgd`.
+        gradient, keep_best, watch: as in `pgd`.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     return iterate(
@@ -42,6 +44,7 @@ def bim(
         reach=1.25,
         gradient=gradient,
         keep_best=keep_best,
+        watch=watch,
     )
 
 
@@ -58,6 +61,7 @@ def pgd(
     seed: int = 0,
     gradient: str = "exact",
     keep_best: bool = False,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Step along the sign of the loss gradient; project into the L∞ ball after each step.
 
@@ -74,6 +78,7 @@ def pgd(
         seed: decides the start. Image i gets the i-th 784 draws, the same for all budgets.
         gradient: "exact" or "float32_autograd", as in `fgsm`.
         keep_best: True to return the iterate closest to the goal instead of the last one.
+        watch: called with each step as it is made; see `core.attacks.steps`.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = validate.whole_number(seed, name="seed", least=0)
@@ -85,6 +90,7 @@ def pgd(
         reach=2.5,
         gradient=gradient,
         keep_best=keep_best,
+        watch=watch,
         start=_uniform(problem.x, seed) if random_start else None,
     )
 
@@ -102,6 +108,7 @@ def pgd_l2(
     seed: int = 0,
     gradient: str = "exact",
     keep_best: bool = False,
+    watch: Watch | None = None,
 ) -> FloatArray:
     """Step along the loss gradient; project into the L2 ball after each step.
 
@@ -124,6 +131,7 @@ def pgd_l2(
         reach=2.5,
         gradient=gradient,
         keep_best=keep_best,
+        watch=watch,
         start=_uniform_l2(problem.x, seed) if random_start else None,
     )
 
