@@ -19,6 +19,7 @@ TITLES = {
     "attacks": "FGSM and PGD",
     "other_attacks": "The other attacks",
     "curves": "Evasion curves",
+    "plane": "The map around a digit",
     "handwriting": "What people draw and photograph",
     "page": "The pages in a browser",
     "load": "A class on the Draw page",
