@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import measures, validate
-from core.attacks import noise
+from core.attacks import LINF, Method, MinimalMethod, noise
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
+from core.evaluation.path import AttackPath
+from core.evaluation.walk import Walk
 from core.losses import softmax
 
 # What the map shows beyond what it must, as shares of that. Most images lie on the adversarial
@@ -233,3 +235,82 @@ def at_random(
     epsilon = size if norm == "linf" else size / np.sqrt(x.shape[1])
     moved: FloatArray = noise(classifier, x, [0], epsilon, seed=seed)[0]
     return moved
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """The map around one digit under attack.
+
+    Attributes:
+        plane: what the network sees; the digit is at (0, 0).
+        budget: the attack's budget there, as on its scale.
+        ends: `(2, 2)`, where the attack's image and the third image are.
+        trail: `(T, 2)`, the points nearest to the attack's steps; None without a walk.
+        towards: the runner-up, to whose logit the second axis leads; None for a random direction.
+    """
+
+    plane: Plane
+    budget: float
+    ends: FloatArray
+    trail: FloatArray | None
+    towards: int | None
+
+
+def place_to_map(path: AttackPath, epsilon: float) -> int | None:
+    """Return which budget of a path the map shows.
+
+    That is the slider's, or the first that flips where the image is still the digit itself, or the
+    largest. None if the attack changes nothing at all.
+    """
+    changed = path.l2_norm > 0
+    place = int(np.abs(path.scale.budgets - epsilon).argmin())
+    if not changed[place]:
+        flips = np.flatnonzero(path.predictions != path.predictions[0])
+        place = int(flips[0]) if flips.size else len(changed) - 1
+    return place if changed[place] else None
+
+
+def around(
+    classifier: Classifier,
+    method: Method,
+    path: AttackPath,
+    place: int,
+    *,
+    random: bool,
+    walk: Walk | None = None,
+    side: int = 200,
+) -> Surroundings:
+    """Map the plane through a digit, an attack's image of it, and a third image.
+
+    The outline is that of the attack's ball; an attack without a budget has the circle on which
+    its image lies.
+
+    Args:
+        classifier: the network under attack.
+        method: the attack.
+        path: the digit under every budget.
+        place: the budget's, see `place_to_map`.
+        random: True for a random perturbation as the third image; False for a step towards the
+            runner-up.
+        walk: the attack's steps under that budget.
+        side: the number of points along a side.
+
+    Raises:
+        ValueError: the three images are on one line.
+    """
+    x, x_adv = path.x_adv[:1], path.x_adv[place : place + 1]
+    budget = float(path.scale.budgets[place])
+    norm = "linf" if path.scale is LINF else "l2"
+    size = float(path.l2_norm[place]) if isinstance(method, MinimalMethod) else budget
+    other = None if random else runner_up(classifier, x, x_adv)
+    if other is None:
+        third = at_random(classifier, x, norm=norm, size=size)
+    else:
+        third = towards_label(classifier, x, other, norm=norm, size=size)
+    frame = Frame.through(x[0], x_adv[0], third)
+    ends = frame.points(np.stack([x_adv[0], third]))
+    trail = None if walk is None else frame.points(walk.x_adv)
+    show = np.concatenate([np.zeros((1, 2)), ends, *([] if trail is None else [trail])])
+    outline = outline_of(frame, norm, size)
+    plane = look_at(classifier, frame, show, outline=outline, side=side)
+    return Surroundings(plane, budget, ends, trail, other)

@@ -14,9 +14,11 @@ from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation import sanity
 from core.evaluation.path import AttackPath, follow
+from core.evaluation.plane import Surroundings, around, place_to_map
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
 from core.evaluation.shipped import MeasuredFileError
 from core.evaluation.similarity import similarity
+from core.evaluation.walk import Walk, can_be_recorded, record
 from core.measures import SCREEN
 from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
@@ -111,6 +113,8 @@ class Evaluations:
         self._slow_evaluations = Jobs(most_kept=4, workers=self.long_workers)
         self._similarities = Cache(4)
         self._paths = Cache(128)
+        self._walks = Cache(32)
+        self._maps = Cache(32)
 
     def evaluation(self, question: Question, budget: float) -> Computation:
         """Attack the images within a budget of the question's norm; results in an `Evaluation`."""
@@ -228,6 +232,65 @@ class Evaluations:
         key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target)
         return self._paths.get(
             key, lambda: follow(chosen.network, method, x, label, target=target, levels=SCREEN)
+        )
+
+    def walk(
+        self,
+        chosen: ServedNetwork,
+        method: Method,
+        x: FloatArray,
+        label: int,
+        target: int | None,
+        epsilon: float,
+    ) -> Walk | None:
+        """Record the steps to the image of `path` at a budget of the method's scale.
+
+        None for an attack that takes one step. See `core.evaluation.walk.record`.
+        """
+        if not can_be_recorded(method):
+            return None
+        key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target, epsilon)
+        return self._walks.get(
+            key,
+            lambda: record(
+                chosen.network, method, x, label, epsilon=epsilon, target=target, levels=SCREEN
+            ),
+        )
+
+    def surroundings(
+        self,
+        chosen: ServedNetwork,
+        method: Method,
+        x: FloatArray,
+        label: int,
+        target: int | None,
+        epsilon: float,
+        *,
+        random: bool,
+    ) -> Surroundings | None:
+        """Map what the network sees around the digit; None if the attack changes nothing.
+
+        See `core.evaluation.plane.around`, which may raise ValueError.
+        """
+        path = self.path(chosen, method, x, label, target)
+        place = place_to_map(path, epsilon)
+        if place is None:
+            return None
+        budget = float(path.scale.budgets[place])
+        key = (
+            *(chosen.name, chosen.version, method.name, x.tobytes()),
+            *(label, target, budget, random),
+        )
+        return self._maps.get(
+            key,
+            lambda: around(
+                chosen.network,
+                method,
+                path,
+                place,
+                random=random,
+                walk=self.walk(chosen, method, x, label, target, budget),
+            ),
         )
 
 

@@ -18,7 +18,9 @@ from pages.parts.address import nearest_of, one_of, put_in_address, write_addres
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
 from pages.parts.inside.code import show_code
+from pages.parts.inside.plane import show_plane
 from pages.parts.inside.units import show_units
+from pages.parts.inside.walk import show_walk
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server
 from pages.parts.state import ATTACK, EPSILON, MODEL, SOURCE, TARGET
@@ -233,9 +235,11 @@ def show_chart(path: AttackPath) -> None:
 
 
 def show_inside(subject: Subject, chosen: ServedNetwork, path: AttackPath) -> None:
-    """Show the views inside the network, each computed once it is opened."""
+    """Show the views inside the network and the attack, each computed once it is opened."""
     label, target = label_of(subject, int(path.predictions[0])), target_wanted()
     shown = Shown(path, method_chosen(), label, None if target == label else target, EPSILON.get())
+    show_walk(shown, chosen, subject.x)
+    show_plane(shown, chosen, subject.x)
     show_units(shown, chosen)
     show_code(shown, chosen, subject)
 

@@ -107,6 +107,9 @@ EPSILON = Setting[float]("epsilon")
 UNITS = Setting[bool]("units")  # whether this view is open
 MEMBER = Setting[int]("member")  # the network of an ensemble that it shows
 CODE = Setting[bool]("code")  # whether this view is open
+WALK = Setting[bool]("walk")  # whether the attack's steps are shown
+MAP = Setting[bool]("map")  # whether the map around the digit is shown
+ACROSS = Setting[str]("across")  # the map's second direction
 # Test set
 IMAGES = Setting[str]("images")
 ROUNDED = Setting[bool]("rounded")  # whether images are judged on a screen's grey levels

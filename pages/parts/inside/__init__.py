@@ -1,1 +1,1 @@
-"""Views inside the network, below the instrument on Draw."""
+"""Views inside the network and the attack, below the instrument on Draw."""

@@ -1,0 +1,65 @@
+"""The map: the plane through the digit, the attack's image and a third image."""
+
+import streamlit as st
+
+from core.classifier import FloatArray
+from core.presentation.code import Shown
+from core.presentation.plane import map_chart, on_map
+from core.serving.networks import ServedNetwork
+from pages.parts import downloads
+from pages.parts.address import on_or_off, one_of, put_in_address
+from pages.parts.server import server
+from pages.parts.state import ACROSS, MAP
+
+RUNNER_UP, RANDOM = "runner-up", "random"
+
+
+def show_plane(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
+    """Show the map around a digit, computed once it is opened.
+
+    Arguments are those of `pages.parts.inside.walk.show_walk`.
+    """
+    MAP.start(parse=on_or_off, default=False)
+    ACROSS.start(parse=one_of([RUNNER_UP, RANDOM]), default=RUNNER_UP)
+    place = st.expander("The map: what the network sees around it", key=MAP.key, on_change="rerun")
+    opened = bool(place.open)
+    put_in_address({MAP: "on" if opened else None, ACROSS: ACROSS.get() if opened else None})
+    if not opened:
+        return
+    method, label = shown.method, shown.label
+    with place:
+        st.segmented_control(
+            "Across the attack's direction",
+            [RUNNER_UP, RANDOM],
+            format_func={RUNNER_UP: "Towards the runner-up", RANDOM: "Random noise"}.__getitem__,
+            required=True,
+            key=ACROSS.key,
+            persist_state="session",
+        )
+        try:
+            around = server().evaluations.surroundings(
+                chosen,
+                *(method, x, label, shown.target, shown.budget),
+                random=ACROSS.get() == RANDOM,
+            )
+        except ValueError:
+            st.write("The two directions are the same here. Choose the other one.")
+            return
+        if around is None:
+            st.write("The attack changes nothing here, so there is no direction to show.")
+            return
+        st.write(
+            "Each point is an image, and its colour is the digit that the network sees in it; the "
+            "paler, the less sure. Look for how near the border is in the attack's direction, to "
+            "the right, and how far it is across."
+        )
+        st.plotly_chart(
+            map_chart(around),
+            config=downloads.chart(f"map-{label}-{method.name}-{ACROSS.get()}"),
+            key="map_chart",
+        )
+        st.caption(
+            f"{on_map(around)} Hatched points are none: a pixel would be darker than black or "
+            "lighter than white. Dashed: how far the attack may go, or as far as it went. Dots: "
+            "the attack's steps, seen from straight above the plane."
+        )
