@@ -48,13 +48,18 @@ def at_budget(
     method, x = BY_TITLE[title], digits.x[index : index + 1]
     path = follow(network, method, x, int(digits.y[index]), levels=256)
     place = int(np.abs(path.scale.budgets - epsilon).argmin())
-    return (path.x_adv[place] * 255).round().astype(np.uint8)
+    picture: NDArray[np.uint8] = (path.x_adv[place] * 255).round().astype(np.uint8)
+    return picture
 
 
 def test_both_are_computed_only_once_they_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = []
-    look_at = plane.look_at
-    monkeypatch.setattr(plane, "look_at", lambda *a, **k: (looked.append(1), look_at(*a, **k))[1])
+    looked, look_at = [], plane.look_at
+
+    def count(*args: Any, **settings: Any) -> plane.Plane:
+        looked.append(args)
+        return look_at(*args, **settings)
+
+    monkeypatch.setattr(plane, "look_at", count)
     at = opened(APP, digit="0", attack="BIM", epsilon="0.12")
     assert player(at) is None
     assert not charts(at)
