@@ -18,8 +18,8 @@ from tests.browser.draw_page import (
     expect_address,
     open_draw,
     overflow,
+    position,
     settle,
-    slider,
     widget,
 )
 
@@ -71,11 +71,18 @@ def test_the_walk_is_gone_step_by_step_without_the_server(
     expect(page.locator(".controls .play")).to_have_attribute("aria-pressed", "false")
     assert sent == []  # not one message to the server
 
-    # Where the slider comes to rest the walk is another one.
-    slider(page).fill("30")
+    # Where the slider comes to rest the walk is another one; until then this one is pale.
+    expect(page.locator(".player.left")).to_have_count(0)
+    page.mouse.move(*position(page, 24))
+    page.mouse.down()
+    page.mouse.move(*position(page, 27))
+    expect(page.locator(".player.left")).to_have_count(1)
+    page.mouse.move(*position(page, 30))
+    page.mouse.up()
     expect_address(page, "epsilon=0.150")
     expect(page.locator(".numbers")).to_contain_text("0.150")
     expect(page.locator(".controls output")).to_have_text("start")
+    expect(page.locator(".player.left")).to_have_count(0)
 
 
 @pytest.mark.thorough

@@ -1,6 +1,7 @@
 """The walk and the map below the instrument, run by Streamlit's AppTest."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +123,20 @@ def test_every_attack_has_its_map(title: str) -> None:
     assert stands_for(at)["across"] == "random"
 
 
-def test_at_zero_the_map_goes_through_the_image_at_the_flip() -> None:
+def test_at_zero_the_map_goes_through_the_image_at_the_flip(
+    report_network: MLP, test_digits: Digits
+) -> None:
     at = opened(APP, digit="0", attack="BIM", epsilon="0", map="on")
     (chart,) = charts(at)
     images = next(trace for trace in chart["data"] if trace.get("name") == "the three images")
     assert images["x"][1] > 1
     written = {each["text"] for each in chart["layout"]["annotations"]}
     assert {"7", "3"} <= written
+    said = " ".join(text.value for text in at.expander(key="map").markdown)
+    (epsilon,) = re.findall(r"ε = (0\.\d{3})", said)
+    path = follow(report_network, BY_TITLE["BIM"], test_digits.x[:1], 7, levels=256)
+    flips = path.scale.budgets[np.flatnonzero(path.predictions != 7)[0]]
+    assert float(epsilon) == pytest.approx(flips)
 
 
 def test_where_the_attack_changes_nothing_there_is_no_map_and_no_step(

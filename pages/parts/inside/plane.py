@@ -8,6 +8,7 @@ from core.presentation.plane import map_chart, on_map
 from core.serving.networks import ServedNetwork
 from pages.parts import downloads
 from pages.parts.address import on_or_off, one_of, put_in_address
+from pages.parts.epsilon_explorer import AXES
 from pages.parts.server import server
 from pages.parts.state import ACROSS, MAP
 
@@ -48,10 +49,13 @@ def show_plane(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
         if around is None:
             st.write("The attack changes nothing here, so there is no direction to show.")
             return
+        axis = AXES[method.scale.name]
+        budget = f"{axis['factor'] * around.budget:.{axis['digits']}f}{axis['unit']}"
         st.write(
             "Each point is an image, and its colour is the digit that the network sees in it; the "
             "paler, the less sure. Look for how near the border is in the attack's direction, to "
-            "the right, and how far it is across."
+            "the right, and how far it is across. The attack's image is the one at "
+            f"{axis['name']} = {budget}."
         )
         st.plotly_chart(
             map_chart(around),

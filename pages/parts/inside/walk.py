@@ -75,6 +75,7 @@ def _content(walk: Walk, method: Method, label: int) -> bytes:
     pictures = (walk.shown * 255).round().astype(np.uint8).tobytes() + b"".join(changes)
     digits = {"linf": 3, "l2": 2, "l0": 0}[method.norm]
     about: dict[str, Any] = {
+        "epsilon": walk.epsilon,
         "label": label,
         "labels": walk.predictions.tolist(),
         "confidence": walk.probabilities.max(axis=1).round(4).tolist(),

@@ -16,7 +16,11 @@ export default function (component) {
     players.set(parentElement, player);
   }
   player.show(unpack(component.data));
-  return () => player.pause();
+  window.addEventListener("small-change-epsilon", player.followed);
+  return () => {
+    player.pause();
+    window.removeEventListener("small-change-epsilon", player.followed);
+  };
 }
 
 // Four bytes with the length of a JSON text, the text, and three pictures for each step: the image's
@@ -45,6 +49,7 @@ class Player {
       const context = canvas.getContext("2d");
       return { canvas, context, image: context.createImageData(SIDE, SIDE) };
     });
+    this.followed = ({ detail }) => this.sayWhereItIs(detail);
     this.back.addEventListener("click", () => this.go(-1));
     this.step.addEventListener("click", () => this.go(1));
     this.play.addEventListener("click", () => (this.timer ? this.pause() : this.start()));
@@ -61,6 +66,14 @@ class Player {
     this.slider.max = data.loss.length - 1;
     this.slider.value = 0;
     this.draw();
+    this.sayWhereItIs(window.smallChangeEpsilon);
+  }
+
+  // While the instrument's slider moves, these steps are of the place that it has left.
+  sayWhereItIs(place) {
+    const { epsilon } = this.data;
+    const left = place !== undefined && epsilon !== null && Math.abs(place.epsilon - epsilon) > 1e-9;
+    this.section.classList.toggle("left", left);
   }
 
   go(by) {
