@@ -123,10 +123,15 @@ def map_chart(around: Surroundings) -> Figure:
     return figure(
         traces,
         titled("distance along the attack (L2)", range=[left, right], **bare),
-        titled(f"distance across: {third}", range=[low, high], scaleanchor="x", **bare),
+        titled(
+            f"distance across: {third}",
+            range=[low, high],
+            scaleanchor="x",
+            constraintoward="top",
+            **bare,
+        ),
         height=480,
         left=45,
-        top=10,
         hovermode=False,
         showlegend=False,
         images=[
