@@ -1,0 +1,90 @@
+"""The links of the lecture plan open the scenes that it describes, run by Streamlit's AppTest."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from docs.lecture import MARKED, PLAN
+from tests.pages.conftest import opened, stands_for
+from tests.pages.test_draw import APP, explorer
+
+TEXT = PLAN.read_text("utf-8")
+LINKS = re.findall(r"\[`(/.*?)`\]\(http://localhost:8501(/.*?)\)", TEXT)
+SAID = {name: said for _, name, said, _ in MARKED.findall(TEXT)}
+PAGES = {
+    "/": "",
+    "/report": "pages/course/report.py",
+    "/train": "pages/training/train.py",
+    "/remedies": "pages/training/remedies.py",
+}
+# What the network sees where a link on Draw puts the slider: a digit, or the plan's figure of
+# that name.
+SEEN = {
+    "/?digit=720&epsilon=0.000": "misread_as",
+    "/?digit=0&attack=FGSM&epsilon=0.000": "7",
+    "/?digit=0&attack=FGSM&epsilon=0.100": "flip_after",
+    "/?digit=0&attack=Random+noise&epsilon=0.100": "7",
+    "/?digit=0&attack=PGD&target=0&epsilon=0.120": "0",
+    "/?model=adversarial-pgd&digit=0&attack=PGD&epsilon=0.100": "7",
+}
+
+
+def scene(link: str) -> AppTest:
+    """Open a link of the plan; fail if the page ignores part of it."""
+    address = urlsplit(link)
+    query = dict(parse_qsl(address.query))
+    at = opened(APP, PAGES[address.path], **query)
+    assert query.items() <= stands_for(at).items()
+    return at
+
+
+def at_a_tenth(at: AppTest) -> list[list[float]]:
+    """Return for each chart of a page the heights of its curves at ε = 0.1, in per cent."""
+    charts: list[dict[str, Any]] = [json.loads(each.proto.spec) for each in at.get("plotly_chart")]
+    return [
+        [100 * line["y"][line["x"].index(0.1)] for line in chart["data"] if 0.1 in line["x"]]
+        for chart in charts
+    ]
+
+
+def test_a_link_is_what_it_says() -> None:
+    assert len(LINKS) == len(re.findall(r"localhost:8501/", TEXT))
+    assert all(said == opens for said, opens in LINKS)
+    on_draw = [link for link, _ in LINKS if link.startswith("/?")]
+    assert on_draw == list(SEEN)
+    assert {urlsplit(link).path for link, _ in LINKS} == set(PAGES)
+
+
+@pytest.mark.parametrize("link", SEEN)
+def test_a_link_to_draw_opens_its_scene(link: str) -> None:
+    data = explorer(scene(link))
+    assert data is not None
+    place = int(np.abs(data["epsilons"] - data["start"]).argmin())
+    seen = SAID.get(SEEN[link], SEEN[link])
+    assert str(data["probabilities"][place].argmax()) == seen
+
+
+def test_the_first_link_opens_draw() -> None:
+    assert {"attack", "epsilon"} <= stands_for(scene("/")).keys()
+
+
+def test_the_report_s_chart_shows_both_gradients() -> None:
+    rates = [float(SAID["exact_rate"]), float(SAID["float32_rate"])]
+    shown = at_a_tenth(scene("/report?model=report"))
+    assert [pytest.approx(rates, abs=0.1)] == [chart[:2] for chart in shown if len(chart) > 1]
+
+
+def test_train_offers_the_recipe() -> None:
+    at = scene("/train?recipe=adversarial-pgd")
+    assert at.selectbox(key="recipe").value == "adversarial-pgd"
+
+
+def test_remedies_shows_the_rates() -> None:
+    at = scene("/remedies?networks=report~adversarial-pgd&budget=0.1&against=PGD")
+    rates = [float(SAID["standard_pgd_1"]), float(SAID["robust_pgd_1"])]
+    assert at_a_tenth(at)[0] == pytest.approx(rates, abs=0.1)
