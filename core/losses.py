@@ -50,7 +50,7 @@ def float32_autograd_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
     """Return ∂ cross-entropy / ∂ logits as automatic differentiation computes it in float32.
 
     This is softmax minus the one-hot label: logits `(N, 10)` and labels `(N,)` to `(N, 10)`. Where
-    p_y rounds to 1 the label's term is exactly 0 while the others survive, and most signs of the
+    p_y rounds to 1 the label's term is exactly 0 while the others survive, and many signs of the
     pixel gradient are wrong. This gradient masking makes a network look robust (Carlini et al.
     2019, "On Evaluating Adversarial Robustness", section 3). It is kept to show the difference.
     """
