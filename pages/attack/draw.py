@@ -179,6 +179,7 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
     path = server().evaluations.path(chosen, method, subject.x, label, target)
     epsilon_explorer(
         path,
+        name=chosen.name,
         method=method,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.draw_page import expect_seen, open_draw, position, settle, slider
+from tests.browser.draw_page import expect_seen, open_draw, overflow, position, settle, slider
 
 LISTEN = """() => {
   window.told = [];
@@ -38,3 +39,48 @@ def test_other_components_hear_where_the_slider_is(page: Page, app_url: str) -> 
     page.mouse.up()
     settle(page)
     assert len(told(page)) == len(events)  # the server's answer moves nothing
+
+
+# Digit, class, first and last ε of each stretch of the track, as it is on the screen.
+STRETCHES = """track => [...track.querySelectorAll(".stretch")].map((stretch) => {
+  const whole = track.getBoundingClientRect();
+  const { left, right } = stretch.getBoundingClientRect();
+  const [from, to] = [left, right].map((x) => 0.5 * (x - whole.left) / whole.width);
+  return { digit: stretch.textContent, kind: stretch.className, from, to };
+})"""
+
+
+def test_the_track_says_what_the_network_sees_in_each_stretch(page: Page, app_url: str) -> None:
+    open_draw(page, app_url, "?digit=8&attack=PGD")  # a 5 that is taken for three other digits
+    expect_seen(page, 5)
+    stretches = page.locator(".stretches").evaluate(STRETCHES)
+    kinds = {stretch["kind"] for stretch in stretches}
+    assert kinds == {"stretch right", "stretch wrong", "stretch wrong other"}
+    assert len({stretch["digit"] for stretch in stretches}) >= 3
+    slider(page).focus()
+    for index in range(0, 101, 10):
+        epsilon = index / 200
+        expect(page.locator("output")).to_have_text(f"{epsilon:.3f}")
+        seen = [each["digit"] for each in stretches if each["from"] <= epsilon + 1e-4][-1]
+        assert page.locator(".verdict .now").inner_text() == seen
+        page.keyboard.press("PageUp")  # ten steps
+    expect(page.locator(".norms")).to_contain_text("128 of 255")  # half of the range
+    page.keyboard.press("Home")
+    expect_seen(page, 5)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("width", [320, 853, 1280, 1920, 2560])
+def test_pictures_and_bars_take_the_width_that_there_is(
+    page: Page, app_url: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_draw(page, app_url, "?digit=8&epsilon=0.2")
+    expect_seen(page, r"\d")
+    assert overflow(page) <= 0
+    boxes = [page.locator(part).bounding_box() for part in (".explorer", ".images", ".bars")]
+    explorer, images, bars = [box for box in boxes if box]
+    beside = images["y"] == bars["y"]
+    assert beside == (explorer["width"] >= 620)
+    used = images["width"] + bars["width"] if beside else images["width"]
+    assert 0.95 * explorer["width"] <= used <= explorer["width"]

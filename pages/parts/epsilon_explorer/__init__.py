@@ -22,17 +22,19 @@ AXES: Mapping[str, dict[str, Any]] = {
     WAY.name: {"name": "way", "factor": 100, "digits": 0, "unit": "%"},
 }
 _FOLDER = Path(__file__).parent
+_SCRIPTS = ("message.js", "pictures.js", "network.js", "explorer.js")
 _explorer = st.components.v2.component(
     "epsilon_explorer",
     html=(_FOLDER / "explorer.html").read_text("utf-8"),
     css=copy_link.CSS + (_FOLDER / "explorer.css").read_text("utf-8"),
-    js=copy_link.JS + (_FOLDER / "explorer.js").read_text("utf-8"),
+    js=copy_link.JS + "".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS),
 )
 
 
 def epsilon_explorer(
     path: AttackPath,
     *,
+    name: str,
     method: Method,
     label: int,
     on_label: Callable[[int], None],
@@ -47,6 +49,7 @@ def epsilon_explorer(
     Args:
         path: the image under every budget. The pictures are shown on 256 grey levels; the verdicts
             are of the same pictures if the path was followed on as many.
+        name: the network's.
         method: the attack.
         label: the true label.
         on_label: called with the new label when somebody changes it.
@@ -67,6 +70,8 @@ def epsilon_explorer(
         "parameter": EPSILON.name,
         "label": label,
         "sentence": sentence,
+        "name": name,
+        "second": None,
     }
     about["id"] = hashlib.sha1(numbers + repr(about).encode(), usedforsecurity=False).hexdigest()
     head = json.dumps({**about, "start": start, "placed": placed, "budgets": len(table)}).encode()

@@ -1,0 +1,124 @@
+// What one network sees: its verdict, its track, its sentence, its pictures and its bars.
+
+class NetworkView {
+  // Put the template's parts into the explorer, each into its own place.
+  constructor(template, places) {
+    this.parts = [...template.content.cloneNode(true).children];
+    this.parts.forEach((part, at) => places[at].append(part));
+    const [verdict, lane, sentence, panel] = this.parts;
+    this.verdict = verdict;
+    this.lane = lane;
+    this.sentence = sentence;
+    this.before = verdict.querySelector(".before");
+    this.now = verdict.querySelector(".now");
+    this.certainty = verdict.querySelector(".certainty");
+    this.stretches = lane.querySelector(".stretches");
+    this.mark = lane.querySelector(".mark");
+    this.pictures = new Pictures(panel);
+    this.bars = panel.querySelector(".bars");
+    this.columns = Array.from({ length: 10 }, (_, digit) => this.addColumn(digit));
+  }
+
+  addColumn(digit) {
+    const column = add(this.bars, "column");
+    const percent = add(column, "percent");
+    const well = add(column, "well");
+    const fill = add(well, "fill");
+    const was = add(well, "was");
+    add(column, "name").textContent = digit;
+    return { column, percent, fill, was };
+  }
+
+  remove() {
+    for (const part of this.parts) part.remove();
+  }
+
+  // Take up a network's path; `draw` then shows it at a budget.
+  show(path, { label, axis, epsilons }) {
+    this.path = path;
+    this.label = label;
+    this.columns.forEach(({ was, column }, digit) => {
+      was.style.bottom = `calc(${path.probabilities[0][digit] * 100}% - 2px)`;
+      column.classList.toggle("label", digit === label);
+    });
+    this.showTrack(stretchesOf(path, epsilons), axis, epsilons.at(-1));
+    this.showMark(epsilons.at(-1));
+    this.sentence.textContent = path.sentence;
+  }
+
+  // The track's colours: what the network sees in each stretch, blue where that is the label.
+  showTrack(stretches, axis, last) {
+    this.stretches.replaceChildren();
+    let wrong = 0;
+    for (const { digit, from, to } of stretches) {
+      // Neighbouring wrong digits have stripes of the other direction.
+      const kind = digit === this.label ? "right" : ++wrong % 2 ? "wrong" : "wrong other";
+      const stretch = add(this.stretches, `stretch ${kind}`);
+      stretch.style.left = `${(100 * from) / last}%`;
+      stretch.style.width = `${(100 * (to - from)) / last}%`;
+      add(stretch, "over").textContent = digit;
+    }
+    const seen = stretches.map(({ digit, from }) => `${digit} from ${budgetText(from, axis)}`);
+    this.stretches.setAttribute("aria-label", `The network sees ${seen.join(", ")}`);
+  }
+
+  showMark(last) {
+    const { flip } = this.path;
+    this.mark.hidden = flip === null;
+    if (flip === null) return;
+    const share = flip.epsilon / last;
+    this.mark.style.left = `${100 * share}%`;
+    this.mark.className = share < 0.15 ? "mark first" : share > 0.85 ? "mark last" : "mark";
+    this.mark.firstElementChild.textContent = `flips to ${flip.after}`;
+  }
+
+  // Show the network's answer for a budget, which `at` has in words; return it in words.
+  draw(index, at) {
+    const { probabilities, predictions } = this.path;
+    const shares = probabilities[index];
+    const [clean, predicted] = [predictions[0], predictions[index]];
+    this.pictures.draw(this.path, index, at);
+    this.columns.forEach(({ column, percent, fill }, digit) => {
+      const share = shares[digit];
+      fill.style.transform = `scaleY(${share})`;
+      percent.textContent = share < 0.005 ? "" : `${Math.round(share * 100)}%`;
+      column.classList.toggle("predicted", digit === predicted);
+    });
+    this.verdict.classList.toggle("flipped", predicted !== clean);
+    this.before.classList.toggle("wrong", clean !== this.label);
+    this.now.classList.toggle("wrong", predicted !== this.label);
+    this.before.textContent = clean;
+    this.now.textContent = predicted;
+    const sure = `${Math.round(shares[predicted] * 100)}% sure`;
+    this.certainty.textContent = sure;
+    this.bars.setAttribute("aria-label", `Probabilities at ${at}: ` +
+      shares.map((share, digit) => `${digit}: ${Math.round(share * 100)}%`).join(", "));
+    return `The network sees ${predicted}, ${sure}`;
+  }
+}
+
+// The stretches of budgets in which a network sees the same digit. The first flip is known more
+// finely than the budgets.
+function stretchesOf({ predictions, flip }, epsilons) {
+  const stretches = [];
+  predictions.forEach((digit, index) => {
+    if (digit === stretches.at(-1)?.digit) return;
+    const exact = flip !== null && stretches.length === 1;
+    const from = exact ? flip.epsilon : epsilons[index];
+    if (index > 0) stretches.at(-1).to = from;
+    stretches.push({ digit, from, to: epsilons.at(-1) });
+  });
+  return stretches;
+}
+
+// A budget as text, with the decimals and the unit of its axis.
+function budgetText(epsilon, { factor, digits, unit }) {
+  return (epsilon * factor).toFixed(digits) + unit;
+}
+
+function add(parent, className) {
+  const element = document.createElement("div");
+  element.className = className;
+  parent.append(element);
+  return element;
+}
