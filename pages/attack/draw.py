@@ -15,7 +15,14 @@ from core.presentation.charts import probabilities_along
 from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
 from pages.parts.address import nearest_of, one_of, put_in_address, write_address
-from pages.parts.epsilon_explorer import AXES, epsilon_explorer
+from pages.parts.epsilon_explorer import AXES, Attacked, epsilon_explorer
+from pages.parts.epsilon_explorer.choices import (
+    choices_for_address,
+    choices_on,
+    flip_is_hidden,
+    second_network,
+    start_choices,
+)
 from pages.parts.failures import failures_explained
 from pages.parts.inside.code import show_code
 from pages.parts.inside.plane import show_plane
@@ -67,6 +74,7 @@ def main() -> None:
     if EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0):
         st.session_state["placed"] = st.session_state.get("placed", 0) + 1
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
+    start_choices()
     st.markdown("#### Draw a digit, turn up ε, watch it flip")
     left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
     with left:
@@ -117,6 +125,7 @@ def show_digit_under_attack() -> None:
                 ATTACK: ATTACK.get(),
                 TARGET: None if target_wanted() is None else str(target_wanted()),
                 EPSILON: f"{EPSILON.get():.3f}",
+                **choices_for_address(),
             }
         )
         write_address()
@@ -168,7 +177,10 @@ def show_how_to_begin() -> None:
 
 
 def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
-    """Show the live ε along a digit's path under the chosen attack; return the path."""
+    """Show the live ε along a digit's path under the chosen attack; return the path.
+
+    If a second network is chosen, the same attack on it is shown beside.
+    """
     method, target = method_chosen(), target_wanted()
     if target == label:
         st.write(
@@ -176,20 +188,30 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
             "so the attack aims for any other digit."
         )
         target = None
-    path = server().evaluations.path(chosen, method, subject.x, label, target)
+
+    def attacked(network: ServedNetwork) -> Attacked:
+        path = server().evaluations.path(network, method, subject.x, label, target)
+        noise = method.name == "noise"
+        said = words.on_path(path, label=label, target=target, noise=noise)
+        return Attacked(network.name, path, said)
+
+    second = second_network(chosen)
+    networks = [(each.name, each.version) for each in (chosen, second) if each]
+    choices = choices_on((networks, method.name, subject.pixels.tobytes(), label, target), chosen)
+    first = attacked(chosen)
     epsilon_explorer(
-        path,
-        name=chosen.name,
+        first,
+        attacked(second) if second else None,
         method=method,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
-        sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),
         on_epsilon=EPSILON.set,
+        choices=choices,
         start=EPSILON.get(),
         placed=st.session_state["placed"],
         key="explorer",
     )
-    return path
+    return first.path
 
 
 def method_chosen() -> Method:
@@ -229,7 +251,9 @@ def show_attack_choice() -> None:
 def show_chart(path: AttackPath) -> None:
     """Show a chart of the probabilities over ε, computed once it is opened."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
-    if chart.open:
+    if chart.open and flip_is_hidden():
+        chart.caption("The chart is here once you have seen the flip.")
+    elif chart.open:
         axis = AXES[method_chosen().scale.name]["name"]
         figure = probabilities_along(path, epsilon=EPSILON.get(), axis=axis)
         chart.plotly_chart(figure, config={"displayModeBar": False})

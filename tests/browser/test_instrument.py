@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.draw_page import expect_seen, open_draw, overflow, position, settle, slider
+from tests.browser.draw_page import (
+    expect_address,
+    expect_seen,
+    open_draw,
+    overflow,
+    position,
+    settle,
+    slider,
+)
 
 LISTEN = """() => {
   window.told = [];
@@ -84,3 +92,84 @@ def test_pictures_and_bars_take_the_width_that_there_is(
     assert beside == (explorer["width"] >= 620)
     used = images["width"] + bars["width"] if beside else images["width"]
     assert 0.95 * explorer["width"] <= used <= explorer["width"]
+
+
+def test_predict_first_hides_the_flip_until_the_slider_has_passed_it(
+    page: Page, app_url: str
+) -> None:
+    sent: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    open_draw(page, app_url, "?digit=0&epsilon=0.2")
+    expect(page.locator(".mark")).to_contain_text("3")
+    page.locator(".predict input").check()
+    expect(page.locator(".guess")).to_be_visible()
+    expect_address(page, "predict=on")
+    expect(page.locator("output")).to_have_text("0.000")
+    # Nothing tells the flip, to eyes or to a screen reader.
+    for part in (".mark", ".stretch", ".sentence"):
+        expect(page.locator(part).filter(visible=True)).to_have_count(0)
+    assert "flips" not in page.locator(".explorer").evaluate("e => e.innerHTML").lower()
+    assert not page.locator(".stretches").get_attribute("aria-label")
+
+    page.mouse.move(*position(page, 0))
+    page.mouse.down()
+    settle(page)
+    sent.clear()
+    page.mouse.move(*position(page, 10))
+    expect(page.locator("output")).to_have_text("0.050")
+    expect(page.locator(".guess")).to_be_visible()
+    page.mouse.move(*position(page, 60))
+    expect(page.locator(".guess")).to_be_hidden()
+    expect(page.locator(".mark")).to_contain_text("3")
+    assert sent == []  # no message to the server
+    page.mouse.up()
+    expect_address(page, "epsilon=0.300")
+    page.mouse.click(*position(page, 2))
+    expect_address(page, "epsilon=0.010")
+    expect(page.locator(".sentence")).to_be_visible()  # what was shown stays
+
+    page.get_by_role("spinbutton").fill("1")  # another digit is another question
+    page.get_by_role("spinbutton").press("Enter")
+    expect(page.locator(".guess")).to_be_visible()
+    expect(page.locator("output")).to_have_text("0.000")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator(".sentence")).to_be_visible()
+    expect(slider(page)).to_be_focused()
+
+
+def test_two_networks_under_one_slider(page: Page, app_url: str) -> None:
+    sent: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    open_draw(page, app_url, "?digit=8&attack=PGD")
+    expect_seen(page, 5)
+    page.locator(".compare select").select_option("adversarial-pgd")
+    expect(page.locator(".verdict")).to_have_count(2)
+    expect_address(page, "compare=adversarial-pgd")
+    expect(page.locator(".mark").filter(visible=True)).to_have_count(2)
+    tracks = [page.locator(".stretches").nth(place).evaluate(STRETCHES) for place in (0, 1)]
+    assert tracks[0] != tracks[1]
+    page.mouse.move(*position(page, 0))
+    page.mouse.down()
+    settle(page)
+    sent.clear()
+    seen = set()
+    for index in (0, 30, 60, 100):
+        page.mouse.move(*position(page, index))
+        expect(page.locator("output")).to_have_text(f"{index / 200:.3f}")
+        verdicts = page.locator(".verdict .now").all_inner_texts()
+        assert verdicts == [
+            [each["digit"] for each in track if each["from"] <= index / 200 + 1e-4][-1]
+            for track in tracks
+        ]
+        seen.add(tuple(verdicts))
+    assert len(seen) > 2
+    pictures = page.locator("canvas.adversarial").evaluate_all("all => all.map(c => c.toDataURL())")
+    assert len(set(pictures)) == 2
+    assert sent == []  # no message to the server
+    page.mouse.up()
+    expect_address(page, "epsilon=0.500")
+    page.locator(".compare select").select_option("none")
+    expect(page.locator(".verdict")).to_have_count(1)
+    settle(page)
+    page.go_back()
+    expect(page.locator(".verdict")).to_have_count(2)

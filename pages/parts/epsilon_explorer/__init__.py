@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from core.attacks import L2, LINF, WAY, Method
 from core.evaluation.path import AttackPath
 from core.measures import linf_norm
 from pages.parts import copy_link
+from pages.parts.epsilon_explorer.choices import (
+    Choices,
+    compare_with,
+    predict_first,
+    show_flip,
+)
 from pages.parts.state import EPSILON
 
 # How the slider shows its budgets: name, factor, decimals, unit.
@@ -21,8 +28,12 @@ AXES: Mapping[str, dict[str, Any]] = {
     L2.name: {"name": "ε (L2)", "factor": 1, "digits": 2, "unit": ""},
     WAY.name: {"name": "way", "factor": 100, "digits": 0, "unit": "%"},
 }
+OWN_GRADIENT = (
+    "Each network is attacked with its own gradient, so the two adversarial images differ."
+)
+SAME_NOISE = "Both networks get the same random noise."
 _FOLDER = Path(__file__).parent
-_SCRIPTS = ("message.js", "pictures.js", "network.js", "explorer.js")
+_SCRIPTS = ("message.js", "pictures.js", "network.js", "choices.js", "explorer.js")
 _explorer = st.components.v2.component(
     "epsilon_explorer",
     html=(_FOLDER / "explorer.html").read_text("utf-8"),
@@ -31,54 +42,104 @@ _explorer = st.components.v2.component(
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """A network under attack.
+
+    Attributes:
+        name: the network's.
+        path: the image under every budget. The pictures are shown on 256 grey levels; the verdicts
+            are of the same pictures if the path was followed on as many.
+        sentence: describes the whole path.
+    """
+
+    name: str
+    path: AttackPath
+    sentence: str
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the browser is told besides the numbers."""
+        flip = self.path.flip
+        return {
+            "name": self.name,
+            "flip": flip and {"epsilon": flip.epsilon, "after": flip.after},
+            "sentence": self.sentence,
+        }
+
+    @property
+    def numbers(self) -> bytes:
+        """The budgets, norms and probabilities as doubles, then the images as bytes."""
+        path = self.path
+        linf = linf_norm(path.x_adv[0], path.x_adv)
+        table = np.column_stack([path.scale.budgets, path.l2_norm, linf, path.probabilities])
+        return table.astype("<f8").tobytes() + (path.x_adv * 255).round().astype(np.uint8).tobytes()
+
+
 def epsilon_explorer(
-    path: AttackPath,
+    first: Attacked,
+    second: Attacked | None = None,
     *,
-    name: str,
     method: Method,
     label: int,
     on_label: Callable[[int], None],
-    sentence: str,
     on_epsilon: Callable[[float], None],
     start: float,
     placed: int,
+    choices: Choices | None = None,
     key: str,
 ) -> None:
-    """Show a path with a slider that works without the server.
+    """Show an image under attack with a slider that works without the server.
 
     Args:
-        path: the image under every budget. The pictures are shown on 256 grey levels; the verdicts
-            are of the same pictures if the path was followed on as many.
-        name: the network's.
+        first: the network under attack.
+        second: another one beside it, under the same budgets.
         method: the attack.
         label: the true label.
         on_label: called with the new label when somebody changes it.
-        sentence: describes the whole path.
         on_epsilon: called with the budget where the slider has come to rest.
         start: the first budget shown; later the slider keeps its position when the path changes.
         placed: counts how often the slider is placed at `start` again.
+        choices: what can be chosen in the explorer; None for nothing.
         key: the component's key in the session state.
     """
-    linf = linf_norm(path.x_adv[0], path.x_adv)
-    table = np.column_stack([path.scale.budgets, path.l2_norm, linf, path.probabilities])
-    frames = (path.x_adv * 255).round().astype(np.uint8)
-    numbers = table.astype("<f8").tobytes() + frames.tobytes()
+    both = [first] if second is None else [first, second]
+    numbers = b"".join(attacked.numbers for attacked in both)
+    scale = first.path.scale
     about: dict[str, Any] = {
-        "axis": AXES[path.scale.name],
-        "flip": path.flip and {"epsilon": path.flip.epsilon, "after": path.flip.after},
+        **first.about,
+        "second": second and second.about,
+        "note": "" if second is None else SAME_NOISE if method.name == "noise" else OWN_GRADIENT,
+        "axis": AXES[scale.name],
         "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
         "parameter": EPSILON.name,
         "label": label,
-        "sentence": sentence,
-        "name": name,
-        "second": None,
     }
-    about["id"] = hashlib.sha1(numbers + repr(about).encode(), usedforsecurity=False).hexdigest()
-    head = json.dumps({**about, "start": start, "placed": placed, "budgets": len(table)}).encode()
+    about["id"] = _digest(numbers + repr(about).encode())
+    about["choices"] = choices and asdict(choices)
+    about["state"] = _digest(repr(about).encode())  # differs where anything shown does
+    about |= {"start": start, "placed": placed, "budgets": len(scale.budgets)}
+    head = json.dumps(about).encode()
+
+    def sent(event: str) -> Any:
+        return st.session_state[key][event]
+
+    def shown() -> None:
+        on_epsilon(float(sent("shown")["epsilon"]))
+        if sent("shown")["id"] == about["id"]:
+            show_flip()
+
     # Bytes reach the browser unchanged. As JSON they would be 1.5 times as large and parsed twice.
     _explorer(
         data=len(head).to_bytes(4, "little") + head + numbers,
-        on_epsilon_change=lambda: on_epsilon(float(st.session_state[key]["epsilon"])),
-        on_label_change=lambda: on_label(int(st.session_state[key]["label"])),
+        on_epsilon_change=lambda: on_epsilon(float(sent("epsilon"))),
+        on_label_change=lambda: on_label(int(sent("label"))),
+        on_compare_change=lambda: compare_with(str(sent("compare"))),
+        on_predict_change=lambda: predict_first(sent("predict") == "on"),
+        on_shown_change=shown,
         key=key,
     )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

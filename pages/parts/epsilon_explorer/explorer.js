@@ -13,8 +13,7 @@ export default function (component) {
     explorer = new Explorer(parentElement);
     explorers.set(parentElement, explorer);
   }
-  explorer.tell = (epsilon) => setTriggerValue("epsilon", epsilon);
-  explorer.correct = (digit) => setTriggerValue("label", digit);
+  explorer.tell = setTriggerValue;
   if (explorer.placed !== data.placed) explorer.place(data);
   explorer.show(data);
 }
@@ -38,18 +37,21 @@ class Explorer {
       opener.setAttribute("aria-expanded", String(!this.files.hidden));
     });
     this.forgetCopy = copyLink(find(".copy-link"), () => this.address());
-    this.choices = Array.from({ length: 10 }, (_, digit) => this.addChoice(find(".meant"), digit));
+    this.labels = Array.from({ length: 10 }, (_, digit) => this.addLabel(find(".meant"), digit));
+    this.choices = new Choices(root, this);
+    this.needle = find(".needle");
+    this.note = find(".note");
     this.slider.addEventListener("input", () => this.moved());
     this.slider.addEventListener("change", () => this.waitForRest());
   }
 
   // A radio button for a digit that the image may be meant to be.
-  addChoice(place, digit) {
+  addLabel(place, digit) {
     const label = document.createElement("label");
     const choice = document.createElement("input");
     choice.type = "radio";
     choice.name = "meant";
-    choice.addEventListener("change", () => this.correct(digit));
+    choice.addEventListener("change", () => this.tell("label", digit));
     const name = document.createElement("span");
     name.textContent = digit;
     label.append(choice, name);
@@ -73,13 +75,14 @@ class Explorer {
   addFiles(view, picture) {
     const group = add(this.files, "");
     const name = document.createElement("span");
-    name.textContent = picture.name;
+    const whose = this.views.length > 1 ? ` (${view === this.views[0] ? "first" : "second"})` : "";
+    name.textContent = picture.name + whose;
     group.append(name);
     for (const side of FILES) {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = `${side} px`;
-      button.setAttribute("aria-label", `Download the ${picture.name} picture as PNG, ${side} px`);
+      button.setAttribute("aria-label", `Download the ${name.textContent} picture as PNG, ${side} px`);
       button.addEventListener("click", () => {
         this.draw(); // the slider may have moved since the last frame
         save(picture, side, this.fileName(view));
@@ -97,7 +100,7 @@ class Explorer {
   }
 
   show(data) {
-    if (this.data && this.data.id === data.id) return;
+    if (this.data && this.data.state === data.state) return;
     // The slider keeps its place, which now stands for another budget: tell the server.
     if (this.data && this.data.axis.name !== data.axis.name) this.waitForRest();
     this.data = data;
@@ -109,10 +112,29 @@ class Explorer {
       this.start = null;
     }
     this.setViews(data.paths.length);
+    this.section.classList.toggle("two", data.paths.length > 1);
     this.views.forEach((view, place) => view.show(data.paths[place], data));
-    this.choices[data.label].checked = true;
+    this.note.hidden = !data.note;
+    this.note.textContent = data.note;
+    this.labels[data.label].checked = true;
+    this.choices.show(data);
+    this.setHidden(Boolean(data.choices?.hidden) && this.revealed !== data.id);
     this.drawn = null;
     this.draw();
+  }
+
+  // Hide or show what tells where the prediction flips, and to what.
+  setHidden(hidden) {
+    this.hidden = hidden;
+    this.choices.guess.hidden = !hidden;
+    for (const view of this.views) view.reveal(!hidden, this.data);
+  }
+
+  // Show the flip that one was to predict. The server hears of it when the slider rests.
+  reveal() {
+    this.revealed = this.data.id;
+    this.owesReveal = true;
+    this.setHidden(false);
   }
 
   moved() {
@@ -126,7 +148,16 @@ class Explorer {
 
   waitForRest() {
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.tell(this.data.epsilons[this.slider.valueAsNumber]), REST);
+    this.rest = setTimeout(() => this.tellRest(), REST);
+  }
+
+  tellRest() {
+    clearTimeout(this.rest);
+    this.draw(); // the slider may have moved since the last frame
+    const epsilon = this.data.epsilons[this.slider.valueAsNumber];
+    if (this.owesReveal) this.tell("shown", { epsilon, id: this.data.id });
+    else this.tell("epsilon", epsilon);
+    this.owesReveal = false;
   }
 
   draw() {
@@ -138,17 +169,19 @@ class Explorer {
     const epsilon = data.epsilons[index];
     const budget = budgetText(epsilon, data.axis);
     const at = `${data.axis.name} = ${budget}`;
-    const [seen] = this.views.map((view) => view.draw(index, at));
+    const seen = this.views.map((view) => view.draw(index, at)).join("; ");
     tellFollowers({ id: data.id, index, epsilon });
     this.output.textContent = budget;
-    this.norms.textContent = inGreyLevels(data.paths[0], index);
+    this.norms.textContent = sizes(data.paths, index);
+    if (data.paths.length > 1) this.needle.style.setProperty("--share", index / this.slider.max);
     this.slider.setAttribute("aria-valuetext", `${budget}. ${seen}`);
-    // A screen reader announces a change of the prediction, not every step of the slider.
-    const news = `${data.id} ${data.paths[0].predictions[index]}`;
+    // A screen reader announces a change of a prediction, not every step of the slider.
+    const news = [data.id, ...data.paths.map(({ predictions }) => predictions[index])].join();
     if (this.announced !== news) {
       this.announced = news;
       this.announcement.textContent = `${seen} at ${at}`;
     }
+    if (this.hidden && data.paths.every((path) => index >= flipPlace(path))) this.reveal();
   }
 
   // The page's address with the slider's present place, which the server may not know yet.
@@ -163,10 +196,11 @@ class Explorer {
   }
 
   // The beginning of the names of pictures to download.
-  fileName() {
+  fileName({ path }) {
     const { label, attack, axis, epsilons } = this.data;
     const budget = budgetText(epsilons[this.slider.valueAsNumber], axis).replace("%", "");
-    return `${label}-${attack}-${axis.unit === "%" ? "way" : "epsilon"}-${budget}`;
+    const whose = this.views.length > 1 ? `${path.name}-` : "";
+    return `${whose}${label}-${attack}-${axis.unit === "%" ? "way" : "epsilon"}-${budget}`;
   }
 }
 
@@ -177,9 +211,13 @@ function tellFollowers(place) {
   window.dispatchEvent(new CustomEvent("small-change-epsilon", { detail: place }));
 }
 
-// How large the perturbation is. The images are on 256 grey levels, so the change is a whole number.
-function inGreyLevels({ l2_norm, linf_norm }, index) {
-  const levels = Math.round(255 * linf_norm[index]);
-  const norm = `L2 norm ${l2_norm[index].toFixed(2)}`;
-  return levels ? `up to ${levels} of 255 grey levels a pixel, ${norm}` : `no change, ${norm}`;
+// How large the perturbations are. The images are on 256 grey levels, so a pixel's change is a whole
+// number of them.
+function sizes(paths, index) {
+  const levels = paths.map(({ linf_norm }) => Math.round(255 * linf_norm[index]));
+  const changes = levels.map((most) => (most ? `up to ${most} of 255 grey levels a pixel` : "no change"));
+  const norms = paths.map(({ l2_norm }) => `L2 norm ${l2_norm[index].toFixed(2)}`);
+  if (paths.length < 2) return `${changes[0]}, ${norms[0]}`;
+  const named = (words) => words.map((each, place) => `${each} (${paths[place].name})`).join(", ");
+  return `${levels[0] === levels[1] ? changes[0] : named(changes)}, ${named(norms)}`;
 }

@@ -7,8 +7,9 @@ class NetworkView {
     this.parts.forEach((part, at) => places[at].append(part));
     const [verdict, lane, sentence, panel] = this.parts;
     this.verdict = verdict;
-    this.lane = lane;
     this.sentence = sentence;
+    this.label = verdict.querySelector(".label");
+    this.whose = [lane, panel].map((part) => part.querySelector(".whose"));
     this.before = verdict.querySelector(".before");
     this.now = verdict.querySelector(".now");
     this.certainty = verdict.querySelector(".certainty");
@@ -33,17 +34,28 @@ class NetworkView {
     for (const part of this.parts) part.remove();
   }
 
-  // Take up a network's path; `draw` then shows it at a budget.
-  show(path, { label, axis, epsilons }) {
+  // Take up a network's path; `draw` then shows it at a budget. One of two networks has a name.
+  show(path, { label, paths }) {
     this.path = path;
-    this.label = label;
+    this.meant = label;
+    const name = paths.length > 1 ? path.name : "";
+    this.who = name ? `${name} sees` : "The network sees";
+    this.label.textContent = this.who;
+    for (const whose of this.whose) whose.textContent = name;
     this.columns.forEach(({ was, column }, digit) => {
       was.style.bottom = `calc(${path.probabilities[0][digit] * 100}% - 2px)`;
       column.classList.toggle("label", digit === label);
     });
-    this.showTrack(stretchesOf(path, epsilons), axis, epsilons.at(-1));
-    this.showMark(epsilons.at(-1));
-    this.sentence.textContent = path.sentence;
+  }
+
+  // Show or hide what tells where the prediction flips, and to what.
+  reveal(shown, { axis, epsilons, paths }) {
+    const { path } = this;
+    this.sentence.hidden = !shown;
+    this.sentence.textContent = "";
+    if (shown) this.sentence.textContent = (paths.length > 1 ? `${path.name}: ` : "") + path.sentence;
+    this.showTrack(shown ? stretchesOf(path, epsilons) : [], axis, epsilons.at(-1));
+    this.showMark(shown ? path.flip : null, epsilons.at(-1));
   }
 
   // The track's colours: what the network sees in each stretch, blue where that is the label.
@@ -52,24 +64,23 @@ class NetworkView {
     let wrong = 0;
     for (const { digit, from, to } of stretches) {
       // Neighbouring wrong digits have stripes of the other direction.
-      const kind = digit === this.label ? "right" : ++wrong % 2 ? "wrong" : "wrong other";
+      const kind = digit === this.meant ? "right" : ++wrong % 2 ? "wrong" : "wrong other";
       const stretch = add(this.stretches, `stretch ${kind}`);
       stretch.style.left = `${(100 * from) / last}%`;
       stretch.style.width = `${(100 * (to - from)) / last}%`;
       add(stretch, "over").textContent = digit;
     }
     const seen = stretches.map(({ digit, from }) => `${digit} from ${budgetText(from, axis)}`);
-    this.stretches.setAttribute("aria-label", `The network sees ${seen.join(", ")}`);
+    this.stretches.setAttribute("aria-label", seen.length ? `${this.who} ${seen.join(", ")}` : "");
   }
 
-  showMark(last) {
-    const { flip } = this.path;
+  showMark(flip, last) {
     this.mark.hidden = flip === null;
+    this.mark.firstElementChild.textContent = flip === null ? "" : `flips to ${flip.after}`;
     if (flip === null) return;
     const share = flip.epsilon / last;
     this.mark.style.left = `${100 * share}%`;
     this.mark.className = share < 0.15 ? "mark first" : share > 0.85 ? "mark last" : "mark";
-    this.mark.firstElementChild.textContent = `flips to ${flip.after}`;
   }
 
   // Show the network's answer for a budget, which `at` has in words; return it in words.
@@ -85,16 +96,23 @@ class NetworkView {
       column.classList.toggle("predicted", digit === predicted);
     });
     this.verdict.classList.toggle("flipped", predicted !== clean);
-    this.before.classList.toggle("wrong", clean !== this.label);
-    this.now.classList.toggle("wrong", predicted !== this.label);
+    this.before.classList.toggle("wrong", clean !== this.meant);
+    this.now.classList.toggle("wrong", predicted !== this.meant);
     this.before.textContent = clean;
     this.now.textContent = predicted;
     const sure = `${Math.round(shares[predicted] * 100)}% sure`;
     this.certainty.textContent = sure;
     this.bars.setAttribute("aria-label", `Probabilities at ${at}: ` +
       shares.map((share, digit) => `${digit}: ${Math.round(share * 100)}%`).join(", "));
-    return `The network sees ${predicted}, ${sure}`;
+    return `${this.who} ${predicted}, ${sure}`;
   }
+}
+
+// The first budget's place at which a network sees another digit than without an attack; the last
+// place if there is none.
+function flipPlace({ predictions }) {
+  const place = predictions.findIndex((digit) => digit !== predictions[0]);
+  return place < 0 ? predictions.length - 1 : place;
 }
 
 // The stretches of budgets in which a network sees the same digit. The first flip is known more

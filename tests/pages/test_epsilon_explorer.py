@@ -1,0 +1,88 @@
+"""What the live ε is sent: a second network, and a flip that one is to predict."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.attacks import BY_TITLE
+from core.data import mnist
+from core.evaluation.path import follow
+from core.measures import SCREEN
+from tests.conftest import SHIPPED
+from tests.pages.conftest import stands_for, well
+from tests.pages.test_draw import SEVEN, draw, explorer, opened
+
+
+def sent(at: AppTest) -> tuple[dict[str, Any], list[Any]]:
+    """Return what the browser is told, and for each network its table and frames."""
+    (element,) = [
+        each
+        for each in at.get("bidi_component")
+        if each.proto.component_name.endswith("epsilon_explorer")
+    ]
+    content = element.proto.bytes
+    length = int.from_bytes(content[:4], "little")
+    about: dict[str, Any] = json.loads(content[4 : 4 + length])
+    rest, size = content[4 + length :], about["budgets"] * (13 * 8 + 784)
+    assert len(rest) % size == 0
+    numbers = []
+    for start in range(0, len(rest), size):
+        table, frames = np.split(
+            np.frombuffer(rest[start : start + size], np.uint8), [about["budgets"] * 13 * 8]
+        )
+        numbers.append((table.view("<f8").reshape(-1, 13), frames.reshape(-1, 784)))
+    return about, numbers
+
+
+def test_a_second_network_is_attacked_by_itself_in_the_same_message() -> None:
+    at = opened(digit="8", attack="PGD", compare="adversarial-pgd")
+    about, numbers = sent(at)
+    assert (about["name"], about["second"]["name"]) == ("report", "adversarial-pgd")
+    assert stands_for(at)["compare"] == "adversarial-pgd"
+    test = mnist.load("test")
+    for told, (table, frames) in zip((about, about["second"]), numbers, strict=True):
+        network, _ = SHIPPED.load(told["name"])
+        path = follow(network, BY_TITLE["PGD"], test.x[8:9], int(test.y[8]), levels=SCREEN)
+        np.testing.assert_array_equal(frames, (path.x_adv * 255).round())
+        np.testing.assert_allclose(table[:, 3:], path.probabilities)
+        assert path.flip is not None
+        assert told["flip"] == {"epsilon": path.flip.epsilon, "after": path.flip.after}
+
+
+@pytest.mark.parametrize("name", ["report", "no such", "../report"])
+def test_a_network_is_not_compared_with_itself_or_with_none(name: str) -> None:
+    about, numbers = sent(opened(digit="8", model="report", compare=name))
+    assert about["second"] is None
+    assert about["choices"]["compare"] == ""
+    assert "report" not in about["choices"]["networks"]
+    assert len(numbers) == 1
+
+
+def test_each_question_to_predict_starts_at_0_with_its_chart_away() -> None:
+    at = opened(digit="0", epsilon="0.4", predict="on")
+    about, _ = sent(at)
+    assert about["choices"]["hidden"]
+    assert about["start"] == 0
+    assert stands_for(at)["predict"] == "on"
+    assert stands_for(at)["epsilon"] == "0.000"
+    at.session_state["chart"] = True
+    well(at.run())
+    assert not at.get("plotly_chart")
+    assert sent(at)[0]["placed"] == about["placed"]  # the same question
+    well(at.number_input(key="digit").set_value(1).run())
+    assert sent(at)[0]["placed"] > about["placed"]
+    at.session_state["predict"] = False
+    well(at.run())
+    assert not sent(at)[0]["choices"]["hidden"]
+    assert at.get("plotly_chart")
+
+
+def test_the_choices_of_a_link_wait_for_the_first_stroke() -> None:
+    at = opened(compare="any-hand", predict="on")
+    assert explorer(at) is None
+    about, _ = sent(draw(at, SEVEN))
+    assert about["second"]["name"] == "any-hand"
+    assert about["choices"]["hidden"]
