@@ -176,10 +176,13 @@ def show_how_to_begin() -> None:
     st.markdown(EXPLANATION)
 
 
-def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
+def explore(
+    subject: Subject, chosen: ServedNetwork, label: int, *, play: bool = False
+) -> AttackPath:
     """Show the live ε along a digit's path under the chosen attack; return the path.
 
-    If a second network is chosen, the same attack on it is shown beside.
+    If a second network is chosen, the same attack on it is shown beside. If `play`, the slider
+    moves once by itself.
     """
     method, target = method_chosen(), target_wanted()
     if target == label:
@@ -207,6 +210,7 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
         on_label=lambda digit: correct_label(subject, digit),
         on_epsilon=EPSILON.set,
         choices=choices,
+        play=play,
         start=EPSILON.get(),
         placed=st.session_state["placed"],
         key="explorer",

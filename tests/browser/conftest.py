@@ -55,19 +55,21 @@ def browser_type_launch_args(
 
 
 @contextmanager
-def serve(port: int = 0) -> Iterator[str]:
+def serve(port: int = 0, script: str = "app.py") -> Iterator[str]:
     """Start the app on a server of its own, as the README says; yield its address.
 
     Args:
         port: of the server; a free one if it is 0.
+        script: what is served, if it is not the app.
     """
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
+    command = [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # as the app's own folder is the root
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             wait_until_healthy(server, url)
             yield url

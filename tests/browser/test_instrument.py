@@ -1,18 +1,25 @@
 """The live ε in a real browser: what it shows, and what it tells other components."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import serve
 from tests.browser.draw_page import (
+    SEVEN,
+    draw,
     expect_address,
     expect_seen,
     open_draw,
+    open_page,
     overflow,
     position,
     settle,
     slider,
+    wait_until,
+    widget,
 )
 
 LISTEN = """() => {
@@ -173,3 +180,98 @@ def test_two_networks_under_one_slider(page: Page, app_url: str) -> None:
     settle(page)
     page.go_back()
     expect(page.locator(".verdict")).to_have_count(2)
+
+
+def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
+    page: Page, app_url: str
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_draw(page, app_url, "?attack=PGD&epsilon=0.15")
+    draw(page, SEVEN)
+    expect_seen(page, r"[^7]")
+    settle(page)
+    header, others = page.get_by_test_id("stHeader"), widget(page, "attack")
+    slider(page).focus()
+    page.keyboard.press("f")
+    expect(header).to_be_hidden()
+    expect(others).to_be_hidden()
+    for part in (".verdict", ".dial", ".images", ".bars", "canvas.upper-canvas"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+        assert box["y"] + box["height"] <= page.evaluate("innerHeight")
+    height = page.locator(".verdict .now").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert height > 0.12 * page.evaluate("innerHeight")
+    before = page.locator("canvas.clean").evaluate("c => c.toDataURL()")
+    draw(page, [(60, 250), (220, 250)])  # the canvas can be drawn on
+    wait_until(page, lambda: page.locator("canvas.clean").evaluate("c => c.toDataURL()") != before)
+    expect(header).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(header).to_be_visible()
+    expect(others).to_be_visible()
+
+    # The browser may refuse the whole screen; then the window is what there is.
+    page.evaluate(
+        "() => { document.documentElement.requestFullscreen = () => Promise.reject(Error()); }"
+    )
+    button = page.get_by_role("button", name="Big screen")
+    button.click()
+    expect(header).to_be_hidden()
+    page.get_by_role("button", name="Leave").click()
+    expect(header).to_be_visible()
+
+    # The key does nothing in a text field, and can be switched off.
+    page.get_by_label("Attack", exact=True).click()
+    page.keyboard.press("f")
+    page.keyboard.press("Escape")
+    expect(header).to_be_visible()
+    page.locator(".key input").uncheck()
+    slider(page).focus()
+    page.keyboard.press("f")
+    expect(button).to_be_visible()
+    page.reload()
+    expect(page.locator(".key input")).not_to_be_checked()
+    expect(header).to_be_visible()
+
+
+def test_another_page_is_no_big_screen(page: Page, app_url: str) -> None:
+    open_page(page, f"{app_url}/remedies", "budget")
+    page.get_by_role("link", name="Draw").click()
+    page.get_by_role("radio", name="Test digit").click()
+    expect_seen(page, r"\d")
+    settle(page)
+    page.get_by_role("button", name="Big screen").click()
+    expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    wait_until(page, lambda: page.go_back() is None and "remedies" in page.url)
+    expect(page.get_by_test_id("stHeader")).to_be_visible()
+    expect(widget(page, "budget")).to_be_visible()
+
+
+# Somebody presses a key as soon as the slider has moved by itself.
+PRESS = """addEventListener("small-change-epsilon", ({ detail }) => {
+  if (detail.index === 3) dispatchEvent(new KeyboardEvent("keydown", { key: "Shift" }));
+})"""
+
+
+def test_the_slider_moves_once_by_itself(new_context: Callable[..., BrowserContext]) -> None:
+    with serve(script="tests/browser/playing_page.py") as url:
+        places = []
+        for motion, script in (("no-preference", ""), ("reduce", ""), ("no-preference", PRESS)):
+            page = new_context(reduced_motion=motion).new_page()
+            page.add_init_script(f"({LISTEN})(); {script}")
+            page.goto(url)
+            expect_seen(page, 7 if script else r"[^7]")
+            settle(page)
+            places.append([event["index"] for event in told(page)])
+            expect(page.get_by_test_id("stText")).to_have_text(
+                "heard 0"
+            )  # the server knows nothing
+            page.context.close()
+    moving, at_once, stopped = places
+    assert moving == sorted(moving)
+    assert moving[0] == 0
+    assert len(moving) > 5
+    assert at_once == [0, moving[-1]]  # the flip
+    assert stopped[-1] == 3 < moving[-1]

@@ -32,13 +32,23 @@ OWN_GRADIENT = (
     "Each network is attacked with its own gradient, so the two adversarial images differ."
 )
 SAME_NOISE = "Both networks get the same random noise."
-_FOLDER = Path(__file__).parent
-_SCRIPTS = ("message.js", "pictures.js", "network.js", "choices.js", "explorer.js")
+
+
+def _text(file: str) -> str:
+    """Return the text of a file beside this one."""
+    return (Path(__file__).parent / file).read_text("utf-8")
+
+
+_PAGE_STYLE = f"const BIG_SCREEN_CSS = {json.dumps(_text('big_screen.css'))};"
+_SCRIPTS = [
+    f"{name}.js"
+    for name in ("message", "pictures", "network", "choices", "big_screen", "play", "explorer")
+]
 _explorer = st.components.v2.component(
     "epsilon_explorer",
-    html=(_FOLDER / "explorer.html").read_text("utf-8"),
-    css=copy_link.CSS + (_FOLDER / "explorer.css").read_text("utf-8"),
-    js=copy_link.JS + "".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS),
+    html=_text("explorer.html"),
+    css=copy_link.CSS + _text("explorer.css"),
+    js="\n".join([_PAGE_STYLE, copy_link.JS, *(_text(name) for name in _SCRIPTS)]),
 )
 
 
@@ -87,6 +97,7 @@ def epsilon_explorer(
     start: float,
     placed: int,
     choices: Choices | None = None,
+    play: bool = False,
     key: str,
 ) -> None:
     """Show an image under attack with a slider that works without the server.
@@ -101,6 +112,7 @@ def epsilon_explorer(
         start: the first budget shown; later the slider keeps its position when the path changes.
         placed: counts how often the slider is placed at `start` again.
         choices: what can be chosen in the explorer; None for nothing.
+        play: whether the slider moves once by itself, from 0 to the flip.
         key: the component's key in the session state.
     """
     both = [first] if second is None else [first, second]
@@ -118,7 +130,7 @@ def epsilon_explorer(
     about["id"] = _digest(numbers + repr(about).encode())
     about["choices"] = choices and asdict(choices)
     about["state"] = _digest(repr(about).encode())  # differs where anything shown does
-    about |= {"start": start, "placed": placed, "budgets": len(scale.budgets)}
+    about |= {"play": play, "start": start, "placed": placed, "budgets": len(scale.budgets)}
     head = json.dumps(about).encode()
 
     def sent(event: str) -> Any:

@@ -119,8 +119,10 @@ class Explorer {
     this.labels[data.label].checked = true;
     this.choices.show(data);
     this.setHidden(Boolean(data.choices?.hidden) && this.revealed !== data.id);
+    attachBigScreen(this.section);
     this.drawn = null;
     this.draw();
+    if (data.play && !this.hidden) play(this, data);
   }
 
   // Hide or show what tells where the prediction flips, and to what.
