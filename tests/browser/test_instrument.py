@@ -1,5 +1,6 @@
 """The live ε in a real browser: what it shows, and what it tells other components."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,11 @@ def test_predict_first_hides_the_flip_until_the_slider_has_passed_it(
     page.get_by_role("button", name="Show", exact=True).click()
     expect(page.locator(".sentence")).to_be_visible()
     expect(slider(page)).to_be_focused()
+    settle(page)
+    page.locator(".predict input").uncheck()
+    expect(page).not_to_have_url(re.compile("predict"))
+    page.locator(".predict input").check()  # the same question once more
+    expect(page.locator(".guess")).to_be_visible()
 
 
 def test_two_networks_under_one_slider(page: Page, app_url: str) -> None:

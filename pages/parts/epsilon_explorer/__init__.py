@@ -115,35 +115,24 @@ def epsilon_explorer(
         play: whether the slider moves once by itself, from 0 to the flip.
         key: the component's key in the session state.
     """
-    both = [first] if second is None else [first, second]
-    numbers = b"".join(attacked.numbers for attacked in both)
-    scale = first.path.scale
-    about: dict[str, Any] = {
-        **first.about,
-        "second": second and second.about,
-        "note": "" if second is None else SAME_NOISE if method.name == "noise" else OWN_GRADIENT,
-        "axis": AXES[scale.name],
-        "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
-        "parameter": EPSILON.name,
+    about = {
         "label": label,
+        "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
+        "note": "" if second is None else SAME_NOISE if method.name == "noise" else OWN_GRADIENT,
     }
-    about["id"] = _digest(numbers + repr(about).encode())
-    about["choices"] = choices and asdict(choices)
-    about["state"] = _digest(repr(about).encode())  # differs where anything shown does
-    about |= {"play": play, "start": start, "placed": placed, "budgets": len(scale.budgets)}
-    head = json.dumps(about).encode()
+    placing = {"play": play, "start": start, "placed": placed}
+    identity, message = _packed(first, second, about, choices, placing)
 
     def sent(event: str) -> Any:
         return st.session_state[key][event]
 
     def shown() -> None:
         on_epsilon(float(sent("shown")["epsilon"]))
-        if sent("shown")["id"] == about["id"]:
+        if sent("shown")["id"] == identity:
             show_flip()
 
-    # Bytes reach the browser unchanged. As JSON they would be 1.5 times as large and parsed twice.
     _explorer(
-        data=len(head).to_bytes(4, "little") + head + numbers,
+        data=message,
         on_epsilon_change=lambda: on_epsilon(float(sent("epsilon"))),
         on_label_change=lambda: on_label(int(sent("label"))),
         on_compare_change=lambda: compare_with(str(sent("compare"))),
@@ -151,6 +140,34 @@ def epsilon_explorer(
         on_shown_change=shown,
         key=key,
     )
+
+
+def _packed(
+    first: Attacked,
+    second: Attacked | None,
+    about: Mapping[str, Any],
+    choices: Choices | None,
+    placing: Mapping[str, Any],
+) -> tuple[str, bytes]:
+    """Return what identifies the data, and the one message that brings all of it.
+
+    Bytes reach the browser unchanged. As JSON they would be 1.5 times as large and parsed twice.
+    """
+    numbers = first.numbers + (second.numbers if second else b"")
+    scale = first.path.scale
+    data = {
+        **first.about,
+        "second": second and second.about,
+        "axis": AXES[scale.name],
+        "budgets": len(scale.budgets),
+        "parameter": EPSILON.name,
+        **about,
+    }
+    identity = _digest(numbers + repr(data).encode())
+    shown = {**data, "id": identity, "choices": choices and asdict(choices)}
+    state = _digest(repr(shown).encode())  # differs where anything shown does
+    head = json.dumps({**shown, "state": state, **placing}).encode()
+    return identity, len(head).to_bytes(4, "little") + head + numbers
 
 
 def _digest(content: bytes) -> str:

@@ -118,6 +118,7 @@ class Explorer {
     this.note.textContent = data.note;
     this.labels[data.label].checked = true;
     this.choices.show(data);
+    if (!data.choices?.hidden) this.revealed = null; // the server knows of it
     this.setHidden(Boolean(data.choices?.hidden) && this.revealed !== data.id);
     attachBigScreen(this.section);
     this.drawn = null;

@@ -71,7 +71,8 @@ class NetworkView {
       add(stretch, "over").textContent = digit;
     }
     const seen = stretches.map(({ digit, from }) => `${digit} from ${budgetText(from, axis)}`);
-    this.stretches.setAttribute("aria-label", seen.length ? `${this.who} ${seen.join(", ")}` : "");
+    this.stretches.ariaLabel = seen.length ? `${this.who} ${seen.join(", ")}` : null;
+    this.stretches.role = seen.length ? "img" : null; // a picture needs a name
   }
 
   showMark(flip, last) {
