@@ -17,6 +17,7 @@ from core.serving.networks import ServedNetwork
 from pages.parts.address import nearest_of, one_of, put_in_address, write_address
 from pages.parts.epsilon_explorer import AXES, Attacked, epsilon_explorer
 from pages.parts.epsilon_explorer.choices import (
+    NOT_YET,
     choices_for_address,
     choices_on,
     flip_is_hidden,
@@ -256,7 +257,7 @@ def show_chart(path: AttackPath) -> None:
     """Show a chart of the probabilities over ε, computed once it is opened."""
     chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
     if chart.open and flip_is_hidden():
-        chart.caption("The chart is here once you have seen the flip.")
+        chart.caption(NOT_YET)
     elif chart.open:
         axis = AXES[method_chosen().scale.name]["name"]
         figure = probabilities_along(path, epsilon=EPSILON.get(), axis=axis)

@@ -61,8 +61,8 @@ def test_a_network_is_not_compared_with_itself_or_with_none(name: str) -> None:
     assert len(numbers) == 1
 
 
-def test_each_question_to_predict_starts_at_0_with_its_chart_away() -> None:
-    at = opened(digit="0", epsilon="0.4", predict="on")
+def test_each_question_to_predict_starts_at_0_with_its_charts_away() -> None:
+    at = opened(digit="0", attack="PGD", epsilon="0.4", predict="on", walk="on", map="on")
     about, _ = sent(at)
     assert about["choices"]["hidden"]
     assert about["start"] == 0

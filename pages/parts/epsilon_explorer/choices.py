@@ -15,6 +15,8 @@ from pages.parts.address import on_or_off, one_of
 from pages.parts.server import server
 from pages.parts.state import COMPARE, EPSILON, PREDICT, Setting
 
+NOT_YET = "This is shown once you have seen the flip."
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -81,7 +83,10 @@ def choices_on(question: object, first: ServedNetwork) -> Choices:
 
 
 def flip_is_hidden() -> bool:
-    """Return whether the page must not tell yet where the prediction flips, and to what."""
+    """Return whether the page must not tell yet where the prediction flips, and to what.
+
+    Call it after `choices_on`; a view that would tell shows `NOT_YET` instead.
+    """
     _, shown = st.session_state.get("guess", (None, False))
     return PREDICT.get() and not shown
 

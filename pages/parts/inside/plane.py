@@ -9,6 +9,7 @@ from core.serving.networks import ServedNetwork
 from pages.parts import downloads
 from pages.parts.address import on_or_off, one_of, put_in_address
 from pages.parts.epsilon_explorer import AXES
+from pages.parts.epsilon_explorer.choices import NOT_YET, flip_is_hidden
 from pages.parts.server import server
 from pages.parts.state import ACROSS, MAP
 
@@ -26,6 +27,9 @@ def show_plane(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
     opened = bool(place.open)
     put_in_address({MAP: "on" if opened else None, ACROSS: ACROSS.get() if opened else None})
     if not opened:
+        return
+    if flip_is_hidden():
+        place.caption(NOT_YET)
         return
     method, label = shown.method, shown.label
     with place:

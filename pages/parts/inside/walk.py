@@ -16,6 +16,7 @@ from core.presentation.walk import NORMS, on_no_walk, on_walk, steps_chart
 from core.serving.networks import ServedNetwork
 from pages.parts import downloads
 from pages.parts.address import on_or_off, put_in_address
+from pages.parts.epsilon_explorer.choices import NOT_YET, flip_is_hidden
 from pages.parts.server import server
 from pages.parts.state import WALK
 
@@ -40,6 +41,9 @@ def show_walk(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
     place = st.expander("The walk: the attack step by step", key=WALK.key, on_change="rerun")
     put_in_address({WALK: "on" if place.open else None})
     if not place.open:
+        return
+    if flip_is_hidden():
+        place.caption(NOT_YET)
         return
     method, label = shown.method, shown.label
     with place:
