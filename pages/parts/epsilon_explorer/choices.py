@@ -65,11 +65,11 @@ def choices_on(question: object, first: ServedNetwork) -> Choices:
     """Return the choices on a question; if it is a new one to predict, start it at ε = 0.
 
     Args:
-        question: equal to another one if it is the same.
+        question: equal to another one if it is the same; None for an example, which hides nothing.
         first: the network that others can be compared with.
     """
     hidden = False
-    if PREDICT.get():
+    if PREDICT.get() and question is not None:
         asked, shown = st.session_state.get("guess", (None, False))
         if asked != question:
             shown = False
