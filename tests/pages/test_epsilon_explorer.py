@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.losses import softmax
 from tests.conftest import SHIPPED
 from tests.pages.conftest import stands_for, well
-from tests.pages.test_draw import SEVEN, draw, explorer, opened
+from tests.pages.test_draw import SEVEN, draw, opened
 
 
 def sent(at: AppTest) -> tuple[dict[str, Any], list[Any]]:
@@ -81,8 +81,6 @@ def test_each_question_to_predict_starts_at_0_with_its_charts_away() -> None:
 
 
 def test_the_choices_of_a_link_wait_for_the_first_stroke() -> None:
-    at = opened(compare="any-hand", predict="on")
-    assert explorer(at) is None
-    about, _ = sent(draw(at, SEVEN))
+    about, _ = sent(draw(opened(compare="any-hand", predict="on"), SEVEN))
     assert about["second"]["name"] == "any-hand"
     assert about["choices"]["hidden"]
