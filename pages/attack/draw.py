@@ -1,6 +1,7 @@
 """Draw: a digit, an attack, and a live ε under which the prediction flips."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import streamlit as st
 
@@ -38,7 +39,7 @@ from pages.parts.subject import (
     show_what_the_network_sees,
 )
 
-COLUMNS = (1, 2)
+STYLE = (Path(__file__).parent / "draw.css").read_text("utf-8")
 OTHER_READER = "any-hand"  # learned to read digits that are not written as MNIST's are
 ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
@@ -67,14 +68,16 @@ def main() -> None:
     if EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0):
         st.session_state["placed"] = st.session_state.get("placed", 0) + 1
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
-    st.markdown("#### Draw a digit, turn up ε, watch it flip")
-    left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
-    with left:
-        choose_source()
-    with right.container(horizontal=True):
-        show_attack_choice()
-        show_network_choice()
-    show_digit_under_attack()
+    st.html(f"<style>{STYLE}</style>")
+    with st.container(key="stage"):
+        with st.container(horizontal=True, key="bar"):
+            with st.container(key="begin"):
+                st.markdown("#### Draw a digit, turn up ε, watch it flip")
+                choose_source()
+            with st.container(horizontal=True, key="settings"):
+                show_attack_choice()
+                show_network_choice()
+        show_digit_under_attack()
 
 
 @st.fragment
@@ -84,32 +87,31 @@ def show_digit_under_attack() -> None:
     The browser shows first what is sent first: the prediction, then the attack, then the rest.
     """
     with failures_explained("Draw"):
-        left, right = st.columns(COLUMNS, gap="large")
+        with st.container(horizontal=True, key="desk"):
+            left, right = st.container(key="digit_column"), st.container(key="result")
         with right:
             chosen = chosen_network()
         with left:
             subject, problem = chosen_subject()
             show_source(subject)
             prediction = show_prediction(subject, problem, chosen)
-            remarks = st.container()
-        with right:
+        with right.container(key="instrument"):
             if subject is None:
                 show_how_to_begin()
             elif chosen is not None and prediction is not None:
                 path = explore(subject, chosen, label_of(subject, prediction))
         with left:
             show_tools()
-        if subject is not None and chosen is not None and prediction is not None:
-            with remarks:
+            if subject is not None and chosen is not None and prediction is not None:
                 show_choice(subject)
                 show_remarks(subject, chosen, prediction)
-        with right:
+        with right.container(key="more"):
             if subject is not None and chosen is not None:
                 with st.expander("What the network sees", expanded=True):
                     show_what_the_network_sees(subject)
                 show_chart(path)
                 show_inside(subject, chosen, path)
-                show_explanation()
+            show_explanation()
         keep_in_address(subject)
         put_in_address(
             {
@@ -134,7 +136,7 @@ def show_prediction(
         if problem:
             st.error(problem)
         elif SOURCE.get() == DRAW:
-            st.text("Nothing drawn yet.")
+            st.text("Draw a large digit, 0 to 9.")
         return None
     if chosen is None:
         return None
@@ -164,7 +166,6 @@ def show_how_to_begin() -> None:
         "Draw a digit, take one of MNIST's test digits, or upload a picture of one. What the "
         "network sees in it, and how an attack changes that, appears here."
     )
-    st.markdown(EXPLANATION)
 
 
 def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:

@@ -9,7 +9,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data import drawing, pictures
-from pages.parts import canvas
 from pages.parts.digit_images import show_images
 
 FILE, CAMERA = "File", "Camera"
@@ -67,11 +66,10 @@ def show() -> None:
     if error := st.session_state.get("picture_error"):
         st.error(error)
     picture = current()
-    with st.container(width=canvas.SIDE):
-        if picture is not None and picture.pixels is not None:
-            show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
-        elif source == FILE and picture is not None and picture.rgba is not None:
-            show_images([(picture.rgba[..., :3] / 255, "Your picture")])
+    if picture is not None and picture.pixels is not None:
+        show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
+    elif source == FILE and picture is not None and picture.rgba is not None:
+        show_images([(picture.rgba[..., :3] / 255, "Your picture")])
 
 
 def _show_uploader() -> None:

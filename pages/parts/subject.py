@@ -201,14 +201,13 @@ def _show_test_digit(subject: Subject) -> None:
     def another() -> None:
         DIGIT.set(int(np.random.default_rng().integers(last + 1)))
 
-    with st.container(horizontal=True, vertical_alignment="bottom", width=canvas.SIDE):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         index = st.number_input(
             "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=150
         )
         st.button("At random", on_click=another)
     caption = f"MNIST's test image no. {index}: {with_article(subject.label or 0)}"
-    with st.container(width=canvas.SIDE):
-        show_images([(subject.x[0], caption)])
+    show_images([(subject.x[0], caption)])
 
 
 def _drawn() -> Subject | None:

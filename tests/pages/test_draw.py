@@ -95,7 +95,7 @@ def correct(at: AppTest, drawing: int, label: int) -> AppTest:
 def test_an_empty_canvas_explains_itself_and_attacks_nothing() -> None:
     at = opened()
     assert at.info
-    assert at.text[-1].value == "Nothing drawn yet."
+    assert at.button(key="undo").disabled
     assert explorer(at) is None
 
 
@@ -160,6 +160,21 @@ def test_undo_keeps_the_corrected_label() -> None:
     draw(at, strokes([(80, 70), (200, 70), (130, 220)], [(120, 140), (190, 140)]))
     well(at.button(key="undo").click().run())
     assert meant(at) == 1
+
+
+def test_a_drawing_that_became_empty_is_another_one() -> None:
+    at = draw(opened(), SEVEN)
+    more = strokes([(80, 70), (200, 70), (130, 220)], [(120, 140), (190, 140)])
+    draw(at, more)
+    correct(at, drawing=0, label=3)
+    while not at.button(key="undo").disabled:
+        well(at.button(key="undo").click().run())
+    assert explorer(at) is None
+    assert "label" not in at.query_params
+    one = strokes([(140, 60), (140, 220)])
+    draw(at, one, version=2)
+    assert meant(at) == 1
+    assert "label" not in at.query_params
 
 
 def test_a_network_that_somebody_deletes_is_said_to_be_gone(
