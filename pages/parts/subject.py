@@ -15,6 +15,7 @@ from core.presentation.words import with_article
 from pages.parts import canvas, picture
 from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
+from pages.parts.remark import show_below
 from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
@@ -201,11 +202,16 @@ def _show_test_digit(subject: Subject) -> None:
     def another() -> None:
         DIGIT.set(int(np.random.default_rng().integers(last + 1)))
 
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="which_digit"):
         index = st.number_input(
             "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=150
         )
         st.button("At random", on_click=another)
+    # Streamlit keeps the last index that is allowed, and says why in a tooltip alone.
+    show_below(
+        f".st-key-which_digit:has(.st-key-{DIGIT.key} [aria-invalid=true])",
+        f"The test digits are numbered 0 to {last:,}. The one that was shown stays.",
+    )
     caption = f"MNIST's test image no. {index}: {with_article(subject.label or 0)}"
     show_images([(subject.x[0], caption)])
 
