@@ -31,6 +31,7 @@ from pages.parts.subject import (
     choose_source,
     chosen_subject,
     correct_label,
+    example,
     keep_in_address,
     label_of,
     show_choice,
@@ -95,16 +96,19 @@ def show_digit_under_attack() -> None:
             subject, problem = chosen_subject()
             show_source(subject)
             prediction = show_prediction(subject, problem, chosen)
+            if subject is None:
+                show_tools()
         with right.container(key="instrument"):
             if subject is None:
-                show_how_to_begin()
+                show_how_to_begin(chosen)
             elif chosen is not None and prediction is not None:
                 path = explore(subject, chosen, label_of(subject, prediction))
-        with left:
-            show_tools()
-            if subject is not None and chosen is not None and prediction is not None:
-                show_choice(subject)
-                show_remarks(subject, chosen, prediction)
+        if subject is not None:
+            with left:
+                show_tools()
+                if chosen is not None and prediction is not None:
+                    show_choice(subject)
+                    show_remarks(subject, chosen, prediction)
         with right.container(key="more"):
             if subject is not None and chosen is not None:
                 with st.expander("What the network sees", expanded=True):
@@ -160,16 +164,23 @@ def show_remarks(subject: Subject, chosen: ServedNetwork, prediction: int) -> No
                 st.markdown(f"The network *{other}* reads {words.with_article(reads)}.")
 
 
-def show_how_to_begin() -> None:
-    """Say what to do while there is no digit."""
-    st.info(
-        "Draw a digit, take one of MNIST's test digits, or upload a picture of one. What the "
-        "network sees in it, and how an attack changes that, appears here."
-    )
+def show_how_to_begin(chosen: ServedNetwork | None) -> None:
+    """Say what to do while there is no digit; on a first visit show an example."""
+    digit = example()
+    if digit is None or digit.label is None or chosen is None:
+        st.info("Draw a digit, take one of MNIST's test digits, or upload a picture of one.")
+        return
+    st.markdown("**This is an example.** Draw a digit of your own on the black canvas.")
+    explore(digit, chosen, label_of(digit, digit.label), is_example=True)
 
 
-def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
-    """Show the live ε along a digit's path under the chosen attack; return the path."""
+def explore(
+    subject: Subject, chosen: ServedNetwork, label: int, *, is_example: bool = False
+) -> AttackPath:
+    """Show the live ε along a digit's path under the chosen attack; return the path.
+
+    An example stands at its flip, and where its slider is moved is not in the address.
+    """
     method, target = method_chosen(), target_wanted()
     if target == label:
         st.write(
@@ -184,12 +195,22 @@ def explore(subject: Subject, chosen: ServedNetwork, label: int) -> AttackPath:
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
         sentence=words.on_path(path, label=label, target=target, noise=method.name == "noise"),
-        on_epsilon=EPSILON.set,
-        start=EPSILON.get(),
+        on_epsilon=leave_address if is_example else EPSILON.set,
+        start=first_flip(path) if is_example else EPSILON.get(),
         placed=st.session_state["placed"],
-        key="explorer",
+        key="example" if is_example else "explorer",
     )
     return path
+
+
+def leave_address(epsilon: float) -> None:
+    """Take no notice of where an example's slider is."""
+
+
+def first_flip(path: AttackPath) -> float:
+    """Return the slider's first budget with another prediction; 0 if there is none."""
+    changed = path.predictions != path.predictions[0]
+    return float(path.scale.budgets[changed.argmax()])
 
 
 def method_chosen() -> Method:

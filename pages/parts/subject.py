@@ -1,6 +1,7 @@
 """The digit under attack: drawn, one of MNIST's, or from a picture file."""
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -20,6 +21,7 @@ from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
+EXAMPLE = 4  # a test image that the page shows before anything is drawn: a 4
 _ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")  # of several digits
 
 
@@ -75,9 +77,20 @@ def chosen_subject() -> tuple[Subject | None, str]:
         found = {DRAW: _drawn, PICTURE: _picture, TEST_DIGIT: _test_digit}[source]()
     except (mnist.DataFileError, drawing.EmptyDrawingError) as error:
         found, problem = None, str(error)
+    if found is not None or problem:
+        st.session_state["begun"] = True
     if LABEL.start(parse=whole_number(9), default=None):
         st.session_state["correction"] = (found and found.id, LABEL.get())
     return found, problem
+
+
+def example() -> Subject | None:
+    """Return a test digit for those who have had no digit yet; None if there is none to show."""
+    if SOURCE.get() != DRAW or "begun" in st.session_state:
+        return None
+    with suppress(mnist.DataFileError):  # the choice of a test digit says what is wrong
+        return _of_test_set(EXAMPLE)
+    return None
 
 
 def keep_in_address(subject: Subject | None) -> None:
@@ -189,10 +202,13 @@ def _test_digit() -> Subject:
     test = server().digits("test")
 
     DIGIT.start(parse=whole_number(len(test) - 1), default=0)
-    index = DIGIT.get()
-    return Subject(
-        id=f"{TEST_DIGIT} {index}", pixels=_levels(test.x[index]), label=int(test.y[index])
-    )
+    return _of_test_set(DIGIT.get())
+
+
+def _of_test_set(index: int) -> Subject:
+    """Return one of MNIST's 10,000 test images."""
+    test = server().digits("test")
+    return Subject(f"{TEST_DIGIT} {index}", _levels(test.x[index]), label=int(test.y[index]))
 
 
 def _show_test_digit(subject: Subject) -> None:

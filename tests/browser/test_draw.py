@@ -49,7 +49,6 @@ def test_draw_a_seven_turn_up_epsilon_watch_it_flip(page: Page, app_url: str) ->
 
     page.on("websocket", count)
     open_draw(page, app_url)
-    expect(page.locator(".explorer")).to_have_count(0)
     draw(page, SEVEN)
     expect_seen(page, 7)
     before, after, epsilon = flip_in(page)

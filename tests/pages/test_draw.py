@@ -92,11 +92,20 @@ def correct(at: AppTest, drawing: int, label: int) -> AppTest:
     return well(at.run())
 
 
-def test_an_empty_canvas_explains_itself_and_attacks_nothing() -> None:
+def test_a_first_visit_shows_an_example_at_its_flip_until_somebody_draws() -> None:
     at = opened()
-    assert at.info
+    data = explorer(at)
+    assert data is not None
+    before, after = np.argmax(data["probabilities"], axis=1)[[0, round(200 * data["start"])]]
+    assert before == data["label"] != after
     assert at.button(key="undo").disabled
+    assert not {"pixels", "digit"} & set(stands_for(at))
+    draw(at, SEVEN)
+    assert meant(at) == 7
+    assert explorer(at)["start"] == 0  # type: ignore[index]
+    well(at.button(key="clear").click().run())
     assert explorer(at) is None
+    assert at.info
 
 
 def test_a_drawn_seven_is_seen_and_flips() -> None:
@@ -353,8 +362,11 @@ def test_damaged_data_is_a_sentence_and_the_drawing_stays(monkeypatch: pytest.Mo
     def fail(split: str) -> None:
         raise mnist.DataFileError("MNIST's files are damaged.")
 
-    at = draw(opened(), SEVEN)
     monkeypatch.setattr(mnist, "load", fail)
+    at = opened()
+    assert explorer(at) is None  # a first visit's example is one of MNIST's digits
+    assert at.info and not at.error
+    draw(at, SEVEN)
     well(at.button_group(key="source").set_value("Test digit").run())
     assert at.error[0].value == "MNIST's files are damaged."
     well(at.button_group(key="source").set_value("Draw").run())
