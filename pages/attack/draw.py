@@ -94,7 +94,7 @@ def show_digit_under_attack() -> None:
             chosen = chosen_network()
         with left:
             subject, problem = chosen_subject()
-            show_source(subject)
+            show_source(subject, chosen)
             prediction = show_prediction(subject, problem, chosen)
             if subject is None:
                 show_tools()

@@ -67,10 +67,11 @@ def show() -> None:
     if error := st.session_state.get("picture_error"):
         st.error(error)
     picture = current()
-    if picture is not None and picture.pixels is not None:
-        show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
-    elif source == FILE and picture is not None and picture.rgba is not None:
-        show_images([(picture.rgba[..., :3] / 255, "Your picture")])
+    with st.container(key="digit_shown"):
+        if picture is not None and picture.pixels is not None:
+            show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
+        elif source == FILE and picture is not None and picture.rgba is not None:
+            show_images([(picture.rgba[..., :3] / 255, "Your picture")])
 
 
 def _show_uploader() -> None:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from core.classifier import FloatArray
 from core.data import drawing, link, mnist
-from core.presentation.words import with_article
-from pages.parts import canvas, picture
+from core.serving.networks import ServedNetwork
+from pages.parts import canvas, picture, test_digit
 from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
-from pages.parts.remark import show_below
 from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
@@ -107,15 +106,15 @@ def keep_in_address(subject: Subject | None) -> None:
     )
 
 
-def show_source(subject: Subject | None) -> None:
-    """Show the widgets of the source: the canvas, the file, or the index."""
+def show_source(subject: Subject | None, chosen: ServedNetwork | None) -> None:
+    """Show the widgets of the source: the canvas, the file, or the choice of a test digit."""
     source = SOURCE.get()
     if source == DRAW:
         canvas.show_canvas()
     elif source == PICTURE:
         picture.show()
     elif source == TEST_DIGIT and subject is not None:
-        _show_test_digit(subject)
+        test_digit.show(subject.x[0], subject.label or 0, chosen)
 
 
 def show_tools() -> None:
@@ -209,27 +208,6 @@ def _of_test_set(index: int) -> Subject:
     """Return one of MNIST's 10,000 test images."""
     test = server().digits("test")
     return Subject(f"{TEST_DIGIT} {index}", _levels(test.x[index]), label=int(test.y[index]))
-
-
-def _show_test_digit(subject: Subject) -> None:
-    """Show the choice of a test digit, by its index or at random, and the digit."""
-    last = len(server().digits("test")) - 1
-
-    def another() -> None:
-        DIGIT.set(int(np.random.default_rng().integers(last + 1)))
-
-    with st.container(horizontal=True, vertical_alignment="bottom", key="which_digit"):
-        index = st.number_input(
-            "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=150
-        )
-        st.button("At random", on_click=another)
-    # Streamlit keeps the last index that is allowed, and says why in a tooltip alone.
-    show_below(
-        f".st-key-which_digit:has(.st-key-{DIGIT.key} [aria-invalid=true])",
-        f"The test digits are numbered 0 to {last:,}. The one that was shown stays.",
-    )
-    caption = f"MNIST's test image no. {index}: {with_article(subject.label or 0)}"
-    show_images([(subject.x[0], caption)])
 
 
 def _drawn() -> Subject | None:

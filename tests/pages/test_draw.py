@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.attacks import BY_TITLE, WAY
 from core.data import mnist
+from core.measures import predict
 from core.networks import Library
 from tests.conftest import SHIPPED
 from tests.pages.conftest import TIMEOUT, stands_for, well
@@ -289,6 +290,29 @@ def test_a_test_digit_at_random_and_by_index() -> None:
         indices.add(at.number_input(key="digit").value)
         assert at.query_params["digit"] == str(at.number_input(key="digit").value)
     assert len(indices) > 1
+
+
+def test_a_test_digit_by_what_it_is() -> None:
+    def press(label: str) -> int:
+        well([button for button in at.button if button.label == label][0].click().run())
+        return int(at.number_input(key="digit").value)
+
+    test, (network, _) = mnist.load("test"), SHIPPED.load("report")
+    at = opened(digit="0")
+    well(at.selectbox(key="wanted_digit").set_value("3").run())
+    assert test.y[press("At random")] == 3
+    wrong = press("Read wrong")
+    assert test.y[wrong] == 3 != predict(network, test.x[[wrong]])[0]
+    first = press("Flips first")
+    assert test.y[first] == 3
+    assert at.query_params["digit"] == str(first)
+    changed = np.argmax(explorer(at)["probabilities"], axis=1) != 3  # type: ignore[index]
+    assert 1 <= changed.argmax() <= 3  # at the first marks of the slider
+    well(at.selectbox(key="wanted_digit").set_value("any digit").run())
+    any_first = press("Flips first")
+    data = explorer(at)
+    assert data is not None
+    assert (np.argmax(data["probabilities"], axis=1) != test.y[any_first]).argmax() == 1
 
 
 def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
