@@ -15,6 +15,7 @@ from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
+from pages.attack.scenes import ANY_OTHER, show_scenes, show_why
 from pages.parts.address import nearest_of, one_of, put_in_address, write_address
 from pages.parts.epsilon_explorer import AXES, epsilon_explorer
 from pages.parts.failures import failures_explained
@@ -42,7 +43,6 @@ from pages.parts.subject import (
 
 STYLE = (Path(__file__).parent / "draw.css").read_text("utf-8")
 OTHER_READER = "any-hand"  # learned to read digits that are not written as MNIST's are
-ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
@@ -74,7 +74,9 @@ def main() -> None:
         with st.container(horizontal=True, key="bar"):
             with st.container(key="begin"):
                 st.markdown("#### Draw a digit, turn up ε, watch it flip")
-                choose_source()
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    choose_source()
+                    show_scenes()
             with st.container(horizontal=True, key="settings"):
                 show_attack_choice()
                 show_network_choice()
@@ -98,6 +100,8 @@ def show_digit_under_attack() -> None:
             prediction = show_prediction(subject, problem, chosen)
             if subject is None:
                 show_tools()
+            else:
+                show_why()
         with right.container(key="instrument"):
             if subject is None:
                 show_how_to_begin(chosen)
