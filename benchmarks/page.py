@@ -231,7 +231,8 @@ def stroke_latency(page: Page, site: Site, stroke: Sequence[tuple[int, int]]) ->
     page.wait_for_timeout(400)  # until the last stroke's rerun is over
     box = page.locator("canvas.upper-canvas").bounding_box()
     assert box is not None
-    (x, y), (to_x, to_y) = ((box["x"] + x, box["y"] + y) for x, y in stroke)
+    scale = box["width"] / 280
+    (x, y), (to_x, to_y) = ((box["x"] + scale * x, box["y"] + scale * y) for x, y in stroke)
     page.evaluate(WATCH, site.answer)
     page.mouse.move(x, y)
     page.mouse.down()

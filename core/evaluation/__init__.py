@@ -2,6 +2,6 @@
 
 `rates` attacks many images, `path` one image under every budget, `walk` one image step by step.
 `plane` maps what a network sees around an image; `sanity` checks that the numbers can be trusted;
-`confusion`, `attribution`, `similarity` and `units` look for reasons; `robustness` compares
-networks.
+`remarkable` finds images worth a look; `confusion`, `attribution`, `similarity` and `units` look
+for reasons; `robustness` compares networks.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.attacks import Method, MinimalMethod, noise
+from core.attacks import METHODS, Method, MinimalMethod, noise
 from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
@@ -16,6 +16,7 @@ from core.evaluation import sanity
 from core.evaluation.path import AttackPath, follow
 from core.evaluation.plane import Surroundings, around, place_to_map
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
+from core.evaluation.remarkable import Remarkable, remarkable
 from core.evaluation.shipped import MeasuredFileError
 from core.evaluation.similarity import similarity
 from core.evaluation.walk import Walk, can_be_recorded, record
@@ -113,6 +114,7 @@ class Evaluations:
         self._slow_evaluations = Jobs(most_kept=4, workers=self.long_workers)
         self._similarities = Cache(4)
         self._paths = Cache(128)
+        self._remarkable = Cache(20)
         self._walks = Cache(32)
         self._maps = Cache(32)
 
@@ -292,6 +294,19 @@ class Evaluations:
                 walk=self.walk(chosen, method, x, label, target, budget),
             ),
         )
+
+    def remarkable(self, chosen: ServedNetwork) -> Remarkable:
+        """Return the test images that are worth a look, under FGSM with the budgets of its slider.
+
+        It takes about a second, once for each network.
+        """
+
+        def find() -> Remarkable:
+            test, method = self._digits("test"), METHODS["fgsm"]
+            budgets = method.scale.budgets[1:]
+            return remarkable(chosen.network, test.x, test.y, budgets, levels=SCREEN)
+
+        return self._remarkable.get((chosen.name, chosen.version), find)
 
 
 def shipped_curve(question: Question) -> Curve | None:

@@ -1,6 +1,7 @@
 """Draw: a digit, an attack, and a live ε under which the prediction flips."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
+from pages.attack.scenes import ANY_OTHER, show_scenes, show_why
 from pages.parts.address import nearest_of, one_of, put_in_address, write_address
 from pages.parts.epsilon_explorer import AXES, Attacked, epsilon_explorer
 from pages.parts.epsilon_explorer.choices import (
@@ -38,6 +40,7 @@ from pages.parts.subject import (
     choose_source,
     chosen_subject,
     correct_label,
+    example,
     keep_in_address,
     label_of,
     show_choice,
@@ -46,9 +49,8 @@ from pages.parts.subject import (
     show_what_the_network_sees,
 )
 
-COLUMNS = (1, 2)
+STYLE = (Path(__file__).parent / "draw.css").read_text("utf-8")
 OTHER_READER = "any-hand"  # learned to read digits that are not written as MNIST's are
-ANY_OTHER = "any other digit"
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
@@ -76,14 +78,18 @@ def main() -> None:
         st.session_state["placed"] = st.session_state.get("placed", 0) + 1
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
     start_choices()
-    st.markdown("#### Draw a digit, turn up ε, watch it flip")
-    left, right = st.columns(COLUMNS, gap="large", vertical_alignment="bottom")
-    with left:
-        choose_source()
-    with right.container(horizontal=True):
-        show_attack_choice()
-        show_network_choice()
-    show_digit_under_attack()
+    st.html(f"<style>{STYLE}</style>")
+    with st.container(key="stage"):
+        with st.container(horizontal=True, key="bar"):
+            with st.container(key="begin"):
+                st.markdown("#### Draw a digit, turn up ε, watch it flip")
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    choose_source()
+                    show_scenes()
+            with st.container(horizontal=True, key="settings"):
+                show_attack_choice()
+                show_network_choice()
+        show_digit_under_attack()
 
 
 @st.fragment
@@ -93,32 +99,36 @@ def show_digit_under_attack() -> None:
     The browser shows first what is sent first: the prediction, then the attack, then the rest.
     """
     with failures_explained("Draw"):
-        left, right = st.columns(COLUMNS, gap="large")
+        with st.container(horizontal=True, key="desk"):
+            left, right = st.container(key="digit_column"), st.container(key="result")
         with right:
             chosen = chosen_network()
         with left:
             subject, problem = chosen_subject()
-            show_source(subject)
+            show_source(subject, chosen)
             prediction = show_prediction(subject, problem, chosen)
-            remarks = st.container()
-        with right:
             if subject is None:
-                show_how_to_begin()
+                show_tools()
+            else:
+                show_why()
+        with right.container(key="instrument"):
+            if subject is None:
+                show_how_to_begin(chosen)
             elif chosen is not None and prediction is not None:
                 path = explore(subject, chosen, label_of(subject, prediction))
-        with left:
-            show_tools()
-        if subject is not None and chosen is not None and prediction is not None:
-            with remarks:
-                show_choice(subject)
-                show_remarks(subject, chosen, prediction)
-        with right:
+        if subject is not None:
+            with left:
+                show_tools()
+                if chosen is not None and prediction is not None:
+                    show_choice(subject)
+                    show_remarks(subject, chosen, prediction)
+        with right.container(key="more"):
             if subject is not None and chosen is not None:
                 with st.expander("What the network sees", expanded=True):
                     show_what_the_network_sees(subject)
                 show_chart(path)
                 show_inside(subject, chosen, path)
-                show_explanation()
+            show_explanation()
         keep_in_address(subject)
         put_in_address(
             {
@@ -144,7 +154,7 @@ def show_prediction(
         if problem:
             st.error(problem)
         elif SOURCE.get() == DRAW:
-            st.text("Nothing drawn yet.")
+            st.text("Draw a large digit, 0 to 9.")
         return None
     if chosen is None:
         return None
@@ -168,22 +178,23 @@ def show_remarks(subject: Subject, chosen: ServedNetwork, prediction: int) -> No
                 st.markdown(f"The network *{other}* reads {words.with_article(reads)}.")
 
 
-def show_how_to_begin() -> None:
-    """Say what to do while there is no digit."""
-    st.info(
-        "Draw a digit, take one of MNIST's test digits, or upload a picture of one. What the "
-        "network sees in it, and how an attack changes that, appears here."
-    )
-    st.markdown(EXPLANATION)
+def show_how_to_begin(chosen: ServedNetwork | None) -> None:
+    """Say what to do while there is no digit; on a first visit show an example."""
+    digit = example()
+    if digit is None or digit.label is None or chosen is None:
+        st.info("Draw a digit, take one of MNIST's test digits, or upload a picture of one.")
+        return
+    st.markdown("**This is an example.** Draw a digit of your own on the black canvas.")
+    explore(digit, chosen, label_of(digit, digit.label), is_example=True)
 
 
 def explore(
-    subject: Subject, chosen: ServedNetwork, label: int, *, play: bool = False
+    subject: Subject, chosen: ServedNetwork, label: int, *, is_example: bool = False
 ) -> AttackPath:
     """Show the live ε along a digit's path under the chosen attack; return the path.
 
-    If a second network is chosen, the same attack on it is shown beside. If `play`, the slider
-    moves once by itself.
+    If a second network is chosen, the same attack on it is shown beside. An example's slider moves
+    once by itself and stands at the flip; where it is moved is not in the address.
     """
     method, target = method_chosen(), target_wanted()
     if target == label:
@@ -201,7 +212,8 @@ def explore(
 
     second = second_network(chosen)
     networks = [(each.name, each.version) for each in (chosen, second) if each]
-    choices = choices_on((networks, method.name, subject.pixels.tobytes(), label, target), chosen)
+    question = (networks, method.name, subject.pixels.tobytes(), label, target)
+    choices = choices_on(None if is_example else question, chosen)
     first = attacked(chosen)
     epsilon_explorer(
         first,
@@ -209,14 +221,24 @@ def explore(
         method=method,
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
-        on_epsilon=EPSILON.set,
+        on_epsilon=leave_address if is_example else EPSILON.set,
         choices=choices,
-        play=play,
-        start=EPSILON.get(),
+        play=is_example,
+        start=first_flip(first.path) if is_example else EPSILON.get(),
         placed=st.session_state["placed"],
-        key="explorer",
+        key="example" if is_example else "explorer",
     )
     return first.path
+
+
+def leave_address(epsilon: float) -> None:
+    """Take no notice of where an example's slider is."""
+
+
+def first_flip(path: AttackPath) -> float:
+    """Return the slider's first budget with another prediction; 0 if there is none."""
+    changed = path.predictions != path.predictions[0]
+    return float(path.scale.budgets[changed.argmax()])
 
 
 def method_chosen() -> Method:

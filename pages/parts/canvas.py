@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import DecompressionBombError
 
+from core.presentation.images import data_uri
+from pages.parts.drawing_canvas import drawing_canvas
+
 SIDE = 280
 BRUSH = 22
 _REMEMBERED = 50  # drawings
@@ -170,26 +173,17 @@ def current() -> Drawn:
 
 def show_canvas() -> None:
     """Show the canvas; a new one begins with the last drawing."""
-    from streamlit_drawable_canvas import st_canvas
-
     kept = sketch()
     base = kept.last.base
-    # The component's own tools appear over this line and hide nothing else.
-    if base is None:
-        st.text("Draw a large digit, 0 to 9, anywhere.")
-    else:
+    if base is not None:
         st.text("From the link. Undo takes back only what you add.")
     if kept.key not in st.session_state:
         kept.shown = kept.last.strokes
-    st_canvas(
-        stroke_width=st.session_state.get("brush", BRUSH),
-        stroke_color="#ffffff",
-        background_color="#000000",
-        background_image=None if base is None else _background(base.tobytes()),
-        width=SIDE,
-        height=SIDE,
-        initial_drawing=None if kept.shown is None else json.loads(kept.shown),
-        return_image_data=True,
+    drawing_canvas(
+        side=SIDE,
+        brush=st.session_state.get("brush", BRUSH),
+        background=None if base is None else _background(base.tobytes()),
+        strokes=None if kept.shown is None else json.loads(kept.shown),
         key=kept.key,
     )
 
@@ -197,10 +191,20 @@ def show_canvas() -> None:
 def show_tools() -> None:
     """Show undo, clear, and the width of the brush."""
     kept = sketch()
-    with st.container(horizontal=True, vertical_alignment="bottom", width=SIDE):
+    with st.container(horizontal=True, vertical_alignment="center", key="tools"):
         st.button("Undo", on_click=kept.undo, disabled=len(kept.history) < 2, key="undo")
         st.button("Clear", on_click=kept.clear, disabled=kept.last.is_empty, key="clear")
-        st.slider("Brush", 8, 40, BRUSH, key="brush", persist_state="session", width=110)
+        st.slider(
+            "Brush",
+            8,
+            40,
+            BRUSH,
+            format="brush %d",
+            key="brush",
+            persist_state="session",
+            label_visibility="collapsed",
+            width=110,
+        )
 
 
 def _take_up(kept: Sketch, sent: Any) -> None:
@@ -286,8 +290,6 @@ def _enlarged(base: bytes) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=32)
-def _background(base: bytes) -> bytes:
-    """Return the PNG of a digit as large as the canvas."""
-    buffer = io.BytesIO()
-    Image.fromarray(_enlarged(base)).save(buffer, "PNG")
-    return buffer.getvalue()
+def _background(base: bytes) -> str:
+    """Return the address of a picture of a digit as large as the canvas."""
+    return data_uri(_enlarged(base).astype(np.float32) / 255)

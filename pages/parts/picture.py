@@ -9,8 +9,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data import drawing, pictures
-from pages.parts import canvas
 from pages.parts.digit_images import show_images
+from pages.parts.remark import show_below
 
 FILE, CAMERA = "File", "Camera"
 # Endings of `pictures.FORMATS`; Streamlit adds those that mean the same, like jpeg for jpg.
@@ -67,7 +67,7 @@ def show() -> None:
     if error := st.session_state.get("picture_error"):
         st.error(error)
     picture = current()
-    with st.container(width=canvas.SIDE):
+    with st.container(key="digit_shown"):
         if picture is not None and picture.pixels is not None:
             show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
         elif source == FILE and picture is not None and picture.rgba is not None:
@@ -77,12 +77,20 @@ def show() -> None:
 def _show_uploader() -> None:
     key = f"picture_{_number()}"
     kinds = f"{', '.join(pictures.FORMATS[:-1])} or {pictures.FORMATS[-1]}"
+    limits = f"{kinds}, up to {pictures.MAX_BYTES // 1_000_000} MB"
     st.file_uploader(
-        f"A picture of a digit ({kinds}, up to {pictures.MAX_BYTES // 1_000_000} MB)",
+        f"A picture of a digit ({limits})",
         type=_ENDINGS,
         key=key,
         on_change=_take,
         args=[key],
+    )
+    # The browser itself refuses other files, lists them all, and says why in a tooltip alone.
+    files = "[data-testid=stFileChips] > div > div"
+    st.html(f"<style>.st-key-{key} {files}:not(:last-child) {{ display: none; }}</style>")
+    show_below(
+        f".st-key-{key}:has({files}:last-child [data-testid=stFileChipIconError])",
+        f"This file was not taken. It must be {limits}.",
     )
     if not _page_may_have_camera():
         st.caption(

@@ -1,6 +1,7 @@
 """The digit under attack: drawn, one of MNIST's, or from a picture file."""
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 
 from core.classifier import FloatArray
 from core.data import drawing, link, mnist
-from core.presentation.words import with_article
-from pages.parts import canvas, picture
+from core.serving.networks import ServedNetwork
+from pages.parts import canvas, picture, test_digit
 from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
 from pages.parts.server import server
 from pages.parts.state import CENTRE, DIGIT, LABEL, PIXELS, SOURCE
 
 DRAW, TEST_DIGIT, PICTURE = "Draw", "Test digit", "Picture"
+EXAMPLE = 4  # a test image that the page shows before anything is drawn: a 4
 _ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th")  # of several digits
 
 
@@ -74,9 +76,20 @@ def chosen_subject() -> tuple[Subject | None, str]:
         found = {DRAW: _drawn, PICTURE: _picture, TEST_DIGIT: _test_digit}[source]()
     except (mnist.DataFileError, drawing.EmptyDrawingError) as error:
         found, problem = None, str(error)
+    if found is not None or problem:
+        st.session_state["begun"] = True
     if LABEL.start(parse=whole_number(9), default=None):
         st.session_state["correction"] = (found and found.id, LABEL.get())
     return found, problem
+
+
+def example() -> Subject | None:
+    """Return a test digit for those who have had no digit yet; None if there is none to show."""
+    if SOURCE.get() != DRAW or "begun" in st.session_state:
+        return None
+    with suppress(mnist.DataFileError):  # the choice of a test digit says what is wrong
+        return _of_test_set(EXAMPLE)
+    return None
 
 
 def keep_in_address(subject: Subject | None) -> None:
@@ -93,15 +106,15 @@ def keep_in_address(subject: Subject | None) -> None:
     )
 
 
-def show_source(subject: Subject | None) -> None:
-    """Show the widgets of the source: the canvas, the file, or the index."""
+def show_source(subject: Subject | None, chosen: ServedNetwork | None) -> None:
+    """Show the widgets of the source: the canvas, the file, or the choice of a test digit."""
     source = SOURCE.get()
     if source == DRAW:
         canvas.show_canvas()
     elif source == PICTURE:
         picture.show()
     elif source == TEST_DIGIT and subject is not None:
-        _show_test_digit(subject)
+        test_digit.show(subject.x[0], subject.label or 0, chosen)
 
 
 def show_tools() -> None:
@@ -188,27 +201,13 @@ def _test_digit() -> Subject:
     test = server().digits("test")
 
     DIGIT.start(parse=whole_number(len(test) - 1), default=0)
-    index = DIGIT.get()
-    return Subject(
-        id=f"{TEST_DIGIT} {index}", pixels=_levels(test.x[index]), label=int(test.y[index])
-    )
+    return _of_test_set(DIGIT.get())
 
 
-def _show_test_digit(subject: Subject) -> None:
-    """Show the choice of a test digit, by its index or at random, and the digit."""
-    last = len(server().digits("test")) - 1
-
-    def another() -> None:
-        DIGIT.set(int(np.random.default_rng().integers(last + 1)))
-
-    with st.container(horizontal=True, vertical_alignment="bottom", width=canvas.SIDE):
-        index = st.number_input(
-            "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=150
-        )
-        st.button("At random", on_click=another)
-    caption = f"MNIST's test image no. {index}: {with_article(subject.label or 0)}"
-    with st.container(width=canvas.SIDE):
-        show_images([(subject.x[0], caption)])
+def _of_test_set(index: int) -> Subject:
+    """Return one of MNIST's 10,000 test images."""
+    test = server().digits("test")
+    return Subject(f"{TEST_DIGIT} {index}", _levels(test.x[index]), label=int(test.y[index]))
 
 
 def _drawn() -> Subject | None:

@@ -1,10 +1,12 @@
 """What people do on a page, on Draw above all, and how a test waits for the answer."""
 
+import itertools
 import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
+from pages.parts.canvas import SIDE
 from tests.browser.conftest import PATIENCE
 
 Point = tuple[int, int]
@@ -68,13 +70,14 @@ def overflow(page: Page) -> int:
 
 
 def on_canvas(page: Page, points: list[Point]) -> list[tuple[float, float]]:
-    """Scroll to the canvas, and return where its points are in the window."""
+    """Scroll to the canvas, and return where its points, of 280 x 280, are in the window."""
     settle(page)
     canvas = page.locator("canvas.upper-canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
-    return [(box["x"] + x, box["y"] + y) for x, y in points]
+    scale = box["width"] / SIDE
+    return [(box["x"] + scale * x, box["y"] + scale * y) for x, y in points]
 
 
 def draw(page: Page, points: list[Point]) -> None:
@@ -85,6 +88,22 @@ def draw(page: Page, points: list[Point]) -> None:
     for x, y in rest:
         page.mouse.move(x, y, steps=8)
     page.mouse.up()
+
+
+def draw_by_finger(page: Page, points: list[Point]) -> None:
+    """Draw one stroke on the canvas of a phone."""
+    places = on_canvas(page, points)
+    devtools = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": x, "y": y} for x, y in places]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", places[0])
+    for (from_x, from_y), (to_x, to_y) in itertools.pairwise(places):
+        for part in (0.25, 0.5, 0.75, 1):
+            touch("touchMove", (from_x + part * (to_x - from_x), from_y + part * (to_y - from_y)))
+    touch("touchEnd")
 
 
 def choose(page: Page, box: str, option: str) -> None:

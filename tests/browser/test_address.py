@@ -1,7 +1,6 @@
 """The address, Back and Forward in a real browser."""
 
 import base64
-import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,12 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.conftest import serve
 from tests.browser.draw_page import (
     SEVEN,
-    Point,
     choose,
     draw,
+    draw_by_finger,
     expect_address,
     expect_seen,
-    on_canvas,
     open_draw,
     open_page,
     position,
@@ -131,22 +129,6 @@ def test_quick_stops_of_a_slider_are_one_step(page: Page, app_url: str) -> None:
     expect(page.locator("output")).to_have_text("0.025")
     page.go_back()
     expect(page.locator("output")).to_have_text("0.000")
-
-
-def draw_by_finger(page: Page, points: list[Point]) -> None:
-    """Draw one stroke on the canvas of a phone."""
-    places = on_canvas(page, points)
-    devtools = page.context.new_cdp_session(page)
-
-    def touch(kind: str, *places: tuple[float, float]) -> None:
-        points = [{"x": x, "y": y} for x, y in places]
-        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-    touch("touchStart", places[0])
-    for (from_x, from_y), (to_x, to_y) in itertools.pairwise(places):
-        for part in (0.25, 0.5, 0.75, 1):
-            touch("touchMove", (from_x + part * (to_x - from_x), from_y + part * (to_y - from_y)))
-    touch("touchEnd")
 
 
 def test_quick_stops_of_a_slider_of_streamlit_are_one_step(page: Page, app_url: str) -> None:

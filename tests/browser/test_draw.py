@@ -49,7 +49,6 @@ def test_draw_a_seven_turn_up_epsilon_watch_it_flip(page: Page, app_url: str) ->
 
     page.on("websocket", count)
     open_draw(page, app_url)
-    expect(page.locator(".explorer")).to_have_count(0)
     draw(page, SEVEN)
     expect_seen(page, 7)
     before, after, epsilon = flip_in(page)
@@ -335,6 +334,47 @@ def test_pictures_good_and_bad(page: Page, app_url: str, tmp_path: Path) -> None
     expect(widget(page, "centre").locator("input")).to_be_checked()
     assert "centre" not in page.url
     expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def test_of_refused_pictures_the_newest_is_listed_and_said_to_be_refused(
+    page: Page, app_url: str, tmp_path: Path
+) -> None:
+    open_draw(page, app_url, "?source=Picture")
+    (tmp_path / "seven.jpg").write_bytes(SEVENS["jpeg"])
+    chooser = page.locator("input[type=file]")
+    files = page.get_by_test_id("stFileChip")
+    for place, name in enumerate(["letter.txt", "letter.pdf", "seven.jpg", "letter.odt"], 1):
+        file = tmp_path / name
+        if not file.exists():
+            file.write_text("Dear lecturer, this is not a picture.")
+        chooser.set_input_files(file)
+        expect(files).to_have_count(place)  # the browser keeps them all
+        expect(files.filter(visible=True)).to_have_count(1)
+        expect(files.last).to_contain_text(name)
+        remark = after(page, "[class*=st-key-picture_]:has(input[type=file])")
+        assert ("PNG" in remark) == (name != "seven.jpg")
+    expect_seen(page, 7)  # the one that was taken stays
+
+
+def test_an_index_of_no_test_digit_is_said_to_be_none(page: Page, app_url: str) -> None:
+    open_draw(page, app_url, "?digit=5")
+    index = widget(page, "digit").locator("input")
+    for wrong in ("10000", "-1"):
+        index.fill(wrong)
+        index.press("Enter")
+        expect(index).to_have_attribute("aria-invalid", "true")
+        assert "9,999" in after(page, ".st-key-which_digit")
+    assert "digit=5" in page.url
+    index.fill("9999")
+    index.press("Enter")
+    expect_address(page, "digit=9999")
+    assert after(page, ".st-key-which_digit") == "none"
+
+
+def after(page: Page, selector: str) -> str:
+    """Return what a style rule says below an element; "none" if it says nothing."""
+    said: str = page.locator(selector).evaluate("e => getComputedStyle(e, '::after').content")
+    return said
 
 
 def test_the_chart_opens(page: Page, app_url: str) -> None:

@@ -77,7 +77,7 @@ def test_an_address_from_elsewhere_changes_every_widget() -> None:
 def test_nonsense_counts_as_absent(query: dict[str, str]) -> None:
     at = opened(APP, **query)
     assert at.button_group(key="source").value == "Draw"
-    assert explorer(at) is None
+    assert at.button(key="clear").disabled
     assert stands_for(at) == {"model": "report", "attack": "FGSM", "epsilon": "0.000"}
     draw(at, SEVEN)
     assert at.toggle(key="centre").value

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.attacks import BY_TITLE, WAY
 from core.data import mnist
+from core.measures import predict
 from core.networks import Library
 from tests.conftest import SHIPPED
 from tests.pages.conftest import TIMEOUT, stands_for, well
@@ -92,11 +93,20 @@ def correct(at: AppTest, drawing: int, label: int) -> AppTest:
     return well(at.run())
 
 
-def test_an_empty_canvas_explains_itself_and_attacks_nothing() -> None:
+def test_a_first_visit_shows_an_example_at_its_flip_until_somebody_draws() -> None:
     at = opened()
-    assert at.info
-    assert at.text[-1].value == "Nothing drawn yet."
+    data = explorer(at)
+    assert data is not None
+    before, after = np.argmax(data["probabilities"], axis=1)[[0, round(200 * data["start"])]]
+    assert before == data["label"] != after
+    assert at.button(key="undo").disabled
+    assert not {"pixels", "digit"} & set(stands_for(at))
+    draw(at, SEVEN)
+    assert meant(at) == 7
+    assert explorer(at)["start"] == 0  # type: ignore[index]
+    well(at.button(key="clear").click().run())
     assert explorer(at) is None
+    assert at.info
 
 
 def test_a_drawn_seven_is_seen_and_flips() -> None:
@@ -160,6 +170,21 @@ def test_undo_keeps_the_corrected_label() -> None:
     draw(at, strokes([(80, 70), (200, 70), (130, 220)], [(120, 140), (190, 140)]))
     well(at.button(key="undo").click().run())
     assert meant(at) == 1
+
+
+def test_a_drawing_that_became_empty_is_another_one() -> None:
+    at = draw(opened(), SEVEN)
+    more = strokes([(80, 70), (200, 70), (130, 220)], [(120, 140), (190, 140)])
+    draw(at, more)
+    correct(at, drawing=0, label=3)
+    while not at.button(key="undo").disabled:
+        well(at.button(key="undo").click().run())
+    assert explorer(at) is None
+    assert "label" not in at.query_params
+    one = strokes([(140, 60), (140, 220)])
+    draw(at, one, version=2)
+    assert meant(at) == 1
+    assert "label" not in at.query_params
 
 
 def test_a_network_that_somebody_deletes_is_said_to_be_gone(
@@ -267,6 +292,28 @@ def test_a_test_digit_at_random_and_by_index() -> None:
     assert len(indices) > 1
 
 
+def test_a_test_digit_by_what_it_is() -> None:
+    def press(label: str) -> int:
+        well([button for button in at.button if button.label == label][0].click().run())
+        return int(at.query_params["digit"])
+
+    test, (network, _) = mnist.load("test"), SHIPPED.load("report")
+    at = opened(digit="0")
+    well(at.selectbox(key="wanted_digit").set_value("3").run())
+    assert test.y[press("At random")] == 3
+    wrong = press("Read wrong")
+    assert test.y[wrong] == 3 != predict(network, test.x[[wrong]])[0]
+    first = press("Flips first")
+    assert test.y[first] == 3
+    changed = np.argmax(explorer(at)["probabilities"], axis=1) != 3  # type: ignore[index]
+    assert 1 <= changed.argmax() <= 3  # at the first marks of the slider
+    well(at.selectbox(key="wanted_digit").set_value("any digit").run())
+    any_first = press("Flips first")
+    data = explorer(at)
+    assert data is not None
+    assert (np.argmax(data["probabilities"], axis=1) != test.y[any_first]).argmax() == 1
+
+
 def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
     at = opened(digit="0")
     fgsm = explorer(at)
@@ -338,8 +385,11 @@ def test_damaged_data_is_a_sentence_and_the_drawing_stays(monkeypatch: pytest.Mo
     def fail(split: str) -> None:
         raise mnist.DataFileError("MNIST's files are damaged.")
 
-    at = draw(opened(), SEVEN)
     monkeypatch.setattr(mnist, "load", fail)
+    at = opened()
+    assert explorer(at) is None  # a first visit's example is one of MNIST's digits
+    assert at.info and not at.error
+    draw(at, SEVEN)
     well(at.button_group(key="source").set_value("Test digit").run())
     assert at.error[0].value == "MNIST's files are damaged."
     well(at.button_group(key="source").set_value("Draw").run())

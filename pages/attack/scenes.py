@@ -1,0 +1,124 @@
+"""Scenes worth a lecture: each sets the whole page, and says in a sentence why."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.networks import LIBRARY, NetworkFileError
+from pages.parts.server import server
+from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, SOURCE, TARGET
+from pages.parts.subject import TEST_DIGIT
+
+ANY_OTHER = "any other digit"
+FIRST, WRONG = "first", "wrong"  # test digits that the network decides on
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Settings of the page.
+
+    Attributes:
+        title: a few words.
+        why: one sentence that says what to look at.
+        digit: the index of a test digit; `FIRST` for the one that FGSM flips at the smallest ε,
+            `WRONG` for one that the network reads wrong.
+        epsilon: where the slider stands.
+        network: its name.
+        attack: its title.
+        target: the digit to aim for, or `ANY_OTHER`.
+    """
+
+    title: str
+    why: str
+    digit: int | str = 0
+    epsilon: float = 0.1
+    network: str = "report"
+    attack: str = "FGSM"
+    target: str = ANY_OTHER
+
+    @property
+    def settings(self) -> tuple[str, str, str]:
+        """The network, the attack and the target."""
+        return self.network, self.attack, self.target
+
+
+SCENES = (
+    Scene("A small change", "The change is hard to see, and the network reads another digit."),
+    Scene(
+        "Noise of the same size",
+        "In a random direction a change of that size does nothing: it is the direction that fools.",
+        attack="Random noise",
+    ),
+    Scene(
+        "Aim for a 0",
+        "The attacker chooses what the network reads.",
+        epsilon=0.125,
+        attack="PGD",
+        target="0",
+    ),
+    Scene(
+        "A network that withstands",
+        "This network has learned from attacked digits: the same attack needs a larger ε.",
+        network="adversarial-pgd",
+    ),
+    Scene(
+        "On the border",
+        "Of all test digits that the network reads right, this one flips first.",
+        digit=FIRST,
+        epsilon=0.005,
+    ),
+    Scene(
+        "Wrong without attack",
+        "Nobody attacks here: the network reads some test digits wrong by itself.",
+        digit=WRONG,
+        epsilon=0.0,
+    ),
+)
+
+
+def show_scenes() -> None:
+    """Show a button for each scene, once they are asked for."""
+    scenes = st.popover("Scenes", key="scenes", on_change="rerun")
+    if scenes.open:
+        names = LIBRARY.names()
+        with scenes:
+            for scene in SCENES:
+                if scene.network in names:
+                    st.button(scene.title, on_click=_set, args=[scene], help=scene.why)
+
+
+def show_why() -> None:
+    """Say why the scene is worth a look, as long as its settings are those of the page."""
+    scene, digit = st.session_state.get("scene", (None, None))
+    now = (MODEL.get(), ATTACK.get(), TARGET.get())
+    if scene and SOURCE.get() == TEST_DIGIT and (digit, scene.settings) == (DIGIT.get(), now):
+        st.markdown(f"**{scene.title}.** {scene.why}")
+
+
+def _set(scene: Scene) -> None:
+    """Set the page to a scene."""
+    state = st.session_state
+    state["scenes"] = False  # closes the list
+    try:
+        index = _index(scene)
+    except NetworkFileError:  # the choice of networks says what is wrong
+        index = 0
+    MODEL.set(scene.network)
+    ATTACK.set(scene.attack)
+    TARGET.set(scene.target)
+    EPSILON.set(scene.epsilon)
+    SOURCE.set(TEST_DIGIT)
+    DIGIT.set(index)
+    state["placed"] = state.get("placed", 0) + 1
+    state["scene"] = (scene, index)
+    state.pop("correction", None)
+
+
+def _index(scene: Scene) -> int:
+    """Return the index of a scene's test digit."""
+    if isinstance(scene.digit, int):
+        return scene.digit
+    found = server().evaluations.remarkable(server().network(scene.network))
+    if scene.digit == FIRST:
+        return max(0, found.very_first)
+    return int(found.wrong[0]) if len(found.wrong) else 0
