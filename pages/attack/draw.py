@@ -184,8 +184,9 @@ def show_how_to_begin(chosen: ServedNetwork | None) -> None:
     if digit is None or digit.label is None or chosen is None:
         st.info("Draw a digit, take one of MNIST's test digits, or upload a picture of one.")
         return
-    st.markdown("**This is an example.** Draw a digit of your own on the black canvas.")
-    explore(digit, chosen, label_of(digit, digit.label), is_example=True)
+    with st.container():  # the first digit's explorer takes its place at once
+        st.markdown("**This is an example.** Draw a digit of your own on the black canvas.")
+        explore(digit, chosen, label_of(digit, digit.label), is_example=True)
 
 
 def explore(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.classifier import FloatArray
 from core.data import drawing, link, mnist
 from core.serving.networks import ServedNetwork
-from pages.parts import canvas, picture, test_digit
+from pages.parts import canvas, digit_choice, picture
 from pages.parts.address import on_or_off, one_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
 from pages.parts.server import server
@@ -114,7 +114,7 @@ def show_source(subject: Subject | None, chosen: ServedNetwork | None) -> None:
     elif source == PICTURE:
         picture.show()
     elif source == TEST_DIGIT and subject is not None:
-        test_digit.show(subject.x[0], subject.label or 0, chosen)
+        digit_choice.show(subject.x[0], subject.label or 0, chosen)
 
 
 def show_tools() -> None:
