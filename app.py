@@ -8,10 +8,16 @@ from pages.parts.history import choose_steps
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
-# What chooses the steps for Back shows nothing and would leave a gap.
+# What chooses the steps for Back shows nothing and would leave a gap. No colour is light enough to
+# be read on a dark page and dark enough for white letters on it, so the primary colour is for areas
+# alone. Streamlit's mark of the focus on a link to a page is a shade that can hardly be seen.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }"
-    ".st-key-history { display: none; }</style>"
+    ".st-key-history { display: none; }"
+    ".stMain [data-testid=stSliderThumbValue], .stMain .stButtonGroup button[data-selected=true]"
+    " { color: inherit; }"
+    "[data-testid=stTopNavLink]:focus-visible, [data-testid=stSidebarNavLink]:focus-visible"
+    " { outline: 3px solid currentColor; outline-offset: -3px; }</style>"
 )
 page = st.navigation(
     [
