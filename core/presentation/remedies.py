@@ -9,7 +9,7 @@ import numpy as np
 from core.evaluation import seeds
 from core.evaluation.robustness import Robustness, read_cache
 from core.evaluation.shipped import MeasuredFileError
-from core.presentation.words import percent
+from core.presentation.words import percent, points
 
 BASELINE = "report"
 RECOMMENDED = "Recommended, not tried"
@@ -189,7 +189,7 @@ def chance() -> Chance:
             for name in ("fgsm", "pgd")
         ),
     )
-    return Chance(*(round(round(max(each), 3) - round(min(each), 3), 3) for each in shares))
+    return Chance(*(round(points(max(each), min(each)) / 100, 3) for each in shares))
 
 
 NO_DIFFERENCE = "No clear difference."
@@ -294,7 +294,7 @@ def transfer_saves(transfer: float, scratch: float, *, learned: int, tested: int
 
 def _sign(share: float, other: float, threshold: float) -> int:
     """Return 1 or -1 if two shares differ by enough, rounded to 0.1 % as they are shown; else 0."""
-    difference = round(round(share, 3) - round(other, 3), 3)
+    difference = round(points(share, other) / 100, 3)
     return 0 if abs(difference) <= threshold else int(np.sign(difference))
 
 

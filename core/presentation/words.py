@@ -25,6 +25,24 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
+def in_percent(share: float, digits: int = 1) -> float:
+    """Return the number that `percent` shows."""
+    return float(f"{100 * share:.{digits}f}")
+
+
+def points(share: float, other: float, digits: int = 1) -> float:
+    """Return by how many percentage points two shares differ, as a reader of both computes it.
+
+    Both are rounded as `percent` rounds them: the difference of 99.41 % and 99.55 % is −0.14.
+    """
+    return round(in_percent(share, digits) - in_percent(other, digits), digits)
+
+
+def signed(difference: float, digits: int = 1) -> str:
+    """Return a difference with its sign, and with the character that is a minus."""
+    return f"{difference:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def with_article(digit: int) -> str:
     """Return a digit with its article: a 7, an 8."""
     return f"an {digit}" if digit == 8 else f"a {digit}"

@@ -5,6 +5,7 @@ import streamlit as st
 from core.networks import Card
 from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
+from core.presentation.words import points, signed
 from core.serving.jobs import RUNNING, WAITING
 from core.serving.trainings import Status
 from core.training.outcome import log_lines
@@ -59,7 +60,7 @@ def show_accuracies(card: Card) -> None:
             st.metric(
                 f"{name} accuracy",
                 f"{share:.2%}",
-                f"{100 * (share - report):+.2f} points; the report: {report:.2%}"
+                f"{signed(points(share, report, 2), 2)} points; the report: {report:.2%}"
                 if len(learned) == CLASSES
                 else f"of the digits {', '.join(map(str, learned))} alone",
                 delta_color="off",

@@ -1,7 +1,8 @@
 """Remedies: what each of them really buys, measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import streamlit as st
@@ -14,15 +15,17 @@ from core.networks import NetworkFileError
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
-from core.presentation.words import percent
+from core.presentation.words import in_percent, percent, points, signed
 from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
+from pages.parts import tables
 from pages.parts.address import listed, nearest_of, one_of, put_in_address, some_of
 from pages.parts.digit_images import show_images
 from pages.parts.networks import network_names
 from pages.parts.server import server, who
 from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
+from pages.parts.tables import Link
 from pages.parts.waiting import show_waiting
 
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
@@ -148,38 +151,31 @@ def show_table(
     known: Mapping[str, Robustness],
     epsilon: float,
 ) -> None:
-    """Show a row for each network, with what is known about it."""
+    """Show what is known about each network: in rows that can be sorted, on a phone in cards."""
     fgsm, pgd = (
         {name: each.evasion_rate(attack, epsilon) for name, each in known.items()}
         for attack in ("fgsm", "pgd")
     )
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    rate = partial(number, format="%.1f %%", width=75)
-    points = partial(number, "± report", format="%+.1f", width=70)
-    expected = [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen]
-    found = [short_finding(name, known, epsilon) for name in chosen]
-    link = st.column_config.LinkColumn("Attack it", display_text="Draw", width=70)
-    columns = {
-        "network": (text("Network", pinned=True, width=125), chosen),
-        "accuracy": (rate("Accuracy"), in_percent(accuracies, chosen)),
-        "accuracy_gain": (points(), beyond_baseline(accuracies, chosen)),
-        "fgsm": (rate("FGSM"), in_percent(fgsm, chosen)),
-        "pgd": (rate("PGD"), in_percent(pgd, chosen)),
-        "pgd_gain": (points(), beyond_baseline(pgd, chosen)),
-        "found": (text(f"Found, at ε = {epsilon:g}", width=325), found),
-        "expected": (text("The course report says", width=170), expected),
-        "seconds": (
-            number("Training", format="%.0f s", width=70),
-            [networks[name].card.train_seconds for name in chosen],
-        ),
-        "draw": (link, [f"/?{MODEL.key}={quote(name)}" for name in chosen]),
+    values: dict[str, Sequence[Any]] = {
+        "network": chosen,
+        "accuracy": known_in_percent(accuracies, chosen),
+        "accuracy_gain": beyond_baseline(accuracies, chosen),
+        "fgsm": known_in_percent(fgsm, chosen),
+        "pgd": known_in_percent(pgd, chosen),
+        "pgd_gain": beyond_baseline(pgd, chosen),
+        "found": [short_finding(name, known, epsilon) for name in chosen],
+        "expected": [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen],
+        "seconds": [networks[name].card.train_seconds for name in chosen],
+        "draw": [f"/?{MODEL.key}={quote(name)}" for name in chosen],
     }
-    st.dataframe(
-        {key: values for key, (_, values) in columns.items()},
-        column_config={key: config for key, (config, _) in columns.items()},
-        hide_index=True,
-        height="content",
-        placeholder="–",
+    with st.container(key="wide"):
+        show_rows(values, epsilon)
+    with st.container(key="narrow"):
+        show_cards(values)
+    # A data frame shows four of its columns on a phone, and a list of cards is long on a screen.
+    st.html(
+        "<style>@media (max-width: 40rem) { .st-key-wide { display: none; } }"
+        "@media (min-width: 40.01rem) { .st-key-narrow { display: none; } }</style>"
     )
     st.caption(
         "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
@@ -190,17 +186,72 @@ def show_table(
     )
 
 
-def in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
+def show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
+    """Show a row for each network."""
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    rate = partial(number, format="%.1f %%", width=75)
+    beyond = partial(number, "± report", format="%+.1f", width=70)
+    st.dataframe(
+        values,
+        column_config={
+            "network": text("Network", pinned=True, width=125),
+            "accuracy": rate("Accuracy"),
+            "accuracy_gain": beyond(),
+            "fgsm": rate("FGSM"),
+            "pgd": rate("PGD"),
+            "pgd_gain": beyond(),
+            "found": text(f"Found, at ε = {epsilon:g}", width=290),
+            "expected": text("The course report says", width=170),
+            "seconds": number("Training", format="%.0f s", width=70),
+            "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
+        },
+        hide_index=True,
+        height="content",
+        placeholder="–",
+    )
+
+
+def show_cards(values: Mapping[str, Sequence[Any]]) -> None:
+    """Show a card for each network, with the same in it."""
+    cells: dict[str, Callable[[Any], Any]] = {
+        "Network": str,
+        "Accuracy": "{:.1f} %".format,
+        "± report": signed,
+        "FGSM": "{:.1f} %".format,
+        "Training": "{:.0f} s".format,
+        "PGD": "{:.1f} %".format,
+        "± report, PGD": signed,
+        "Found": str,
+        "The course report says": str,
+        "Attack it": partial(Link, "Draw"),
+    }
+    order = ("network", "accuracy", "accuracy_gain", "fgsm", "seconds", "pgd", "pgd_gain")
+    rows = zip(*(values[key] for key in (*order, "found", "expected", "draw")), strict=True)
+    tables.show_table(
+        list(cells),
+        [
+            [
+                "" if value is None else write(value)
+                for write, value in zip(cells.values(), row, strict=True)
+            ]
+            for row in rows
+        ],
+    )
+
+
+def known_in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
     """Return each network's share in per cent, if it is known."""
-    return [100 * shares[name] if name in shares else None for name in names]
+    return [in_percent(shares[name]) if name in shares else None for name in names]
 
 
 def beyond_baseline(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
     """Return each network's share minus the baseline's in percentage points, if both are known."""
     if BASELINE not in shares:
         return [None] * len(names)
-    gains = {name: share - shares[BASELINE] for name, share in shares.items() if name != BASELINE}
-    return in_percent(gains, names)
+    return [
+        points(shares[name], shares[BASELINE]) if name in shares and name != BASELINE else None
+        for name in names
+    ]
 
 
 def short_finding(name: str, known: Mapping[str, Robustness], epsilon: float) -> str:

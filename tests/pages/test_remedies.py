@@ -17,10 +17,10 @@ from core.measures import accuracy
 from core.networks import Library
 from core.networks.mlp import MLP
 from core.presentation import remedies
-from core.presentation.words import percent
+from core.presentation.words import in_percent, percent
 from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
-from tests.pages.conftest import stands_for, until, well
+from tests.pages.conftest import stands_for, tables, until, well
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 PAGE = "pages/training/remedies.py"
@@ -68,17 +68,30 @@ def test_the_table_is_there_at_once_with_what_was_measured() -> None:
     report = shipped_robustness("report")
     for name in ("report", "dropout", "adversarial-pgd"):
         own, row = shipped_robustness(name), rows.loc[name]
-        assert row["accuracy"] == pytest.approx(100 * own.clean_accuracy)
+        assert row["accuracy"] == in_percent(own.clean_accuracy)
         for attack in ("fgsm", "pgd"):
-            assert row[attack] == pytest.approx(100 * own.evasion_rate(attack, 0.1))
+            assert row[attack] == in_percent(own.evasion_rate(attack, 0.1))
         if name != "report":
-            gain = own.evasion_rate("pgd", 0.1) - report.evasion_rate("pgd", 0.1)
-            assert row["pgd_gain"] == pytest.approx(100 * gain)
+            for column in ("accuracy", "pgd"):  # the difference of what is shown
+                gain = row[column] - rows.loc["report", column]
+                assert row[f"{column}_gain"] == pytest.approx(gain, abs=1e-9)
             assert row["found"] == remedies.verdict(own, report, epsilon=0.1)
     assert rows.loc["weight-decay", "draw"] == "/?model=weight-decay"
     transfer, scratch = shipped_robustness("transfer"), shipped_robustness("few-images")
     assert rows.loc["transfer", "found"] == remedies.verdict(transfer, scratch, epsilon=0.1)
     assert "10,000 test images" in at.caption[0].value
+
+
+def test_a_phone_gets_the_same_as_cards() -> None:
+    at = opened()
+    rows = table(at)
+    (head, *cards), *_ = tables(at)
+    assert [card[0] for card in cards] == list(rows.index)
+    gain = head.index("± report")
+    for card, (_, row) in list(zip(cards, rows.iterrows(), strict=True))[1:]:
+        assert float(card[1].removesuffix(" %")) == row["accuracy"]
+        assert float(card[gain].replace("\N{MINUS SIGN}", "-")) == row["accuracy_gain"]
+        assert f'href="{row["draw"]}"' in card[-1]
 
 
 def test_each_remedy_has_its_finding_below() -> None:
@@ -95,7 +108,7 @@ def test_epsilon_attack_and_networks_are_followed_and_in_the_address() -> None:
     well(at.multiselect(key="networks").set_value(["report", "dropout"]).run())
     own = shipped_robustness("dropout")
     assert list(table(at).index) == ["report", "dropout"]
-    assert table(at).loc["dropout", "pgd"] == pytest.approx(100 * own.evasion_rate("pgd", 0.2))
+    assert table(at).loc["dropout", "pgd"] == in_percent(own.evasion_rate("pgd", 0.2))
     lines = {line["name"]: line for line in chart(at)["data"]}
     assert list(lines) == ["report", "dropout"]
     assert lines["dropout"]["y"] == pytest.approx(own.evasion_rates["fgsm"], abs=1e-4)
@@ -155,7 +168,7 @@ def test_a_new_network_is_measured_once_for_all(
     library.keep("mine, too", network, SHIPPED.load("report")[1])
     at = opened(networks="mine, too")
     row = table(at).loc["mine, too"]
-    assert row["accuracy"] == pytest.approx(100 * accuracy(network, some.x, some.y))
+    assert row["accuracy"] == in_percent(accuracy(network, some.x, some.y))
     assert table(at)["pgd"].isna().all()
     assert row["found"] == "Not measured yet."
     assert row["draw"] == "/?model=mine%2C%20too"
@@ -166,7 +179,7 @@ def test_a_new_network_is_measured_once_for_all(
     lines = chart(at)["data"]
     assert [line["name"] for line in lines] == ["mine, too"]
     assert len(lines[0]["y"]) == len(EPSILONS)
-    assert measured["pgd"] == pytest.approx(100 * lines[0]["y"][EPSILONS.index(0.1)], abs=0.01)
+    assert measured["pgd"] == in_percent(lines[0]["y"][EPSILONS.index(0.1)])
     assert not at.button
     somebody_else = opened(networks="mine, too")
     assert table(somebody_else).loc["mine, too", "pgd"] == measured["pgd"]
