@@ -156,6 +156,27 @@ def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:
     return "PyTorch trains this recipe. Another processor may give a slightly different network."
 
 
+def on_nothing_learned(recipe: Recipe) -> str:
+    """Say that a training has learned nothing, and which of its settings to change."""
+    standard = Recipe()
+    momentum = recipe.optimizer == "momentum"
+    rate = recipe.learning_rate
+    larger = rate < standard.learning_rate and recipe.optimizer == "sgd"
+    changes = {
+        f"a {'larger' if larger else 'smaller'} learning rate than {rate:g}": True,
+        "SGD without momentum, whose steps are a tenth as large": momentum,
+        "fewer frozen layers": recipe.frozen > 0,
+        "less dropout": recipe.dropout > 0,
+        "less weight decay": recipe.weight_decay > 0,
+        "a smaller ε for the attack while training": recipe.adversary != "none",
+    }
+    return (
+        "This network has learned nothing: on its own training images it is right no more often "
+        "than if it always gave the most frequent digit. Try "
+        f"{', or '.join(change for change, helps in changes.items() if helps)}."
+    )
+
+
 def on_robustness(found: "Robustness", epsilon: float) -> str:
     """Say how a network does without an attack and under attacks at a budget that was measured."""
     fgsm, pgd = (found.evasion_rate(attack, epsilon) for attack in ("fgsm", "pgd"))

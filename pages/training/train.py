@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.networks import LIBRARY, MAX_NAME
 from core.presentation.remedies import TITLES
-from core.presentation.words import on_recipe
+from core.presentation.words import on_nothing_learned, on_recipe
 from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status
 from pages.parts.address import put_in_address
@@ -113,6 +113,8 @@ def show_end(run_id: str, status: Status) -> None:
     card = status.result[1]
     ended = "Stopped" if status.state == STOPPED else "Trained"
     st.markdown(f"**{ended} after {status.seconds:.0f} s**, keeping epoch {card.epochs_trained}.")
+    if status.learned_nothing:
+        st.warning(on_nothing_learned(card.recipe))
     show_accuracies(card)
     kept = st.session_state.get("kept", {})
     if run_id in kept:

@@ -150,6 +150,16 @@ def test_a_bad_name_loses_nothing() -> None:
     assert at.success[0].value.startswith("Kept as good.")
 
 
+@pytest.mark.parametrize(("rate", "warnings"), [(2.0, 1), (0.01, 0)])
+def test_a_training_that_has_learned_nothing_says_so(rate: float, warnings: int) -> None:
+    at = opened()
+    at.number_input(key="recipe_learning_rate").set_value(rate)
+    at = train_a_little(at)
+    assert len(at.warning) == warnings
+    assert all("learned nothing" in each.value for each in at.warning)
+    assert at.button(key="keep")  # it may be kept all the same
+
+
 def test_a_run_can_be_stopped() -> None:
     at = opened()
     at.number_input(key="recipe_epochs").set_value(1000)

@@ -85,6 +85,23 @@ def test_a_share_in_per_cent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "named", "not_named"),
+    [
+        ({"optimizer": "momentum", "learning_rate": 0.5}, ["smaller", "0.5", "momentum"], ["drop"]),
+        ({"learning_rate": 1e-9}, ["larger", "1e-09"], ["smaller", "momentum"]),
+        ({"dropout": 0.9, "weight_decay": 0.1}, ["dropout", "weight decay"], ["ε"]),
+        ({"adversary": "fgsm", "adversary_epsilon": 0.5}, ["ε"], ["dropout"]),
+    ],
+)
+def test_a_training_that_learned_nothing_is_told_what_to_change(
+    changes: dict[str, Any], named: list[str], not_named: list[str]
+) -> None:
+    said = words.on_nothing_learned(Recipe(**changes)).partition("Try ")[2]
+    assert all(word in said for word in named)
+    assert not any(word in said for word in not_named)
+
+
+@pytest.mark.parametrize(
     ("share", "other", "digits", "said"),
     [
         (0.99405, 0.9955, 2, "−0.14"),  # 0.145 apart
