@@ -5,6 +5,7 @@ import streamlit as st
 from pages.parts.address import address_followed
 from pages.parts.failures import failures_explained
 from pages.parts.history import choose_steps
+from pages.parts.share import show_share
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
@@ -17,7 +18,11 @@ st.html(
     ".stMain [data-testid=stSliderThumbValue], .stMain .stButtonGroup button[data-selected=true]"
     " { color: inherit; }"
     "[data-testid=stTopNavLink]:focus-visible, [data-testid=stSidebarNavLink]:focus-visible"
-    " { outline: 3px solid currentColor; outline-offset: -3px; }</style>"
+    " { outline: 3px solid currentColor; outline-offset: -3px; }"
+    # In the bar above the page, beside the menu.
+    ":has(> .st-key-share) { position: absolute; }"
+    ".st-key-share { position: fixed; top: 0.6rem; right: 3.5rem; width: auto; z-index: 999991; }"
+    "</style>"
 )
 page = st.navigation(
     [
@@ -31,6 +36,9 @@ page = st.navigation(
     ],
     position="top",
 )
+share_place = st.container(key="share")
 choose_steps()  # before the page, whose first run may take long
 with failures_explained(page.title), address_followed(page.title):
     page.run()
+with share_place:  # after the page, which then needs no longer for it
+    show_share()

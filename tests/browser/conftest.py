@@ -55,11 +55,12 @@ def browser_type_launch_args(
 
 
 @contextmanager
-def serve(port: int = 0) -> Iterator[str]:
+def serve(port: int = 0, *, listens_on: str = "127.0.0.1") -> Iterator[str]:
     """Start the app on a server of its own, as the README says; yield its address.
 
     Args:
         port: of the server; a free one if it is 0.
+        listens_on: the address that the server listens on.
     """
     if not port:
         with socket.socket() as free:
@@ -67,6 +68,7 @@ def serve(port: int = 0) -> Iterator[str]:
             port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command.append(f"--server.address={listens_on}")
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
         try:
             wait_until_healthy(server, url)
