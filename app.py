@@ -32,7 +32,7 @@ page = st.navigation(
         st.Page("pages/attack/whole_test_set.py", title="Test set", url_path="test_set"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),
-        st.Page("pages/course/report.py", title="Report"),
+        st.Page("pages/course/report.py", title="Course report"),
     ],
     position="top",
 )

@@ -9,6 +9,7 @@ import numpy as np
 from core.evaluation import seeds
 from core.evaluation.robustness import Robustness, read_cache
 from core.evaluation.shipped import MeasuredFileError
+from core.networks import shown_name
 from core.presentation.words import percent, points
 
 BASELINE = "report"
@@ -137,7 +138,7 @@ REMEDIES = (
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 # Every preset's name for people.
 TITLES = {
-    "report": "The report",
+    "report": "Standard, the course report's",
     **{remedy.preset: remedy.title for remedy in REMEDIES},
     "first-digits": "Only 0 to 4 (to transfer from)",
     "few-images": "500 images only",
@@ -251,7 +252,7 @@ def finding(
 
     `seconds` and `other_seconds` are the times of the two trainings, if known.
     """
-    name = remedy.compared_with
+    name = shown_name(remedy.compared_with)
     said = [verdict(own, other, epsilon=epsilon)]
     if said == [NO_DIFFERENCE]:
         said.append("Two seeds of one recipe may differ as much.")

@@ -145,8 +145,8 @@ def on_recipe(recipe: Recipe) -> str:
         if field.name != "seed" and getattr(recipe, field.name) != field.default
     ]
     if not differences:
-        return "The recipe is the report's."
-    return f"The recipe is the report's, except: {', '.join(differences)}."
+        return "The standard recipe, the course report's."
+    return f"The standard recipe, except: {', '.join(differences)}."
 
 
 def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:

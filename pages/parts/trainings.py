@@ -55,8 +55,11 @@ def show_accuracies(card: Card) -> None:
     """Show a network's accuracies, beside the report's if it has learned all ten digits."""
     learned = card.recipe.digits
     shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
+    same = not card.recipe.held_out
     with st.container(horizontal=True):
         for (name, report), share in zip(REPORT_ACCURACIES.items(), shares, strict=True):
+            if same and name == "Validation":
+                continue
             st.metric(
                 f"{name} accuracy",
                 f"{share:.2%}",
@@ -66,7 +69,8 @@ def show_accuracies(card: Card) -> None:
                 delta_color="off",
                 delta_arrow="off",
             )
-    st.caption("Accuracy: classified correctly / all training, validation or test images.")
+    validated = " Validated on the test images, as the report did." if same else ""
+    st.caption(f"Accuracy: classified correctly / all images of that kind.{validated}")
 
 
 def _progress_text(status: Status) -> str:

@@ -11,7 +11,7 @@ from core.attacks import BY_TITLE, METHODS
 from core.data import mnist
 from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, Robustness
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import NetworkFileError
+from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
@@ -28,33 +28,34 @@ from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
 from pages.parts.tables import Link
 from pages.parts.waiting import show_waiting
 
+STANDARD = shown_name(BASELINE)
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
 CHANCE = remedies.chance()
 EXPLANATION = f"""
 The course report recommends a number of remedies for robustness and tries none. Here each of them
-was tried. A network was trained by the report's recipe with that one change. Then all test images
-were attacked by an attacker who knows everything about the network.
+was tried. A network was trained by the standard recipe, the report's, with that one change. Then
+all test images were attacked by an attacker who knows everything about the network.
 
 - **Accuracy** is the share of all test images that are classified correctly without an attack.
 - The **evasion rate** is the share of all test images that are misclassified under an attack that
   may move each pixel by ε. Images that were misclassified before the attack count too.
 - **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
   findings compare networks under PGD.
-- Networks of the report's recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
+- Networks of the standard recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
   points in accuracy. Their evasion rates at ε = 0.1 differ by up to {100 * CHANCE.fgsm:.1f} points
   under FGSM and {100 * CHANCE.pgd:.1f} under PGD. Differences that are no larger count as none, at
   every ε.
 - *transfer* learned from few images only. It is compared with *few-images*, which learned from the
-  same images. All others are compared with *report*.
+  same images. All others are compared with *standard*.
 """
 MIRRORED = """
 The report counts **flipping** among the augmentations. A mirrored cat is still a cat, but most
 mirrored digits are no digits: only 0, 1 and 8 stay what they are. Training on mirrored digits
 teaches the network that a mirrored 2 is a 2, and it spends weights on shapes that nobody writes.
 This is why *augmentation* rotates, shifts and scales, but does not flip. The pictures show the
-first test image of each digit, mirrored, and what *report* takes it for:
+first test image of each digit, mirrored, and what *standard* takes it for:
 """
 TRANSFER = """
 *transfer* starts from *first-digits*, a network that has learned the digits 0 to 4 from all their
@@ -109,7 +110,13 @@ def choose(names: list[str]) -> tuple[list[str], float]:
     NETWORKS.set([name for name in NETWORKS.get() if name in names])
     left, right = st.columns([3, 1], gap="large")
     with left:
-        chosen = st.multiselect("Networks", names, key=NETWORKS.key, persist_state="session")
+        chosen = st.multiselect(
+            "Networks",
+            names,
+            format_func=shown_name,
+            key=NETWORKS.key,
+            persist_state="session",
+        )
     with right:
         epsilon = st.select_slider(
             "ε, how far each pixel may move", BUDGETS, key=BUDGET.key, persist_state="session"
@@ -157,7 +164,7 @@ def show_table(
         for attack in ("fgsm", "pgd")
     )
     values: dict[str, Sequence[Any]] = {
-        "network": chosen,
+        "network": [shown_name(name) for name in chosen],
         "accuracy": known_in_percent(accuracies, chosen),
         "accuracy_gain": beyond_baseline(accuracies, chosen),
         "fgsm": known_in_percent(fgsm, chosen),
@@ -179,10 +186,10 @@ def show_table(
     )
     st.caption(
         "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
-        "misclassified under that attack / all 10,000. ± report: percentage points above or below "
-        f"{BASELINE}; for PGD's evasion rate, below is better. Found: the comparison with "
-        f"{BASELINE}; transfer is compared with few-images. Training: the time on the machine that "
-        "trained the network."
+        "misclassified under that attack / all 10,000. ± standard: compared with standard, in "
+        "percentage points above or below; for PGD's evasion rate, below is better. Found: the "
+        "comparison with standard; transfer is compared with few-images. Training: the time on the "
+        "machine that trained the network."
     )
 
 
@@ -190,17 +197,17 @@ def show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
     """Show a row for each network."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     rate = partial(number, format="%.1f %%", width=75)
-    beyond = partial(number, "± report", format="%+.1f", width=70)
+    beyond = partial(number, "± standard", format="%+.1f", width=90)
     st.dataframe(
         values,
         column_config={
-            "network": text("Network", pinned=True, width=125),
+            "network": text("Network", pinned=True, width=120),
             "accuracy": rate("Accuracy"),
             "accuracy_gain": beyond(),
             "fgsm": rate("FGSM"),
             "pgd": rate("PGD"),
             "pgd_gain": beyond(),
-            "found": text(f"Found, at ε = {epsilon:g}", width=290),
+            "found": text(f"Found, at ε = {epsilon:g}", width=270),
             "expected": text("The course report says", width=170),
             "seconds": number("Training", format="%.0f s", width=70),
             "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
@@ -216,11 +223,11 @@ def show_cards(values: Mapping[str, Sequence[Any]]) -> None:
     cells: dict[str, Callable[[Any], Any]] = {
         "Network": str,
         "Accuracy": "{:.1f} %".format,
-        "± report": signed,
+        "± standard": signed,
         "FGSM": "{:.1f} %".format,
         "Training": "{:.0f} s".format,
         "PGD": "{:.1f} %".format,
-        "± report, PGD": signed,
+        "± standard, PGD": signed,
         "Found": str,
         "The course report says": str,
         "Attack it": partial(Link, "Draw"),
@@ -275,7 +282,7 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
 
     measuring = st.session_state.get("measuring", False)
     st.button(
-        f"Measure {', '.join(each.name for each in missing)}",
+        f"Measure {', '.join(shown_name(each.name) for each in missing)}",
         type="primary",
         on_click=begin,
         disabled=measuring,
@@ -306,13 +313,16 @@ def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
     title = AGAINST.get()
     st.plotly_chart(
         evasion_over_epsilon(
-            measured, attack=BY_TITLE[title].name, epsilon=epsilon, baseline=BASELINE
+            {shown_name(name): each for name, each in measured.items()},
+            attack=BY_TITLE[title].name,
+            epsilon=epsilon,
+            baseline=STANDARD,
         ),
         config={"displayModeBar": False},
     )
     said = f"Evasion rate: misclassified under {title} / all 10,000 test images."
     if len(measured) > LEGIBLE_LINES:
-        said += f" Only the {LEGIBLE_LINES} lines that differ most from {BASELINE}'s are drawn."
+        said += f" Only the {LEGIBLE_LINES} lines that differ most from {STANDARD}'s are drawn."
         said += " Tap a name to show or hide its line."
     st.caption(said)
 
@@ -371,7 +381,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
     )
     st.caption(
         f"Accuracy: classified correctly / all test images of the digit. Of all {ALL:,} test "
-        f"images, the network {BASELINE} classifies {percent(accuracy)} correctly as they are, and "
+        f"images, the network {STANDARD} classifies {percent(accuracy)} correctly as they are, and "
         f"{percent(found.accuracy)} mirrored."
     )
 
