@@ -19,9 +19,9 @@ st.html(
     " { color: inherit; }"
     "[data-testid=stTopNavLink]:focus-visible, [data-testid=stSidebarNavLink]:focus-visible"
     " { outline: 3px solid currentColor; outline-offset: -3px; }"
-    # In the bar above the page, beside the menu.
+    # In the bar above the page, clear of the menu and of Streamlit's sign that it runs.
     ":has(> .st-key-share) { position: absolute; }"
-    ".st-key-share { position: fixed; top: 0.6rem; right: 3.5rem; width: auto; z-index: 999991; }"
+    ".st-key-share { position: fixed; top: 0.6rem; right: 9rem; width: auto; z-index: 999991; }"
     "</style>"
 )
 page = st.navigation(
