@@ -5,13 +5,24 @@ import streamlit as st
 from pages.parts.address import address_followed
 from pages.parts.failures import failures_explained
 from pages.parts.history import choose_steps
+from pages.parts.share import show_share
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
-# What chooses the steps for Back shows nothing and would leave a gap.
+# What chooses the steps for Back shows nothing and would leave a gap. No colour is light enough to
+# be read on a dark page and dark enough for white letters on it, so the primary colour is for areas
+# alone. Streamlit's mark of the focus on a link to a page is a shade that can hardly be seen.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }"
-    ".st-key-history { display: none; }</style>"
+    ".st-key-history { display: none; }"
+    ".stMain [data-testid=stSliderThumbValue], .stMain .stButtonGroup button[data-selected=true]"
+    " { color: inherit; }"
+    "[data-testid=stTopNavLink]:focus-visible, [data-testid=stSidebarNavLink]:focus-visible"
+    " { outline: 3px solid currentColor; outline-offset: -3px; }"
+    # In the bar above the page, clear of the menu and of Streamlit's sign that it runs.
+    ":has(> .st-key-share) { position: absolute; }"
+    ".st-key-share { position: fixed; top: 0.6rem; right: 9rem; width: auto; z-index: 999991; }"
+    "</style>"
 )
 page = st.navigation(
     [
@@ -21,10 +32,13 @@ page = st.navigation(
         st.Page("pages/attack/whole_test_set.py", title="Test set", url_path="test_set"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),
-        st.Page("pages/course/report.py", title="Report"),
+        st.Page("pages/course/report.py", title="Course report"),
     ],
     position="top",
 )
+share_place = st.container(key="share")
 choose_steps()  # before the page, whose first run may take long
 with failures_explained(page.title), address_followed(page.title):
     page.run()
+with share_place:  # after the page, which then needs no longer for it
+    show_share()

@@ -25,7 +25,7 @@ from core.presentation.course_report.findings import measure_report, shipped_rep
 from core.presentation.course_report.html_file import to_html
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, EpochResult, load_start, split, train
-from core.training.outcome import log_lines, outcome
+from core.training.outcome import learned_nothing, log_lines, outcome
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,6 +142,8 @@ def _trained(recipe: Recipe, engine: str | None, data: Path | None) -> tuple[Net
         )
         if stopped:
             bar.write(f"Stopped; keeping epoch {card.epochs_trained}, the best so far")
+        if learned_nothing(card.train_accuracy, training.y):
+            bar.write(words.on_nothing_learned(recipe))
     return network, card
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import validate
+from core import measures, validate
 from core.attacks.problem import Goal, setting
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
@@ -31,7 +31,8 @@ def carlini_wagner(
     [0, 1], and the margin m is max{Z_j : j ≠ t} − Z_t for a target t, and Z_y − max{Z_j : j ≠ y}
     without one. Adam descends from x for several values of c: c grows tenfold until an adversarial
     image is found, then bisection goes on between the largest c that failed and the smallest that
-    succeeded. The smallest perturbation of all steps is returned. Carlini and Wagner 2017,
+    succeeded. The smallest perturbation of all steps is returned. Without a target it may settle on
+    a label that is not the nearest one; see `carlini_wagner_nearest`. Carlini and Wagner 2017,
     "Towards Evaluating the Robustness of Neural Networks", sections V and VI-A.
 
     Arguments, return value and errors are those of `MinimalAttack`. In addition:
@@ -68,6 +69,40 @@ def carlini_wagner(
 
     in_batches(attack, len(goal.x))
     return x_adv
+
+
+def carlini_wagner_nearest(
+    classifier: Classifier, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None
+) -> FloatArray:
+    """Without a target, aim for each other label in turn; return the smallest perturbation.
+
+    Carlini and Wagner call this the best case. `carlini_wagner` without a target settles on the
+    label that leads after its first steps, and a longer descent does not leave it: on the report's
+    network 4 of 60 digits flip at a smaller norm under `core.attacks.pgd_l2`. Here none of them
+    does, for nine times as many steps and 2.5 times the time.
+
+    Arguments, return value and errors are those of `MinimalAttack`. With a target it does the same
+    as `carlini_wagner`.
+    """
+    if target is not None:
+        return carlini_wagner(classifier, x, y, target=target)
+    goal = Goal.of(classifier, x, y, None)
+    if not len(goal.x):
+        return goal.x.copy()
+    classes = classifier.logits(goal.clean(slice(0, 1))).shape[1]
+    others = (goal.labels[:, None] + np.arange(1, classes)) % classes
+    x_adv = carlini_wagner(
+        classifier,
+        np.repeat(goal.x, classes - 1, axis=0),
+        np.repeat(goal.labels, classes - 1),
+        target=others.ravel(),
+    )
+    arrived = (measures.predict(classifier, x_adv) == others.ravel()).reshape(others.shape)
+    x_adv = x_adv.reshape(*others.shape, -1)
+    norm = np.where(arrived, measures.l2_norm(goal.x[:, None], x_adv), np.inf)
+    # Where no label was reached, each of the images is the clean one.
+    nearest: FloatArray = x_adv[np.arange(len(x_adv)), norm.argmin(axis=1)]
+    return nearest
 
 
 class _Smallest:

@@ -79,10 +79,22 @@ class BudgetMethod(_Description):
 
 @dataclass(frozen=True, kw_only=True)
 class MinimalMethod(_Description):
-    """An attack that looks for the smallest perturbation itself."""
+    """An attack that looks for the smallest perturbation itself.
+
+    Attributes:
+        attack: the attack on many images.
+        thorough: a slower one that finds smaller perturbations, for one image; None if there is
+            none.
+    """
 
     attack: MinimalAttack
+    thorough: MinimalAttack | None = None
     scale: ClassVar[Scale] = WAY
+
+    @property
+    def on_one(self) -> MinimalAttack:
+        """The attack on one image."""
+        return self.thorough or self.attack
 
 
 Method: TypeAlias = BudgetMethod | MinimalMethod

@@ -46,6 +46,8 @@ class Attack(Protocol):
 class MinimalAttack(Protocol):
     """The signature of an attack that looks for the smallest perturbation itself."""
 
+    __name__: str
+
     def __call__(
         self,
         classifier: Classifier,

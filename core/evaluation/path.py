@@ -96,7 +96,7 @@ def follow(
     """
     clean = measures.rounded(x, levels)
     if isinstance(method, MinimalMethod):
-        found = method.attack(classifier, clean, [label], target=target)
+        found = method.on_one(classifier, clean, [label], target=target)
 
         def attack(budgets: FloatArray) -> FloatArray:
             return towards(clean, found, budgets)[:, 0]

@@ -7,7 +7,14 @@ itself.
 from core.networks.card import Card, LoggedEpoch
 from core.networks.ensemble import Ensemble, Network
 from core.networks.file import SUFFIX, NetworkFileError, load_file, parse, save_file
-from core.networks.library import LIBRARY, MAX_NAME, Library, LibraryError, NetworkNameError
+from core.networks.library import (
+    LIBRARY,
+    MAX_NAME,
+    Library,
+    LibraryError,
+    NetworkNameError,
+    shown_name,
+)
 from core.networks.mlp import MLP
 
 __all__ = [
@@ -26,4 +33,5 @@ __all__ = [
     "load_file",
     "parse",
     "save_file",
+    "shown_name",
 ]

@@ -18,8 +18,17 @@ from core.networks.file import SUFFIX, load_file, to_bytes
 MAX_KEPT = 100  # networks
 MAX_KEPT_BYTES = 500 * 2**20  # of all of them together
 MAX_NAME = 40  # characters
+STANDARD = "standard"  # what the network of the file "report" is called
 _LETTERS_AND_DIGITS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")  # Unicode's categories
 _MARKS = ("Mn", "Mc")  # Hindi, for example, needs them
+
+
+def shown_name(name: str) -> str:
+    """Return what people see as a network's name.
+
+    The course report's network is called standard: "report" is a document, a recipe and a page.
+    """
+    return STANDARD if name == "report" else name
 
 
 class NetworkNameError(ValueError):
@@ -75,8 +84,8 @@ class Library:
         """Write a network under a new name; no other network is ever overwritten.
 
         Args:
-            name: what to call it. If a network has that name already, in any case, " 2", " 3" and
-                so on is added.
+            name: what to call it. If a network has that name already, in any case, or is shown
+                under it, " 2", " 3" and so on is added.
             network: to keep.
             card: its card.
 
@@ -93,7 +102,7 @@ class Library:
         with files.unfinished(self._kept, content) as unfinished, self._lock():
             files.remove_strays(self._kept)
             self._check_room(len(content))
-            taken = set(map(_folded, _stems(self.folder) + _stems(self._kept)))
+            taken = set(map(_folded, [STANDARD, *_stems(self.folder), *_stems(self._kept)]))
             free = (each for each in _candidates(name) if _folded(each) not in taken)
             return next(each for each in free if _link(unfinished, _file(self._kept, each)))
 

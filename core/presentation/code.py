@@ -66,6 +66,7 @@ def lines(shown: Shown, *, network: str, digit: int | str) -> str:
     wanted = f"network, x, [{shown.label}]"
     target = "" if shown.target is None else f", target=[{shown.target}]"
     if isinstance(shown.method, MinimalMethod):
+        name = shown.method.on_one.__name__
         attacks = f"{name}, towards"
         attack = f"towards(x, {name}({wanted}{target}), {budget})[0]"
     else:
@@ -197,13 +198,13 @@ def _deepfool(shown: Shown) -> list[str]:
 
 
 def _carlini_wagner(shown: Shown) -> list[str]:
-    goal = shown.label if shown.target is None else shown.target
-    own, other = f"Z_{goal}(x')", rf"\max_{{j \ne {goal}}} Z_j(x')"
-    margin = f"{own} - {other}" if shown.target is None else f"{other} - {own}"
+    goal = "t" if shown.target is None else shown.target
     confidence = _default(shown.method, "confidence")
+    every = rf", \quad t \ne {shown.label}" if shown.target is None else ""
+    nearest = r"\text{the smallest over all } t: \quad " if shown.target is None else ""
     return [
-        rf"m(x') = {margin}",
-        r"x_{\text{found}} = \arg\min_{x'} \; \Vert x' - x \Vert_2^2 + "
+        rf"m(x') = \max_{{j \ne {goal}}} Z_j(x') - Z_{goal}(x'){every}",
+        rf"{nearest}x_{{\text{{found}}}} = \arg\min_{{x'}} \; \Vert x' - x \Vert_2^2 + "
         rf"c \cdot \max(m(x'), {-confidence or 0:g})",
         rf"{_default(shown.method, 'searches'):g} \text{{ values of }} c \text{{, }} "
         rf"{_default(shown.method, 'steps'):g} \text{{ steps of Adam each}}",

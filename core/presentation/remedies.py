@@ -9,7 +9,8 @@ import numpy as np
 from core.evaluation import seeds
 from core.evaluation.robustness import Robustness, read_cache
 from core.evaluation.shipped import MeasuredFileError
-from core.presentation.words import percent
+from core.networks import shown_name
+from core.presentation.words import percent, points
 
 BASELINE = "report"
 RECOMMENDED = "Recommended, not tried"
@@ -137,7 +138,7 @@ REMEDIES = (
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 # Every preset's name for people.
 TITLES = {
-    "report": "The report",
+    "report": "Standard, the course report's",
     **{remedy.preset: remedy.title for remedy in REMEDIES},
     "first-digits": "Only 0 to 4 (to transfer from)",
     "few-images": "500 images only",
@@ -189,7 +190,7 @@ def chance() -> Chance:
             for name in ("fgsm", "pgd")
         ),
     )
-    return Chance(*(round(round(max(each), 3) - round(min(each), 3), 3) for each in shares))
+    return Chance(*(round(points(max(each), min(each)) / 100, 3) for each in shares))
 
 
 NO_DIFFERENCE = "No clear difference."
@@ -251,7 +252,7 @@ def finding(
 
     `seconds` and `other_seconds` are the times of the two trainings, if known.
     """
-    name = remedy.compared_with
+    name = shown_name(remedy.compared_with)
     said = [verdict(own, other, epsilon=epsilon)]
     if said == [NO_DIFFERENCE]:
         said.append("Two seeds of one recipe may differ as much.")
@@ -294,7 +295,7 @@ def transfer_saves(transfer: float, scratch: float, *, learned: int, tested: int
 
 def _sign(share: float, other: float, threshold: float) -> int:
     """Return 1 or -1 if two shares differ by enough, rounded to 0.1 % as they are shown; else 0."""
-    difference = round(round(share, 3) - round(other, 3), 3)
+    difference = round(points(share, other) / 100, 3)
     return 0 if abs(difference) <= threshold else int(np.sign(difference))
 
 

@@ -23,7 +23,7 @@ from core.networks import Card, Network
 from core.recipe import Recipe
 from core.serving.jobs import RUNNING, WAITING, Jobs, Progress, StoppedError, Tell
 from core.training import EpochResult, load_start, split, train
-from core.training.outcome import outcome
+from core.training.outcome import learned_nothing, outcome
 
 UNWATCHED_SECONDS = 300.0
 MOST_WAITING = 20
@@ -40,6 +40,7 @@ class Status(Progress):
         seconds: since it began.
         reports: one for each epoch that has ended.
         result: the network and its card, once it has ended with at least one epoch.
+        learned_nothing: whether that network has learned nothing; see `core.training.outcome`.
     """
 
     recipe: Recipe
@@ -47,6 +48,7 @@ class Status(Progress):
     seconds: float = 0.0
     reports: tuple[EpochResult, ...] = ()
     result: tuple[Network, Card] | None = None
+    learned_nothing: bool = False
 
     @property
     def seconds_left(self) -> float | None:
@@ -145,7 +147,8 @@ def _train(
         today=datetime.date.today().isoformat(),
         stopped=stopped,
     )
-    return replace(run, seconds=clock() - began, result=result)
+    nothing = learned_nothing(result[1].train_accuracy, training.y)
+    return replace(run, seconds=clock() - began, result=result, learned_nothing=nothing)
 
 
 def _give_way_to_pages() -> None:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+
+from core.classifier import IntArray
 from core.data.mnist import Digits
 from core.measures import accuracy
 from core.networks import Card, LoggedEpoch, Network
@@ -53,6 +56,19 @@ def outcome(
     with suppress(ValueError):  # the training diverged: a card holds no loss of NaN or infinity
         card = replace(card, log=tuple(result.logged for result in results))
     return network, card
+
+
+def learned_nothing(accuracy: float, y: IntArray) -> bool:
+    """Return whether a network is no better than one that always gives the most frequent digit.
+
+    With one digit alone there is nothing to tell apart, and the answer is False.
+
+    Args:
+        accuracy: on the images that it learned from, in [0, 1].
+        y: `(N,)`, their labels.
+    """
+    counts = np.bincount(y)
+    return bool(np.count_nonzero(counts) > 1 and accuracy <= counts.max() / counts.sum())
 
 
 def log_lines(recipe: Recipe, logged: LoggedEpoch) -> str:

@@ -1,5 +1,7 @@
 """Test set: what an attack does to MNIST's 10,000 test images, as in the report's figures."""
 
+import re
+
 import streamlit as st
 
 from core.attacks import BY_TITLE, Method
@@ -27,6 +29,15 @@ from pages.parts.server import server, who
 from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, ROUNDED, TEN, WHY
 from pages.parts.waiting import show_waiting
 
+# The titles of the sections, which are long: each has a link at the top.
+SECTIONS = (
+    "The more an attack may change, the more it evades",
+    "Ten digits and their adversarial twins",
+    "What each digit is mistaken for",
+    "How large the perturbations are",
+    "Why that label?",
+    "Can these numbers be trusted?",
+)
 SIZES = {"all 10,000": ALL, "a sample of 1,000": 1000}
 SLIDERS = {
     "linf": (LINF, 0.1, "ε, how far each pixel may move"),
@@ -94,6 +105,7 @@ def show_findings(
     taken = question if evaluation.images == question.images else question.sample
     epsilon = budget if question.norm == "linf" else SLIDERS["linf"][1]
     show_rates(evaluation, question, budget)
+    show_contents()
     # A container where the number of elements varies: what follows keeps its place.
     with st.container():
         curves = show_curves(question, budget, stopped=stopped)
@@ -107,6 +119,13 @@ def show_findings(
         checks = show_trust(question.chosen, epsilon, stopped=stopped)
     show_downloads(evaluation, question, budget)
     return curves | checks
+
+
+def show_contents() -> None:
+    """Show a link to each section. Streamlit gives a title the anchor of its words."""
+    anchors = {title: re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") for title in SECTIONS}
+    links = " · ".join(f"[{title}](#{anchor})" for title, anchor in anchors.items())
+    st.markdown(f"On this page: {links}")
 
 
 def choose() -> tuple[Question | None, float]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.evaluation.seeds import known_spread
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse
+from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse, shown_name
 from core.presentation import words
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
@@ -28,7 +28,9 @@ def show_library() -> None:
             CARD.set(names[0])
     left, right = st.columns([1, 2], gap="large")
     with left:
-        name = st.selectbox("Card of", names, key=CARD.key, persist_state="session")
+        name = st.selectbox(
+            "Network", names, format_func=shown_name, key=CARD.key, persist_state="session"
+        )
         st.file_uploader(
             "Bring a network along (.safetensors, as downloaded here)",
             type=["safetensors"],

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.networks import LIBRARY, NetworkFileError
+from core.networks import LIBRARY, NetworkFileError, shown_name
 from core.serving.networks import ServedNetwork
 from pages.parts.address import one_of
 from pages.parts.server import server
@@ -28,7 +28,7 @@ def chosen_network() -> ServedNetwork | None:
     MODEL.start(parse=one_of(names), default=names[0])
     name = MODEL.get()
     if name not in names:
-        st.error(f"The network {name} no longer exists. Choose another one.")
+        st.error(f"The network {shown_name(name)} no longer exists. Choose another one.")
         return None
     try:
         return server().network(name)
@@ -44,4 +44,11 @@ def show_network_choice() -> None:
     """Show a selection box of the networks."""
     if names := LIBRARY.names():
         MODEL.start(parse=one_of(names), default=names[0])
-        st.selectbox("Network", names, key=MODEL.key, persist_state="session", width=165)
+        st.selectbox(
+            "Network",
+            names,
+            format_func=shown_name,
+            key=MODEL.key,
+            persist_state="session",
+            width=165,
+        )

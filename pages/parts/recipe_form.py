@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.networks import LIBRARY
+from core.networks import LIBRARY, shown_name
 from core.presentation.remedies import TITLES
 from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
@@ -17,6 +17,7 @@ from pages.parts.state import RECIPE, Setting
 
 FRESH = "fresh weights"
 SETTINGS = "settings"
+GROUPS = tuple(f"settings_{name}" for name in ("steps", "regularisation", "images", "changes"))
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "sgd": "SGD",
@@ -51,8 +52,7 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
     )
     _put_in_address()
     place = st.container()
-    with st.expander("Set everything yourself", key=SETTINGS, on_change="rerun"):
-        _show_settings()
+    _show_settings()
     with place:
         try:
             st.caption(on_recipe(recipe_in_form()))
@@ -67,7 +67,8 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
 
 def fold_settings() -> None:
     """Close the settings: on a phone they push the rest of the page out of sight."""
-    st.session_state[SETTINGS] = False
+    for group in (SETTINGS, *GROUPS):
+        st.session_state[group] = False
 
 
 def recipe_in_form() -> Recipe:
@@ -138,7 +139,7 @@ def _parser(name: str, value: Any) -> Callable[[str], Any]:
 
 
 def _show_settings() -> None:
-    """Show a widget for each field of a recipe."""
+    """Show a widget for each field of a recipe, in groups; the usual ones come first."""
 
     def show(
         widget: Callable[..., Any], field: str, label: str, *options: Any, **more: Any
@@ -150,33 +151,45 @@ def _show_settings() -> None:
     choice = partial(show, st.selectbox, format_func=lambda option: WORDS.get(option, option))
     switch = partial(show, st.toggle)
 
-    st.markdown("**Network**")
-    show(st.text_input, "hidden", "Hidden layers, units of each")
-    starts = [FRESH, *LIBRARY.names()]
-    if st.session_state[_key("start")] not in starts:
-        starts.append(st.session_state[_key("start")])
-    show(st.selectbox, "start", "Start from", starts)
-    number("frozen", "Frozen layers, from the pixels on")
-    number("members", "Networks in the ensemble")
+    _show_usual(show, number, choice)
+    with st.expander("Start, ensemble and steps", key=GROUPS[0], on_change="rerun"):
+        starts = [FRESH, *LIBRARY.names()]
+        if st.session_state[_key("start")] not in starts:
+            starts.append(st.session_state[_key("start")])
+        show(st.selectbox, "start", "Start from", starts, format_func=shown_name)
+        number("frozen", "Frozen layers, from the pixels on")
+        number("members", "Networks in the ensemble")
+        choice("schedule", "Learning-rate schedule", SCHEDULES)
+        number("patience", "Early stopping: patience in epochs, 0 for none")
+    with st.expander("Regularisation", key=GROUPS[1], on_change="rerun"):
+        number("weight_decay", "L2 weight decay", step=0.0001, format="%.4f")
+        number("dropout", "Dropout, share of units", step=0.05)
+        switch("batch_norm", "Batch normalisation")
+    with st.expander("Which images", key=GROUPS[2], on_change="rerun"):
+        number("training_images", "Training images, 0 for all", step=500)
+        number("held_out", "Of these held out for validation, 0 for the test images")
+        show(st.pills, "digits", "Digits to learn", range(10), selection_mode="multi")
+    with st.expander("Images changed at random", key=GROUPS[3], on_change="rerun"):
+        _show_augmentation(number, switch)
 
-    st.markdown("**Steps**")
-    number("epochs", "Epochs")
-    number("batch_size", "Batch size")
-    choice("optimizer", "Optimiser", OPTIMIZERS)
-    number("learning_rate", "Learning rate", step=0.001, format="%.4f")
-    choice("schedule", "Learning-rate schedule", SCHEDULES)
-    number("patience", "Early stopping: patience in epochs, 0 for none")
-    number("seed", "Seed")
 
-    st.markdown("**Regularisation**")
-    number("weight_decay", "L2 weight decay", step=0.0001, format="%.4f")
-    number("dropout", "Dropout, share of units", step=0.05)
-    switch("batch_norm", "Batch normalisation")
+def _show_usual(
+    show: Callable[..., None], number: Callable[..., None], choice: Callable[..., None]
+) -> None:
+    """Show the settings that are changed most often."""
+    with st.expander("The usual settings", key=SETTINGS, on_change="rerun"):
+        number("epochs", "Epochs")
+        number("learning_rate", "Learning rate", step=0.001, format="%.4f")
+        show(st.text_input, "hidden", "Hidden layers, units of each")
+        choice("optimizer", "Optimiser", OPTIMIZERS)
+        number("batch_size", "Batch size")
+        choice("adversary", "Attack while training", ADVERSARIES)
+        number("adversary_epsilon", "Its ε", step=0.05)
+        number("seed", "Seed")
 
-    st.markdown("**Images**")
-    number("training_images", "Training images, 0 for all", step=500)
-    number("held_out", "Of these held out for validation, 0 for the test images")
-    show(st.pills, "digits", "Digits to learn", range(10), selection_mode="multi")
+
+def _show_augmentation(number: Callable[..., None], switch: Callable[..., None]) -> None:
+    """Show how images are changed before the network learns from them."""
     number("rotation", "Turn by up to, degrees", step=5.0)
     number("shift", "Shift by up to, pixels", step=0.5)
     number("scaling", "Scale by up to, share", step=0.05)
@@ -209,10 +222,6 @@ def _show_settings() -> None:
         "middle. Drawn digits are prepared like that, too.",
     )
     switch("flip", "Mirror half of them", help="Most mirrored digits are not digits: see Remedies.")
-
-    st.markdown("**Adversarial training**")
-    choice("adversary", "Attack while training", ADVERSARIES)
-    number("adversary_epsilon", "Its ε", step=0.05)
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:

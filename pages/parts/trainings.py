@@ -5,6 +5,7 @@ import streamlit as st
 from core.networks import Card
 from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
+from core.presentation.words import points, signed
 from core.serving.jobs import RUNNING, WAITING
 from core.serving.trainings import Status
 from core.training.outcome import log_lines
@@ -54,18 +55,22 @@ def show_accuracies(card: Card) -> None:
     """Show a network's accuracies, beside the report's if it has learned all ten digits."""
     learned = card.recipe.digits
     shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
+    same = not card.recipe.held_out
     with st.container(horizontal=True):
         for (name, report), share in zip(REPORT_ACCURACIES.items(), shares, strict=True):
+            if same and name == "Validation":
+                continue
             st.metric(
                 f"{name} accuracy",
                 f"{share:.2%}",
-                f"{100 * (share - report):+.2f} points; the report: {report:.2%}"
+                f"{signed(points(share, report, 2), 2)} points; the report: {report:.2%}"
                 if len(learned) == CLASSES
                 else f"of the digits {', '.join(map(str, learned))} alone",
                 delta_color="off",
                 delta_arrow="off",
             )
-    st.caption("Accuracy: classified correctly / all training, validation or test images.")
+    validated = " Validated on the test images, as the report did." if same else ""
+    st.caption(f"Accuracy: classified correctly / all images of that kind.{validated}")
 
 
 def _progress_text(status: Status) -> str:

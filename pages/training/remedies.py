@@ -1,7 +1,8 @@
 """Remedies: what each of them really buys, measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import streamlit as st
@@ -10,48 +11,51 @@ from core.attacks import BY_TITLE, METHODS
 from core.data import mnist
 from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, Robustness
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import NetworkFileError
+from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
-from core.presentation.words import percent
+from core.presentation.words import in_percent, percent, points, signed
 from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
+from pages.parts import tables
 from pages.parts.address import listed, nearest_of, one_of, put_in_address, some_of
 from pages.parts.digit_images import show_images
 from pages.parts.networks import network_names
 from pages.parts.server import server, who
 from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
+from pages.parts.tables import Link
 from pages.parts.waiting import show_waiting
 
+STANDARD = shown_name(BASELINE)
 YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
 CHANCE = remedies.chance()
 EXPLANATION = f"""
 The course report recommends a number of remedies for robustness and tries none. Here each of them
-was tried. A network was trained by the report's recipe with that one change. Then all test images
-were attacked by an attacker who knows everything about the network.
+was tried. A network was trained by the standard recipe, the report's, with that one change. Then
+all test images were attacked by an attacker who knows everything about the network.
 
 - **Accuracy** is the share of all test images that are classified correctly without an attack.
 - The **evasion rate** is the share of all test images that are misclassified under an attack that
   may move each pixel by ε. Images that were misclassified before the attack count too.
 - **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
   findings compare networks under PGD.
-- Networks of the report's recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
+- Networks of the standard recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
   points in accuracy. Their evasion rates at ε = 0.1 differ by up to {100 * CHANCE.fgsm:.1f} points
   under FGSM and {100 * CHANCE.pgd:.1f} under PGD. Differences that are no larger count as none, at
   every ε.
 - *transfer* learned from few images only. It is compared with *few-images*, which learned from the
-  same images. All others are compared with *report*.
+  same images. All others are compared with *standard*.
 """
 MIRRORED = """
 The report counts **flipping** among the augmentations. A mirrored cat is still a cat, but most
 mirrored digits are no digits: only 0, 1 and 8 stay what they are. Training on mirrored digits
 teaches the network that a mirrored 2 is a 2, and it spends weights on shapes that nobody writes.
 This is why *augmentation* rotates, shifts and scales, but does not flip. The pictures show the
-first test image of each digit, mirrored, and what *report* takes it for:
+first test image of each digit, mirrored, and what *standard* takes it for:
 """
 TRANSFER = """
 *transfer* starts from *first-digits*, a network that has learned the digits 0 to 4 from all their
@@ -106,7 +110,13 @@ def choose(names: list[str]) -> tuple[list[str], float]:
     NETWORKS.set([name for name in NETWORKS.get() if name in names])
     left, right = st.columns([3, 1], gap="large")
     with left:
-        chosen = st.multiselect("Networks", names, key=NETWORKS.key, persist_state="session")
+        chosen = st.multiselect(
+            "Networks",
+            names,
+            format_func=shown_name,
+            key=NETWORKS.key,
+            persist_state="session",
+        )
     with right:
         epsilon = st.select_slider(
             "ε, how far each pixel may move", BUDGETS, key=BUDGET.key, persist_state="session"
@@ -148,59 +158,107 @@ def show_table(
     known: Mapping[str, Robustness],
     epsilon: float,
 ) -> None:
-    """Show a row for each network, with what is known about it."""
+    """Show what is known about each network: in rows that can be sorted, on a phone in cards."""
     fgsm, pgd = (
         {name: each.evasion_rate(attack, epsilon) for name, each in known.items()}
         for attack in ("fgsm", "pgd")
     )
+    values: dict[str, Sequence[Any]] = {
+        "network": [shown_name(name) for name in chosen],
+        "accuracy": known_in_percent(accuracies, chosen),
+        "accuracy_gain": beyond_baseline(accuracies, chosen),
+        "fgsm": known_in_percent(fgsm, chosen),
+        "pgd": known_in_percent(pgd, chosen),
+        "pgd_gain": beyond_baseline(pgd, chosen),
+        "found": [short_finding(name, known, epsilon) for name in chosen],
+        "expected": [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen],
+        "seconds": [networks[name].card.train_seconds for name in chosen],
+        "draw": [f"/?{MODEL.key}={quote(name)}" for name in chosen],
+    }
+    with st.container(key="wide"):
+        show_rows(values, epsilon)
+    with st.container(key="narrow"):
+        show_cards(values)
+    # A data frame shows four of its columns on a phone, and a list of cards is long on a screen.
+    st.html(
+        "<style>@media (max-width: 40rem) { .st-key-wide { display: none; } }"
+        "@media (min-width: 40.01rem) { .st-key-narrow { display: none; } }</style>"
+    )
+    st.caption(
+        "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
+        "misclassified under that attack / all 10,000. ± standard: compared with standard, in "
+        "percentage points above or below; for PGD's evasion rate, below is better. Found: the "
+        "comparison with standard; transfer is compared with few-images. Training: the time on the "
+        "machine that trained the network."
+    )
+
+
+def show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
+    """Show a row for each network."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     rate = partial(number, format="%.1f %%", width=75)
-    points = partial(number, "± report", format="%+.1f", width=70)
-    expected = [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen]
-    found = [short_finding(name, known, epsilon) for name in chosen]
-    link = st.column_config.LinkColumn("Attack it", display_text="Draw", width=70)
-    columns = {
-        "network": (text("Network", pinned=True, width=125), chosen),
-        "accuracy": (rate("Accuracy"), in_percent(accuracies, chosen)),
-        "accuracy_gain": (points(), beyond_baseline(accuracies, chosen)),
-        "fgsm": (rate("FGSM"), in_percent(fgsm, chosen)),
-        "pgd": (rate("PGD"), in_percent(pgd, chosen)),
-        "pgd_gain": (points(), beyond_baseline(pgd, chosen)),
-        "found": (text(f"Found, at ε = {epsilon:g}", width=325), found),
-        "expected": (text("The course report says", width=170), expected),
-        "seconds": (
-            number("Training", format="%.0f s", width=70),
-            [networks[name].card.train_seconds for name in chosen],
-        ),
-        "draw": (link, [f"/?{MODEL.key}={quote(name)}" for name in chosen]),
-    }
+    beyond = partial(number, "± standard", format="%+.1f", width=90)
     st.dataframe(
-        {key: values for key, (_, values) in columns.items()},
-        column_config={key: config for key, (config, _) in columns.items()},
+        values,
+        column_config={
+            "network": text("Network", pinned=True, width=120),
+            "accuracy": rate("Accuracy"),
+            "accuracy_gain": beyond(),
+            "fgsm": rate("FGSM"),
+            "pgd": rate("PGD"),
+            "pgd_gain": beyond(),
+            "found": text(f"Found, at ε = {epsilon:g}", width=270),
+            "expected": text("The course report says", width=170),
+            "seconds": number("Training", format="%.0f s", width=70),
+            "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
+        },
         hide_index=True,
         height="content",
         placeholder="–",
     )
-    st.caption(
-        "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
-        "misclassified under that attack / all 10,000. ± report: percentage points above or below "
-        f"{BASELINE}; for PGD's evasion rate, below is better. Found: the comparison with "
-        f"{BASELINE}; transfer is compared with few-images. Training: the time on the machine that "
-        "trained the network."
+
+
+def show_cards(values: Mapping[str, Sequence[Any]]) -> None:
+    """Show a card for each network, with the same in it."""
+    cells: dict[str, Callable[[Any], Any]] = {
+        "Network": str,
+        "Accuracy": "{:.1f} %".format,
+        "± standard": signed,
+        "FGSM": "{:.1f} %".format,
+        "Training": "{:.0f} s".format,
+        "PGD": "{:.1f} %".format,
+        "± standard, PGD": signed,
+        "Found": str,
+        "The course report says": str,
+        "Attack it": partial(Link, "Draw"),
+    }
+    order = ("network", "accuracy", "accuracy_gain", "fgsm", "seconds", "pgd", "pgd_gain")
+    rows = zip(*(values[key] for key in (*order, "found", "expected", "draw")), strict=True)
+    tables.show_table(
+        list(cells),
+        [
+            [
+                "" if value is None else write(value)
+                for write, value in zip(cells.values(), row, strict=True)
+            ]
+            for row in rows
+        ],
     )
 
 
-def in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
+def known_in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
     """Return each network's share in per cent, if it is known."""
-    return [100 * shares[name] if name in shares else None for name in names]
+    return [in_percent(shares[name]) if name in shares else None for name in names]
 
 
 def beyond_baseline(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
     """Return each network's share minus the baseline's in percentage points, if both are known."""
     if BASELINE not in shares:
         return [None] * len(names)
-    gains = {name: share - shares[BASELINE] for name, share in shares.items() if name != BASELINE}
-    return in_percent(gains, names)
+    return [
+        points(shares[name], shares[BASELINE]) if name in shares and name != BASELINE else None
+        for name in names
+    ]
 
 
 def short_finding(name: str, known: Mapping[str, Robustness], epsilon: float) -> str:
@@ -224,7 +282,7 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
 
     measuring = st.session_state.get("measuring", False)
     st.button(
-        f"Measure {', '.join(each.name for each in missing)}",
+        f"Measure {', '.join(shown_name(each.name) for each in missing)}",
         type="primary",
         on_click=begin,
         disabled=measuring,
@@ -255,13 +313,16 @@ def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
     title = AGAINST.get()
     st.plotly_chart(
         evasion_over_epsilon(
-            measured, attack=BY_TITLE[title].name, epsilon=epsilon, baseline=BASELINE
+            {shown_name(name): each for name, each in measured.items()},
+            attack=BY_TITLE[title].name,
+            epsilon=epsilon,
+            baseline=STANDARD,
         ),
         config={"displayModeBar": False},
     )
     said = f"Evasion rate: misclassified under {title} / all 10,000 test images."
     if len(measured) > LEGIBLE_LINES:
-        said += f" Only the {LEGIBLE_LINES} lines that differ most from {BASELINE}'s are drawn."
+        said += f" Only the {LEGIBLE_LINES} lines that differ most from {STANDARD}'s are drawn."
         said += " Tap a name to show or hide its line."
     st.caption(said)
 
@@ -320,7 +381,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
     )
     st.caption(
         f"Accuracy: classified correctly / all test images of the digit. Of all {ALL:,} test "
-        f"images, the network {BASELINE} classifies {percent(accuracy)} correctly as they are, and "
+        f"images, the network {STANDARD} classifies {percent(accuracy)} correctly as they are, and "
         f"{percent(found.accuracy)} mirrored."
     )
 

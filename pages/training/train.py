@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.networks import LIBRARY, MAX_NAME
 from core.presentation.remedies import TITLES
-from core.presentation.words import on_recipe
+from core.presentation.words import on_nothing_learned, on_recipe
 from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status
 from pages.parts.address import put_in_address
@@ -27,7 +27,7 @@ When that rises while the training loss still falls, the network begins to memor
 As in the course report, the validation images are the test images, unless some training images are
 held out. Choosing an epoch by the test images means learning from them a little.
 
-*The report* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
+*Standard* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
 0.01, 20 epochs. Most other recipes make one change that the report recommends for more robustness.
 *Remedies* shows what each of them really buys.
 """
@@ -75,7 +75,7 @@ def show_run() -> None:
     """Show the session's run, or the one that the address names."""
     run_id = RUN.get()
     if not run_id:
-        st.info("Choose a recipe and press Train. The report's recipe takes less than a minute.")
+        st.info("Choose a recipe and press Train. The standard recipe takes less than a minute.")
         return
     status = server().trainings.status(run_id)
     if status is None:
@@ -113,6 +113,8 @@ def show_end(run_id: str, status: Status) -> None:
     card = status.result[1]
     ended = "Stopped" if status.state == STOPPED else "Trained"
     st.markdown(f"**{ended} after {status.seconds:.0f} s**, keeping epoch {card.epochs_trained}.")
+    if status.learned_nothing:
+        st.warning(on_nothing_learned(card.recipe))
     show_accuracies(card)
     kept = st.session_state.get("kept", {})
     if run_id in kept:

@@ -55,12 +55,13 @@ def browser_type_launch_args(
 
 
 @contextmanager
-def serve(port: int = 0, script: str = "app.py") -> Iterator[str]:
+def serve(port: int = 0, *, script: str = "app.py", listens_on: str = "127.0.0.1") -> Iterator[str]:
     """Start the app on a server of its own, as the README says; yield its address.
 
     Args:
         port: of the server; a free one if it is 0.
         script: what is served, if it is not the app.
+        listens_on: the address that the server listens on.
     """
     if not port:
         with socket.socket() as free:
@@ -68,6 +69,7 @@ def serve(port: int = 0, script: str = "app.py") -> Iterator[str]:
             port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}"]
+    command.append(f"--server.address={listens_on}")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # as the app's own folder is the root
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
         try:

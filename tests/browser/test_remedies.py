@@ -17,7 +17,8 @@ def test_table_and_chart_are_there_and_nothing_sticks_out(
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
     open_page(page, f"{app_url}/remedies", "against")
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    shown = ".st-key-narrow .cards" if width == 360 else ".st-key-wide [data-testid=stDataFrame]"
+    expect(page.locator(shown)).to_be_visible()
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_visible()
     expect(widget(page, "measure")).to_have_count(0)  # all of them have been measured
     assert overflow(page) <= 0

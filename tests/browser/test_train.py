@@ -51,7 +51,7 @@ def test_a_training_comes_to_its_end_is_kept_and_attacked(page: Page, app_url: s
     train(page, epochs=2)
     expect(widget(page, "keep")).to_be_visible()
     expect(page.get_by_test_id("stCode")).to_contain_text("Epoch [2/2], Validation Loss")
-    accuracy = page.get_by_test_id("stMetricValue").nth(2)
+    accuracy = page.get_by_test_id("stMetricValue").nth(1)
     assert 90 < float(accuracy.inner_text().rstrip("%")) < 99
     widget(page, "keep_name").locator("input").fill(NAME)
     widget(page, "keep").get_by_role("button").click()

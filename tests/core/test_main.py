@@ -57,6 +57,16 @@ def test_training_prints_the_report_s_log_and_saves(
     assert card.epochs_trained == 2
     assert (card.recipe.learning_rate, card.recipe.seed) == (0.02, 4)
     assert 0.9 < card.train_accuracy < 1
+    assert "learned nothing" not in said
+
+
+@pytest.mark.training
+def test_a_training_that_has_learned_nothing_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = ["--set", "training_images=500", "--set", "learning_rate=2", "--set", "epochs=2"]
+    assert main(["train", "report", *changes, "--out", str(tmp_path / "none.safetensors")]) == 0
+    assert "learned nothing" in capsys.readouterr().out
 
 
 @pytest.mark.training

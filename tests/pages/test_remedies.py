@@ -14,17 +14,18 @@ from core.data.mnist import Digits
 from core.evaluation import robustness
 from core.evaluation.robustness import EPSILONS, Robustness, cached
 from core.measures import accuracy
-from core.networks import Library
+from core.networks import Library, shown_name
 from core.networks.mlp import MLP
 from core.presentation import remedies
-from core.presentation.words import percent
+from core.presentation.words import in_percent, percent
 from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
-from tests.pages.conftest import stands_for, until, well
+from tests.pages.conftest import stands_for, tables, until, well
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
 PAGE = "pages/training/remedies.py"
 PRESETS = [name for name in remedies.presets() if SHIPPED.is_shipped(name)]
+SHOWN = [shown_name(name) for name in PRESETS]
 
 
 @pytest.fixture
@@ -50,6 +51,11 @@ def chart(at: AppTest) -> dict[str, Any]:
     return figure
 
 
+def keys(at: AppTest) -> set[str | None]:
+    """Return the keys of the page's buttons."""
+    return {button.key for button in at.button}
+
+
 def said(at: AppTest) -> str:
     return "\n".join(element.value for element in (*at.markdown, *at.caption, *at.info))
 
@@ -63,22 +69,35 @@ def shipped_robustness(name: str) -> Robustness:
 def test_the_table_is_there_at_once_with_what_was_measured() -> None:
     at = opened()
     rows = table(at)
-    assert list(rows.index) == PRESETS
-    assert not at.button
+    assert list(rows.index) == SHOWN
+    assert "measure" not in keys(at)
     report = shipped_robustness("report")
     for name in ("report", "dropout", "adversarial-pgd"):
-        own, row = shipped_robustness(name), rows.loc[name]
-        assert row["accuracy"] == pytest.approx(100 * own.clean_accuracy)
+        own, row = shipped_robustness(name), rows.loc[shown_name(name)]
+        assert row["accuracy"] == in_percent(own.clean_accuracy)
         for attack in ("fgsm", "pgd"):
-            assert row[attack] == pytest.approx(100 * own.evasion_rate(attack, 0.1))
+            assert row[attack] == in_percent(own.evasion_rate(attack, 0.1))
         if name != "report":
-            gain = own.evasion_rate("pgd", 0.1) - report.evasion_rate("pgd", 0.1)
-            assert row["pgd_gain"] == pytest.approx(100 * gain)
+            for column in ("accuracy", "pgd"):  # the difference of what is shown
+                gain = row[column] - rows.loc["standard", column]
+                assert row[f"{column}_gain"] == pytest.approx(gain, abs=1e-9)
             assert row["found"] == remedies.verdict(own, report, epsilon=0.1)
     assert rows.loc["weight-decay", "draw"] == "/?model=weight-decay"
     transfer, scratch = shipped_robustness("transfer"), shipped_robustness("few-images")
     assert rows.loc["transfer", "found"] == remedies.verdict(transfer, scratch, epsilon=0.1)
     assert "10,000 test images" in at.caption[0].value
+
+
+def test_a_phone_gets_the_same_as_cards() -> None:
+    at = opened()
+    rows = table(at)
+    (head, *cards), *_ = tables(at)
+    assert [card[0] for card in cards] == list(rows.index)
+    gain = head.index("± standard")
+    for card, (_, row) in list(zip(cards, rows.iterrows(), strict=True))[1:]:
+        assert float(card[1].removesuffix(" %")) == row["accuracy"]
+        assert float(card[gain].replace("\N{MINUS SIGN}", "-")) == row["accuracy_gain"]
+        assert f'href="{row["draw"]}"' in card[-1]
 
 
 def test_each_remedy_has_its_finding_below() -> None:
@@ -94,10 +113,10 @@ def test_epsilon_attack_and_networks_are_followed_and_in_the_address() -> None:
     well(at.button_group(key="against").set_value("FGSM").run())
     well(at.multiselect(key="networks").set_value(["report", "dropout"]).run())
     own = shipped_robustness("dropout")
-    assert list(table(at).index) == ["report", "dropout"]
-    assert table(at).loc["dropout", "pgd"] == pytest.approx(100 * own.evasion_rate("pgd", 0.2))
+    assert list(table(at).index) == ["standard", "dropout"]
+    assert table(at).loc["dropout", "pgd"] == in_percent(own.evasion_rate("pgd", 0.2))
     lines = {line["name"]: line for line in chart(at)["data"]}
-    assert list(lines) == ["report", "dropout"]
+    assert list(lines) == ["standard", "dropout"]
     assert lines["dropout"]["y"] == pytest.approx(own.evasion_rates["fgsm"], abs=1e-4)
     assert at.query_params == {"networks": "report~dropout", "budget": "0.2", "against": "FGSM"}
     assert "At ε = 0.2" in said(at)
@@ -105,7 +124,7 @@ def test_epsilon_attack_and_networks_are_followed_and_in_the_address() -> None:
 
 def test_the_address_brings_everything_back() -> None:
     at = opened(networks="dropout~report", budget="0.151", against="FGSM")
-    assert list(table(at).index) == ["dropout", "report"]
+    assert list(table(at).index) == ["dropout", "standard"]
     assert at.select_slider(key="budget").value == 0.15
     assert at.button_group(key="against").value == "FGSM"
 
@@ -120,7 +139,7 @@ def test_the_address_brings_everything_back() -> None:
 )
 def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
     at = opened(**query)
-    assert list(table(at).index) == PRESETS
+    assert list(table(at).index) == SHOWN
     assert stands_for(at) == {"budget": "0.1", "against": "PGD"}
 
 
@@ -155,19 +174,19 @@ def test_a_new_network_is_measured_once_for_all(
     library.keep("mine, too", network, SHIPPED.load("report")[1])
     at = opened(networks="mine, too")
     row = table(at).loc["mine, too"]
-    assert row["accuracy"] == pytest.approx(100 * accuracy(network, some.x, some.y))
+    assert row["accuracy"] == in_percent(accuracy(network, some.x, some.y))
     assert table(at)["pgd"].isna().all()
     assert row["found"] == "Not measured yet."
     assert row["draw"] == "/?model=mine%2C%20too"
     assert "has been measured yet" in said(at)
     well(at.button(key="measure").click().run())
-    until(at, lambda at: not at.button)
+    until(at, lambda at: "measure" not in keys(at))
     measured = table(at).loc["mine, too"]
     lines = chart(at)["data"]
     assert [line["name"] for line in lines] == ["mine, too"]
     assert len(lines[0]["y"]) == len(EPSILONS)
-    assert measured["pgd"] == pytest.approx(100 * lines[0]["y"][EPSILONS.index(0.1)], abs=0.01)
-    assert not at.button
+    assert measured["pgd"] == in_percent(lines[0]["y"][EPSILONS.index(0.1)])
+    assert "measure" not in keys(at)
     somebody_else = opened(networks="mine, too")
     assert table(somebody_else).loc["mine, too", "pgd"] == measured["pgd"]
     library.delete("mine, too")
@@ -180,7 +199,7 @@ def test_a_damaged_network_is_one_sentence_and_the_rest_goes_on(folder: Path) ->
     at = opened()
     (error,) = at.error
     assert "dropout.safetensors" in error.value
-    assert list(table(at).index) == ["report"]
+    assert list(table(at).index) == ["standard"]
     assert "mirrored" in said(at)
 
 
@@ -198,7 +217,7 @@ def test_a_damaged_file_of_figures_is_one_sentence(folder: Path) -> None:
     assert [error.value for error in at.error] == [
         "robustness.json is damaged; `python -m core measure` makes it anew."
     ]
-    assert list(table(at).index) == ["report"]
+    assert list(table(at).index) == ["standard"]
 
 
 def test_no_network_at_all_is_a_sentence(folder: Path) -> None:

@@ -46,10 +46,19 @@ def test_the_page_opens_with_the_report_s_recipe_and_a_card() -> None:
     assert at.number_input(key="recipe_epochs").value == 20
     assert at.text_input(key="recipe_hidden").value == "128, 64"
     assert at.info[0].value.startswith("Choose a recipe")
-    assert at.selectbox(key="card_of").options == ["report", "first-digits"]
+    assert at.selectbox(key="card_of").options == ["standard", "first-digits"]
     card = SHIPPED.load("report")[1]
-    assert [metric.value for metric in at.metric][2] == f"{card.test_accuracy:.2%}"
+    assert [metric.value for metric in at.metric][1] == f"{card.test_accuracy:.2%}"
     assert "99.55%" in at.metric[0].delta
+
+
+def test_the_usual_settings_come_first_and_all_are_folded_after_a_click() -> None:
+    at = opened()
+    labels = [each.label for each in at.expander]
+    keys = [each.key for each in at.number_input]
+    assert keys.index("recipe_epochs") < keys.index("recipe_learning_rate") < 3
+    assert keys.index("recipe_seed") < keys.index("recipe_weight_decay")
+    assert len(labels) == len(set(labels)) > 5
 
 
 def test_every_preset_has_a_title_and_fills_in_the_form() -> None:
@@ -116,7 +125,7 @@ def test_a_start_of_other_layers_is_refused_before_it_waits_in_line() -> None:
 def test_accuracy_on_some_digits_is_not_set_beside_the_report_s() -> None:
     at = opened()
     well(at.selectbox(key="card_of").set_value("first-digits").run())
-    assert at.metric[2].delta == "of the digits 0, 1, 2, 3, 4 alone"
+    assert at.metric[1].delta == "of the digits 0, 1, 2, 3, 4 alone"
 
 
 def test_a_reload_finds_the_run_by_its_address() -> None:
@@ -148,6 +157,16 @@ def test_a_bad_name_loses_nothing() -> None:
     at.text_input(key="keep_name").set_value("good")
     well(at.button(key="keep").click().run())
     assert at.success[0].value.startswith("Kept as good.")
+
+
+@pytest.mark.parametrize(("rate", "warnings"), [(2.0, 1), (0.01, 0)])
+def test_a_training_that_has_learned_nothing_says_so(rate: float, warnings: int) -> None:
+    at = opened()
+    at.number_input(key="recipe_learning_rate").set_value(rate)
+    at = train_a_little(at)
+    assert len(at.warning) == warnings
+    assert all("learned nothing" in each.value for each in at.warning)
+    assert at.button(key="keep")  # it may be kept all the same
 
 
 def test_a_run_can_be_stopped() -> None:
@@ -191,7 +210,7 @@ def test_shipped_networks_can_t_be_deleted_kept_ones_can(library: Library) -> No
     well(at.selectbox(key="card_of").set_value("mine").run())
     well(at.button(key="delete").click().run())
     assert at.success[0].value == "mine is deleted."
-    assert at.selectbox(key="card_of").options == ["report", "first-digits"]
+    assert at.selectbox(key="card_of").options == ["standard", "first-digits"]
 
 
 def test_a_damaged_file_is_one_sentence(folder: Path) -> None:

@@ -78,11 +78,11 @@ def test_fgsm_on_all_images_is_there_at_once(report_network: MLP, test_digits: D
     right = taken_for(report_network, x) == y
     wrong = after != y
     assert rates(at)[0] == f"{wrong.mean():.2%}"
-    assert rates(at)[1] == f"{wrong[right].mean():.2%}"
-    assert rates(at)[2] == f"{right.mean():.2%}"
+    assert rates(at)[1] == f"{right.mean():.2%}"
     deltas = [metric.delta for metric in at.metric]
     assert deltas[0] == f"{wrong.sum():,} of 10,000 misclassified"
-    assert deltas[1] == f"{(wrong & right).sum():,} of {right.sum():,} misclassified"
+    of_right = f"{wrong[right].mean():.2%} ({(wrong & right).sum():,} of {right.sum():,})"
+    assert any(of_right in caption.value for caption in at.caption)
 
 
 def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
@@ -165,7 +165,7 @@ def test_an_attack_without_a_budget_is_held_to_one(
 @pytest.mark.parametrize("title", list(BY_TITLE))
 def test_every_attack_has_the_page(title: str) -> None:
     at = of_all(opened(attack=title, images="a sample of 1,000"))
-    assert len(rates(at)) == 3
+    assert len(rates(at)) == 2
     assert len(at.get("plotly_chart")) >= 3  # and the curves, once the first of them is there
     assert stands_for(at)["attack"] == title
 
@@ -208,7 +208,7 @@ def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None
     assert stands_for(at)["model"] == "report"
     assert stands_for(at)["attack"] in ("FGSM", "PGD (L2)")
     assert stands_for(at)["images"] == "all 10,000"
-    assert len(rates(of_all(at))) == 3
+    assert len(rates(of_all(at))) == 2
 
 
 def test_no_network_is_a_sentence(library: Library) -> None:

@@ -3,6 +3,7 @@
 import html
 import re
 
+from core.networks import shown_name
 from core.presentation.course_report import static_chart
 from core.presentation.course_report.content import Block, Chart, Gallery, Section, Table
 from core.presentation.course_report.findings import Findings
@@ -50,7 +51,8 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 def to_html(findings: Findings, *, name: str) -> str:
     """Return the report as a self-contained HTML file; `name` is the network's."""
     parts = sections(findings)
-    title = f"The course report, line by line: {html.escape(name)}"
+    name = html.escape(shown_name(name))
+    title = f"The course report, line by line: {name}"
     contents = "".join(
         f'<li><a href="#{_anchor(part)}">{html.escape(part.title)}</a></li>' for part in parts
     )
@@ -63,7 +65,7 @@ def to_html(findings: Findings, *, name: str) -> str:
         f"<header>\n<h1>{title}</h1>\n"
         "<p>A course report on network and system security (April 2024) trained a network to read "
         "handwritten digits and attacked it. This page sets its numbers and figures beside "
-        f"measurements of the network <strong>{html.escape(name)}</strong>.</p>\n</header>\n"
+        f"measurements of the network <strong>{name}</strong>.</p>\n</header>\n"
         f'<nav aria-label="Sections"><ol>{contents}</ol></nav>\n<main>\n{body}</main>\n'
         "</body>\n</html>\n"
     )

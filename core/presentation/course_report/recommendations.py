@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from core.networks import shown_name
 from core.presentation import remedies
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Block, Table
@@ -21,7 +22,7 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     chance = remedies.chance()
     yield (
         "The report recommends eight remedies for robustness but tries none. This program comes "
-        "with a network for each remedy. The network named report has none of them. The figures "
+        "with a network for each remedy. The network named standard has none of them. The figures "
         "below are the same for every network that this page is about."
         + _best(findings, titles, others)
     )
@@ -58,9 +59,9 @@ def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str])
         best.append(min(measured))
     (rate, preset), (other_rate, other_preset) = best
     return (
-        f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {preset}, "
+        f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {shown_name(preset)}, "
         f"misclassifies {percent(rate)} of the test images. The best of the others, "
-        f"{other_preset}, misclassifies {percent(other_rate)}."
+        f"{shown_name(other_preset)}, misclassifies {percent(other_rate)}."
     )
 
 
@@ -71,7 +72,7 @@ def _rows(findings: Findings, titles: Mapping[str, str]) -> Iterable[tuple[str, 
         other = BY_PRESET[preset].compared_with
         if other not in shown:
             shown.add(other)
-            yield "(for comparison)", other, "", *_figures(findings, other)
+            yield "(for comparison)", shown_name(other), "", *_figures(findings, other)
         own, without = findings.trials.get(preset), findings.trials.get(other)
         effect = "not measured yet: run `python -m core measure`"
         if own and without:

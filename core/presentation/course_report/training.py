@@ -215,7 +215,7 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
                 name,
                 "not given" if theirs is None else percent(theirs),
                 percent(ours),
-                "" if theirs is None else _points(ours - theirs),
+                "" if theirs is None else _points(ours, theirs),
                 f"{images:,}",
             )
             for name, theirs, ours, images in rows
@@ -272,6 +272,6 @@ def _made_harder(recipe: Recipe) -> bool:
     return recipe.augmented or recipe.dropout > 0 or recipe.adversary != "none"
 
 
-def _points(difference: float) -> str:
-    """Return a difference of shares in percentage points."""
-    return f"{100 * difference:+.2f} points".replace("-", "\N{MINUS SIGN}")
+def _points(ours: float, theirs: float) -> str:
+    """Return the difference of two shares, which `percent` shows."""
+    return f"{words.signed(words.points(ours, theirs, 2), 2)} points"

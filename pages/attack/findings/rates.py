@@ -17,7 +17,7 @@ from pages.parts.address import listed, put_in_address, some_of
 from pages.parts.server import server
 from pages.parts.state import BESIDE, Setting
 
-ALL_RATE, CLEAN = "Evasion rate, of all images", "Accuracy without an attack"
+ALL_RATE, CLEAN = "Fooled, of all images", "Accuracy without an attack"
 COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
 
 
@@ -30,13 +30,11 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
     show_figures(
         {
             ALL_RATE: (f"{evaluation.evasion_rate:.2%}", f"{wrong:,} of {images:,} misclassified"),
-            "Evasion rate, of those right before": (
-                "–" if rate is None else f"{rate:.2%}",
-                f"{of_right:,} of {right:,} misclassified",
-            ),
             CLEAN: (f"{right / images:.2%}", f"{right:,} of {images:,} right"),
         }
     )
+    if rate is not None:
+        st.caption(f"Fooled, of those read right before: {rate:.2%} ({of_right:,} of {right:,}).")
     some = ""
     if images < question.images:
         some = f"**From a sample of {images:,} images so far.** "
@@ -49,9 +47,10 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
             "unchanged."
         )
     st.caption(
-        f"{some}The first rate is defined as in the course report: misclassified adversarial "
-        f"examples / all examples. The report's own rate is {facts.EVASION_RATE:.2%}, but it names "
-        f"neither the attack nor ε. **{question.method.title}**: {question.method.summary}{limit}"
+        f"{some}Fooled, of all images, is the course report's evasion rate: misclassified "
+        f"adversarial examples / all examples. The report's own rate is {facts.EVASION_RATE:.2%}, "
+        f"but it names neither the attack nor ε. **{question.method.title}**: "
+        f"{question.method.summary}{limit}"
     )
 
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import batches
-from core.attacks import METHODS, MinimalMethod, carlini_wagner, deepfool, jsma, towards, within
+from core.attacks import (
+    METHODS,
+    MinimalMethod,
+    carlini_wagner,
+    carlini_wagner_nearest,
+    deepfool,
+    jsma,
+    towards,
+    within,
+)
 from core.attacks.deepfool import MARGIN
 from core.attacks.problem import MinimalAttack
 from core.classifier import FloatArray, IntArray
@@ -130,6 +139,39 @@ def test_carlini_and_wagner_find_smaller_perturbations_than_deepfool_and_both_th
         for attack in (carlini_wagner, deepfool, jsma)
     )
     assert 0.5 < carlini < deep < saliency
+
+
+def test_the_nearest_label_is_found_by_trying_each(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    # For digit 50 the attack without a target settles on a label that is not the nearest. The
+    # network misreads digit 247.
+    rows = [0, 1, 18, 50, 247]
+    x, y = test_digits.x[rows].copy(), test_digits.y[rows]
+    x_adv = carlini_wagner_nearest(report_network, x, y)
+    np.testing.assert_array_equal(x, test_digits.x[rows])
+    check(x, x_adv)
+    assert (predictions(report_network, x_adv) != y).all()
+    np.testing.assert_array_equal(x_adv[4], x[4])
+    found, plain = norms(x, x_adv), norms(x, carlini_wagner(report_network, x, y))
+    assert (found <= plain * 1.01).all()
+    assert found[3] < 0.9 * plain[3]
+    targets = np.array([k for k in range(10) if k != y[3]])
+    nine = np.repeat(x[[3]], 9, axis=0)
+    each = carlini_wagner(report_network, nine, np.repeat(y[3], 9), target=targets)
+    arrived = predictions(report_network, each) == targets
+    assert found[3] == pytest.approx(norms(nine, each)[arrived].min(), rel=1e-4)
+
+
+def test_with_a_target_or_without_images_there_is_nothing_to_try(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:2], test_digits.y[:2]
+    np.testing.assert_array_equal(
+        carlini_wagner_nearest(report_network, x, y, target=3),
+        carlini_wagner(report_network, x, y, target=3),
+    )
+    assert carlini_wagner_nearest(report_network, x[:0], y[:0]).shape == (0, 784)
 
 
 def test_confidence_is_the_margin_by_which_the_goal_is_won(

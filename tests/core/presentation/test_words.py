@@ -84,6 +84,43 @@ def test_a_share_in_per_cent() -> None:
     assert words.percent(1, digits=2) == "100.00\N{NO-BREAK SPACE}%"
 
 
+@pytest.mark.parametrize(
+    ("changes", "named", "not_named"),
+    [
+        ({"optimizer": "momentum", "learning_rate": 0.5}, ["smaller", "0.5", "momentum"], ["drop"]),
+        ({"learning_rate": 1e-9}, ["larger", "1e-09"], ["smaller", "momentum"]),
+        ({"dropout": 0.9, "weight_decay": 0.1}, ["dropout", "weight decay"], ["ε"]),
+        ({"adversary": "fgsm", "adversary_epsilon": 0.5}, ["ε"], ["dropout"]),
+    ],
+)
+def test_a_training_that_learned_nothing_is_told_what_to_change(
+    changes: dict[str, Any], named: list[str], not_named: list[str]
+) -> None:
+    said = words.on_nothing_learned(Recipe(**changes)).partition("Try ")[2]
+    assert all(word in said for word in named)
+    assert not any(word in said for word in not_named)
+
+
+@pytest.mark.parametrize(
+    ("share", "other", "digits", "said"),
+    [
+        (0.99405, 0.9955, 2, "−0.14"),  # 0.145 apart
+        (0.98565, 0.9814, 1, "+0.5"),  # 98.6 and 98.1; 0.425 apart
+        (0.9825, 0.9815, 1, "+0.0"),  # both are shown as 98.2
+        (0.5, 0.5, 1, "+0.0"),
+    ],
+)
+def test_a_difference_is_that_of_the_numbers_shown(
+    share: float, other: float, digits: int, said: str
+) -> None:
+    shown, other_shown = (
+        float(words.percent(each, digits).removesuffix("\N{NO-BREAK SPACE}%"))
+        for each in (share, other)
+    )
+    assert words.points(share, other, digits) == pytest.approx(shown - other_shown, abs=1e-9)
+    assert words.signed(words.points(share, other, digits), digits) == said
+
+
 def test_a_recipe_is_told_by_what_it_changes() -> None:
     assert words.on_recipe(Recipe()) == words.on_recipe(Recipe(seed=5))
     changed = Recipe(hidden=(300, 100), epochs=5, flip=True, dropout=0.25)

@@ -8,7 +8,7 @@ from core.data.mnist import Digits
 from core.networks.ensemble import Ensemble
 from core.recipe import Recipe
 from core.training import EpochResult, of_digits, split, train
-from core.training.outcome import log_lines, outcome
+from core.training.outcome import learned_nothing, log_lines, outcome
 
 RECIPE = Recipe(hidden=(16,), epochs=3, training_images=1500)
 
@@ -107,6 +107,31 @@ def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
     assert isinstance(network, Ensemble)
     assert len(network.members) == 2
     assert [(logged.member, logged.epoch) for logged in card.log] == [(1, 1), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "labels", "expected"),
+    [
+        (0.5, [0, 0, 1, 2], True),  # as good as always answering 0
+        (0.51, [0, 0, 1, 2], False),
+        (0.0, [4, 7], True),
+        (1.0, [7, 7, 7], False),  # nothing to tell apart
+    ],
+)
+def test_to_learn_is_to_beat_the_most_frequent_digit(
+    accuracy: float, labels: list[int], expected: bool
+) -> None:
+    assert learned_nothing(accuracy, np.array(labels)) is expected
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(2.0, True), (0.01, False)])
+def test_too_large_steps_learn_nothing(
+    training_digits: Digits, rate: float, expected: bool
+) -> None:
+    some = Digits(training_digits.x[:1500], training_digits.y[:1500])
+    *_, last = train(Recipe(epochs=1, learning_rate=rate), some, some)
+    accuracy = measures.accuracy(last.kept, some.x, some.y)
+    assert learned_nothing(accuracy, some.y) is expected
 
 
 def test_only_the_digits_that_were_learned_count(training_digits: Digits) -> None:

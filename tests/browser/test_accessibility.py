@@ -1,0 +1,62 @@
+"""Every page as axe sees it, in both themes, on a phone and on a laptop; and the focus."""
+
+from collections.abc import Mapping
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.draw_page import open_page, settle
+
+# By address: the key of a widget that the page shows last.
+PAGES = {
+    "": "attack",
+    "test_set": "npz",
+    "train": "card_of",
+    "remedies": "networks",
+    "report": "html",
+}
+# What Streamlit draws and we can't mend: by rule, the elements and why.
+EXCUSED: Mapping[str, Mapping[str, str]] = {}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES, ids=lambda name: name or "draw")
+def test_axe_finds_nothing_serious(
+    page: Page, app_url: str, name: str, scheme: str, width: int
+) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    # As high as the page: axe leaves out what has been scrolled away.
+    page.set_viewport_size({"width": width, "height": 12_000})
+    open_page(page, f"{app_url}/{name}", PAGES[name])
+    for closed in page.locator("details:not([open]) > summary:visible").all()[::-1]:
+        closed.click()
+    settle(page)
+    assert serious(page) == []
+
+
+def test_a_link_to_a_page_shows_that_it_has_the_focus(page: Page, app_url: str) -> None:
+    open_page(page, f"{app_url}/train", "card_of")
+    link = page.get_by_test_id("stTopNavLink").first
+    link.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(link).to_be_focused()
+    expect(link).to_have_css("outline-style", "solid")
+    expect(link).to_have_css("outline-width", "3px")
+
+
+def serious(page: Page) -> list[str]:
+    """Return the serious and critical faults that axe finds, but for those that are excused."""
+    faults = []
+    for rule in Axe().run(page).response["violations"]:
+        if rule["impact"] in ("serious", "critical"):
+            excused = EXCUSED.get(rule["id"], {})
+            faults += [
+                f"{rule['id']}: {node['html']}; {node['failureSummary']}"
+                for node in rule["nodes"]
+                if not any(part in node["html"] for part in excused)
+            ]
+    return faults
