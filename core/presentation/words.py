@@ -52,10 +52,10 @@ def with_article(digit: int) -> str:
 
 
 def on_prediction(probabilities: FloatArray) -> str:
-    """Say what a network sees in an image, given its `(10,)` probabilities."""
+    """Say what a network sees in a clean image, given its `(10,)` probabilities."""
     prediction = int(probabilities.argmax())
     sure = f"{100 * probabilities[prediction]:.2f}% sure"
-    return f"The network sees {with_article(prediction)} here, {sure}."
+    return f"Without attack: {with_article(prediction)}, {sure}."
 
 
 def on_no_digit(distance: float) -> str:

@@ -10,7 +10,7 @@ from core.data import prototypes
 from core.evaluation.path import AttackPath
 from core.losses import softmax
 from core.measures import logits, predict
-from core.networks import LIBRARY, NetworkFileError
+from core.networks import LIBRARY, NetworkFileError, shown_name
 from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.presentation.code import Shown
@@ -65,8 +65,8 @@ centre*.
 
 {}
 
-A network is fooled by the direction of a change, not by its size. With *Towards*, the attack aims
-for one digit instead of any other. The network called *report* is small: 784 pixels, two
+A network is fooled by the direction of a change, not by its size. With *Aim for*, the attack aims
+for one digit instead of any other. The network called *standard* is small: 784 pixels, two
 layers of 128 and 64 units, ten digits, trained on MNIST.
 """.format("\n".join(f"- **{method.title}**: {method.summary}" for method in BY_TITLE.values()))
 
@@ -175,7 +175,7 @@ def show_remarks(subject: Subject, chosen: ServedNetwork, prediction: int) -> No
         with suppress(NetworkFileError):  # the choice of networks says what is wrong with the file
             reads = int(predict(server().network(other).network, subject.x)[0])
             if reads != prediction:
-                st.markdown(f"The network *{other}* reads {words.with_article(reads)}.")
+                st.markdown(f"The network *{shown_name(other)}* reads {words.with_article(reads)}.")
 
 
 def show_how_to_begin(chosen: ServedNetwork | None) -> None:
@@ -209,7 +209,7 @@ def explore(
         path = server().evaluations.path(network, method, subject.x, label, target)
         noise = method.name == "noise"
         said = words.on_path(path, label=label, target=target, noise=noise)
-        return Attacked(network.name, path, said)
+        return Attacked(shown_name(network.name), path, said)
 
     second = second_network(chosen)
     networks = [(each.name, each.version) for each in (chosen, second) if each]
@@ -265,7 +265,7 @@ def show_attack_choice() -> None:
         width=220,
     )
     st.selectbox(
-        "Towards",
+        "Aim for",
         TARGETS,
         key=TARGET.key,
         persist_state="session",

@@ -236,7 +236,7 @@ def test_a_link_brings_everything_back_in_another_session(
     page.get_by_role("radio", name="Test digit").click()
     page.get_by_role("button", name="At random").click()
     choose(page, "Attack", "PGD")
-    choose(page, "Towards", "8")
+    choose(page, "Aim for", "8")
     expect_address(page, "target=8")
     expect_address(page, "attack=PGD")
     expect(page.locator(".explorer")).to_be_visible()

@@ -21,9 +21,10 @@ class Choices {
       control.parentElement.hidden = choices === null;
     }
     if (choices === null) return;
-    const names = ["", ...choices.networks];
-    if (names.join() !== [...this.select.options].map(({ value }) => value).join()) {
-      this.select.replaceChildren(...names.map((name) => new Option(name || "none", name)));
+    const networks = [["", "none"], ...choices.networks];
+    if (networks.map(([name]) => name).join() !==
+        [...this.select.options].map(({ value }) => value).join()) {
+      this.select.replaceChildren(...networks.map(([name, shown]) => new Option(shown, name)));
     }
     this.select.value = choices.compare;
     this.toggle.checked = choices.predict;

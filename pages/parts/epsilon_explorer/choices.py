@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.networks import LIBRARY, NetworkFileError
+from core.networks import LIBRARY, NetworkFileError, shown_name
 from core.serving.networks import ServedNetwork
 from pages.parts.address import on_or_off, one_of
 from pages.parts.server import server
@@ -23,13 +23,13 @@ class Choices:
     """What can be chosen, and what is.
 
     Attributes:
-        networks: the names of those that can be compared with.
+        networks: those that can be compared with, each its name and what it is called.
         compare: the one that is; empty for none.
         predict: whether one predicts first.
         hidden: whether the flip is still hidden.
     """
 
-    networks: list[str]
+    networks: list[tuple[str, str]]
     compare: str
     predict: bool
     hidden: bool
@@ -77,8 +77,9 @@ def choices_on(question: object, first: ServedNetwork) -> Choices:
             st.session_state["placed"] += 1
         st.session_state["guess"] = (question, shown)
         hidden = not shown
-    networks = [name for name in LIBRARY.names() if name != first.name]
-    compare = COMPARE.get() if COMPARE.get() in networks else None
+    others = [name for name in LIBRARY.names() if name != first.name]
+    compare = COMPARE.get() if COMPARE.get() in others else None
+    networks = [(name, shown_name(name)) for name in others]
     return Choices(networks, compare or "", PREDICT.get(), hidden)
 
 
