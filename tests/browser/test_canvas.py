@@ -110,7 +110,7 @@ def test_what_matters_is_on_one_screen(page: Page, app_url: str, width: int, hei
 def test_a_first_visit_shows_an_example_until_one_draws(page: Page, app_url: str) -> None:
     open_draw(page, app_url)
     example = widget(page, "example")
-    expect(example.locator(".explorer")).to_be_visible()
+    expect(example.locator(".verdict .before")).to_be_visible()  # it stands at its flip
     assert page.url == f"{app_url}/"
     slider(page).press("End")
     expect(page.locator("output")).to_have_text("0.500")
