@@ -114,7 +114,7 @@ def test_a_drawn_seven_is_seen_and_flips() -> None:
     assert data is not None
     assert np.argmax(data["probabilities"][0]) == 7
     sure = 100 * data["probabilities"][0][7]
-    assert at.text[-1].value == f"The network sees a 7 here, {sure:.2f}% sure."
+    assert at.text[-1].value == f"Without attack: a 7, {sure:.2f}% sure."
     assert data["label"] == 7
     assert data["epsilons"] == pytest.approx(np.linspace(0, 0.5, 101))
     frames = np.frombuffer(data["frames"], np.uint8)

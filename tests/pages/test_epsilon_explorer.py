@@ -39,8 +39,9 @@ def test_a_second_network_is_attacked_by_itself_in_the_same_message() -> None:
     about, numbers = sent(at)
     assert (about["name"], about["second"]["name"]) == ("standard", "adversarial-pgd")
     assert stands_for(at)["compare"] == "adversarial-pgd"
-    for told, (table, frames) in zip((about, about["second"]), numbers, strict=True):
-        network, _ = SHIPPED.load(told["name"])
+    both = (("report", about), ("adversarial-pgd", about["second"]))
+    for (name, told), (table, frames) in zip(both, numbers, strict=True):
+        network, _ = SHIPPED.load(name)
         seen = softmax(network.logits(frames.astype(np.float32) / 255))
         np.testing.assert_allclose(table[:, 3:], seen, atol=1e-4)
         labels = table[:, 3:].argmax(axis=1)

@@ -36,7 +36,7 @@ def on_path(
 def test_a_prediction() -> None:
     said = words.on_prediction(np.array([0.0007, 0, 0, 0, 0, 0, 0, 0, 0.9993, 0]))
     assert numbers(said) == "8 99.93"
-    assert " an 8 " in said
+    assert " an 8," in said
 
 
 WAY_TO_9 = {"scale": WAY, "l2_norm": np.array([0, 1.0, 2.0]), "flip": Flip(0.983, 7, 9, 1.96)}
