@@ -1,7 +1,6 @@
 """Remedies: what each of them really buys, measured."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,17 +14,16 @@ from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
-from core.presentation.words import in_percent, percent, points, signed
+from core.presentation.words import in_percent, percent, points
 from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
-from pages.parts import tables
 from pages.parts.address import listed, nearest_of, one_of, put_in_address, some_of
 from pages.parts.digit_images import show_images
 from pages.parts.networks import network_names
+from pages.parts.remedy_table import show_values
 from pages.parts.server import server, who
 from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
-from pages.parts.tables import Link
 from pages.parts.waiting import show_waiting
 
 STANDARD = shown_name(BASELINE)
@@ -175,74 +173,13 @@ def show_table(
         "seconds": [networks[name].card.train_seconds for name in chosen],
         "draw": [f"/?{MODEL.key}={quote(name)}" for name in chosen],
     }
-    with st.container(key="wide"):
-        show_rows(values, epsilon)
-    with st.container(key="narrow"):
-        show_cards(values)
-    # A data frame shows four of its columns on a phone, and a list of cards is long on a screen.
-    st.html(
-        "<style>@media (max-width: 40rem) { .st-key-wide { display: none; } }"
-        "@media (min-width: 40.01rem) { .st-key-narrow { display: none; } }</style>"
-    )
+    show_values(values, epsilon)
     st.caption(
         "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
         "misclassified under that attack / all 10,000. ± standard: compared with standard, in "
         "percentage points above or below; for PGD's evasion rate, below is better. Found: the "
         "comparison with standard; transfer is compared with few-images. Training: the time on the "
         "machine that trained the network."
-    )
-
-
-def show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
-    """Show a row for each network."""
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    rate = partial(number, format="%.1f %%", width=75)
-    beyond = partial(number, "± standard", format="%+.1f", width=90)
-    st.dataframe(
-        values,
-        column_config={
-            "network": text("Network", pinned=True, width=120),
-            "accuracy": rate("Accuracy"),
-            "accuracy_gain": beyond(),
-            "fgsm": rate("FGSM"),
-            "pgd": rate("PGD"),
-            "pgd_gain": beyond(),
-            "found": text(f"Found, at ε = {epsilon:g}", width=270),
-            "expected": text("The course report says", width=170),
-            "seconds": number("Training", format="%.0f s", width=70),
-            "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
-        },
-        hide_index=True,
-        height="content",
-        placeholder="–",
-    )
-
-
-def show_cards(values: Mapping[str, Sequence[Any]]) -> None:
-    """Show a card for each network, with the same in it."""
-    cells: dict[str, Callable[[Any], Any]] = {
-        "Network": str,
-        "Accuracy": "{:.1f} %".format,
-        "± standard": signed,
-        "FGSM": "{:.1f} %".format,
-        "Training": "{:.0f} s".format,
-        "PGD": "{:.1f} %".format,
-        "± standard, PGD": signed,
-        "Found": str,
-        "The course report says": str,
-        "Attack it": partial(Link, "Draw"),
-    }
-    order = ("network", "accuracy", "accuracy_gain", "fgsm", "seconds", "pgd", "pgd_gain")
-    rows = zip(*(values[key] for key in (*order, "found", "expected", "draw")), strict=True)
-    tables.show_table(
-        list(cells),
-        [
-            [
-                "" if value is None else write(value)
-                for write, value in zip(cells.values(), row, strict=True)
-            ]
-            for row in rows
-        ],
     )
 
 
