@@ -5,10 +5,10 @@ never for a time; a timeout is there to end a test that hangs, and is far longer
 needs. Hypothesis has no deadline and draws the same examples in every run.
 
 **The sample.** Tests marked `thorough` take long. `make quick` leaves them out, `make thorough`
-(`pytest --thorough`) runs them all. `make test` runs a quarter of each function's cases, and at
-least one: those whose names have the smallest SHA-256. So the sample is the same in every run and
-on every machine, until somebody renames or adds a case. `pytest "tests/test_x.py::test_y[case]"`
-runs the case that it names.
+(`pytest --thorough`) runs them all. `make test` runs a quarter of each function's cases, and half
+of each file's functions without cases; of both at least one: those whose names have the smallest
+SHA-256. So the sample is the same in every run and on every machine, until somebody renames or
+adds one. `pytest "tests/test_x.py::test_y[case]"` runs the case that it names.
 
 **The markers** `browser` and `training`, which `make quick` leaves out too, are set by folder or
 file in `MARKS`. A single test that is slow or trains says so itself.
@@ -42,12 +42,17 @@ MARKS = {
     "tests/core/training/": "training",
     "tests/core/serving/test_trainings.py": "training",
     "tests/pages/test_train.py": "training",
+    # Many long ways through the pages, beside those in test_draw.py that always run.
+    "tests/browser/test_address.py": "thorough",
+    "tests/browser/test_instrument.py": "thorough",
+    "tests/browser/test_walk_and_map.py": "thorough",
+    "tests/browser/test_whole_test_set.py": "thorough",
     # Each of these attacks all test images, for one page or another.
     "tests/pages/test_remedies.py": "thorough",
     "tests/pages/test_report.py": "thorough",
     "tests/pages/test_whole_test_set.py": "thorough",
 }
-SAMPLED = 4  # without --thorough, one case of so many runs
+CASES, FUNCTIONS = 4, 2  # without --thorough, one of so many runs
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(
@@ -87,17 +92,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(mark)
     if config.getoption("--thorough"):
         return
-    cases = defaultdict(list)
+    groups = defaultdict(list)
     for item in items:
         if item.get_closest_marker("thorough"):
-            cases[item.nodeid.partition("[")[0]].append(item)
+            groups[group_of(item)].append(item)
     left_out = {
         item
-        for function in cases.values()
-        for item in sorted(function, key=place_in_line)[-(-len(function) // SAMPLED) :]
+        for (_, one_of), group in groups.items()
+        for item in sorted(group, key=place_in_line)[-(-len(group) // one_of) :]
     }
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=[*left_out])
+
+
+def group_of(item: pytest.Item) -> tuple[str, int]:
+    """Return of what a sample is taken, a function or a file, and that one of how many runs."""
+    callspec = getattr(item, "callspec", None)
+    has_cases = callspec is not None and set(callspec.params) != {"browser_name"}
+    return (item.nodeid.partition("[")[0], CASES) if has_cases else (str(item.path), FUNCTIONS)
 
 
 def place_in_line(item: pytest.Item) -> bytes:
