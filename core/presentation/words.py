@@ -118,7 +118,7 @@ def _size(flip: Flip, scale: Scale) -> str:
 def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
     """Return a budget with its unit."""
     if scale is WAY:
-        return f"{budget:{'.1%' if exact else '.0%'}} of the way"
+        return f"{budget:{'.1%' if exact else '.0%'}} of the change"
     if scale is L2:
         return f"an L2 norm of {budget:{'.2f' if exact else 'g'}}"
     if exact and budget < 0.0005:

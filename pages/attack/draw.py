@@ -56,8 +56,8 @@ EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
 grey levels. For an attack in the **L2 norm**, ε limits the square root of the sum of all pixels'
 squared changes, so one pixel may change a lot if others stay the same. Some attacks have no ε. They
-look for a small change that flips the prediction, and the slider moves along the straight **way**
-from the digit to the image that they have found, and a little beyond.
+look for a small change that flips the prediction. The slider then shows which share of the
+**change** that they have found is made, in percent, and goes a little beyond it.
 
 A screen shows 256 grey levels. Every image here is rounded to them before the network judges it, so
 a picture that you download gets the same verdict when you upload it again and switch off *Fit and

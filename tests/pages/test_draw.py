@@ -336,12 +336,12 @@ def test_every_attack_has_its_slider(title: str) -> None:
     method = BY_TITLE[title]
     scale = method.scale
     assert data["epsilons"] == pytest.approx(scale.budgets)
-    assert data["axis"]["name"] == {"linf": "ε", "l2": "ε (L2)", "way": "way"}[scale.name]
+    assert data["axis"]["name"] == {"linf": "ε", "l2": "ε (L2)", "way": "change"}[scale.name]
     assert at.selectbox(key="target").disabled is not method.targeted
     assert data["flip"]["after"] != 7
     if scale is WAY:
         assert np.argmax(data["probabilities"][100]) == data["flip"]["after"] != 7
-        assert "of the way, an L2 norm of" in sentence(at)
+        assert "of the change, an L2 norm of" in sentence(at)
 
 
 def test_the_budget_in_the_address_is_of_the_attack_s_scale() -> None:
