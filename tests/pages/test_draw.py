@@ -16,6 +16,7 @@ from core.attacks import BY_TITLE, WAY
 from core.data import mnist
 from core.measures import predict
 from core.networks import Library
+from pages.parts.subject import EXAMPLE
 from tests.conftest import SHIPPED
 from tests.pages.conftest import TIMEOUT, stands_for, well
 from tests.pages.conftest import opened as open_page
@@ -98,6 +99,10 @@ def test_a_first_visit_shows_an_example_at_its_flip_until_somebody_draws() -> No
     data = explorer(at)
     assert data is not None
     assert np.argmax(data["probabilities"][0]) == data["label"] != data["flip"]["after"]
+    test = mnist.load("test")
+    shown = np.frombuffer(data["frames"], np.uint8)[:784]
+    np.testing.assert_array_equal(shown, np.round(test.x[EXAMPLE] * 255))
+    assert data["label"] == test.y[EXAMPLE]
     assert at.button(key="undo").disabled
     assert not {"pixels", "digit"} & set(stands_for(at))
     draw(at, SEVEN)
@@ -386,8 +391,8 @@ def test_damaged_data_is_a_sentence_and_the_drawing_stays(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(mnist, "load", fail)
     at = opened()
-    assert explorer(at) is None  # a first visit's example is one of MNIST's digits
-    assert at.info and not at.error
+    assert explorer(at) is not None  # a first visit's example needs no files
+    assert not at.error
     draw(at, SEVEN)
     well(at.button_group(key="source").set_value("Test digit").run())
     assert at.error[0].value == "MNIST's files are damaged."
