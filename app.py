@@ -26,9 +26,10 @@ st.html(
 )
 page = st.navigation(
     [
-        st.Page("pages/attack/draw.py", title="Draw", default=True),
-        # Each of these needs a file in pages/ for the first visit after a start. Streamlit ignores
+        # Each but Draw needs a file in pages/ for the first visit after a start. Streamlit ignores
         # the number before a file's name; without it, tools would take test_set.py for a test.
+        st.Page("pages/course/lesson.py", title="Lesson"),
+        st.Page("pages/attack/draw.py", title="Draw", default=True),
         st.Page("pages/attack/whole_test_set.py", title="Test set", url_path="test_set"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),

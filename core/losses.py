@@ -1,4 +1,4 @@
-"""Softmax, cross-entropy, and the gradient of cross-entropy, exact or as float32 rounds it."""
+"""Softmax, cross-entropy, and its gradient, exact or as float32 rounds it."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -20,6 +20,24 @@ def cross_entropy(logits: FloatArray, y: IntArray) -> FloatArray:
     shifted = logits - logits.max(axis=1, keepdims=True)
     loss: FloatArray = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y]
     return loss
+
+
+def doubt(logits: FloatArray, y: IntArray) -> FloatArray:
+    """Return 1 − p_y, the probability of all other classes, exact where p_y rounds to 1.
+
+    Args:
+        logits: `(N, 10)`.
+        y: `(N,)` labels.
+
+    Returns:
+        `(N,)` in float64.
+    """
+    wide = logits.astype(np.float64)
+    exponentials = np.exp(wide - wide.max(axis=1, keepdims=True))
+    total = exponentials.sum(axis=1)
+    exponentials[np.arange(len(y)), y] = 0
+    rest: FloatArray = exponentials.sum(axis=1) / total
+    return rest
 
 
 def exact_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:

@@ -20,7 +20,7 @@ from core.data.mnist import Digits
 from core.evaluation import robustness
 from core.evaluation.path import AttackPath, follow
 from core.evaluation.robustness import Robustness
-from core.losses import COTANGENTS, pixel_gradient, softmax
+from core.losses import COTANGENTS, doubt, pixel_gradient, softmax
 from core.networks import LIBRARY, Network
 
 FOLDER = Path(__file__).parent
@@ -136,13 +136,12 @@ def on_the_gradient(standard: Network, test: Digits) -> dict[str, str]:
     exact, rounded = (
         np.sign(pixel_gradient(standard, *seven, gradient=name)) for name in ("exact", FLOAT32)
     )
-    others = np.delete(logits[SEVEN].astype(np.float64) - logits[SEVEN].max(), y[SEVEN])
     return {
         "exact_rate": rate(standard, fgsm(standard, x, y, EPSILON), test),
         "float32_rate": rate(standard, fgsm(standard, x, y, EPSILON, gradient=FLOAT32), test),
         "lost": f"{100 * (own_term == 0).mean():.0f}",
         "wrong_signs": f"{100 * (exact != rounded).mean():.0f}",
-        "doubt": f"{1e9 * np.exp(others).sum():.0f}",  # in billionths
+        "doubt": f"{1e9 * doubt(logits, y)[SEVEN]:.0f}",  # in billionths
     }
 
 

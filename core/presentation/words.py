@@ -68,7 +68,14 @@ def on_no_digit(distance: float) -> str:
     )
 
 
-def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: bool = False) -> str:
+def on_path(
+    path: AttackPath,
+    *,
+    label: int,
+    target: int | None = None,
+    noise: bool = False,
+    control: bool = True,
+) -> str:
     """Say what an attack does to one image as its budget grows.
 
     Args:
@@ -76,6 +83,7 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
         label: the true label.
         target: the attack's target, if any.
         noise: whether the attack is a random perturbation itself.
+        control: whether to say what random perturbations of that size do.
     """
     scale = path.scale
     before = int(path.predictions[0])
@@ -91,10 +99,8 @@ def on_path(path: AttackPath, *, label: int, target: int | None = None, noise: b
         return f"Stays {with_article(before)}: the attack found no adversarial example."
     if path.flip is None:
         return f"Stays {with_article(before)} up to {end}."
-    flips = (
-        f"Flips from {before} to {path.flip.after} at {_size(path.flip, scale)}; "
-        f"{_control(path.random_flips, noise=noise)}."
-    )
+    flips = f"Flips from {before} to {path.flip.after} at {_size(path.flip, scale)}"
+    flips += f"; {_control(path.random_flips, noise=noise)}." if control else "."
     if scale is WAY and path.flip.epsilon > 1:
         flips += " At 100%, rounding to a screen's 256 grey levels undoes the flip."
     if target is None or target == path.flip.after:

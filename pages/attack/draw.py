@@ -17,13 +17,20 @@ from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
 from pages.attack.scenes import ANY_OTHER, show_scenes, show_why
 from pages.parts.address import nearest_of, one_of, put_in_address, write_address
-from pages.parts.epsilon_explorer import AXES, Attacked, epsilon_explorer
+from pages.parts.epsilon_explorer import (
+    AXES,
+    OWN_GRADIENT,
+    SAME_NOISE,
+    Attacked,
+    epsilon_explorer,
+)
 from pages.parts.epsilon_explorer.choices import (
     NOT_YET,
     choices_for_address,
     choices_on,
     flip_is_hidden,
     second_network,
+    show_flip,
     start_choices,
 )
 from pages.parts.failures import failures_explained
@@ -223,6 +230,8 @@ def explore(
         label=label,
         on_label=lambda digit: correct_label(subject, digit),
         on_epsilon=leave_address if is_example else EPSILON.set,
+        on_shown=show_flip,
+        note=SAME_NOISE if method.name == "noise" else OWN_GRADIENT,
         choices=choices,
         play=is_example,
         start=first_flip(first.path) if is_example else EPSILON.get(),

@@ -125,6 +125,11 @@ INTO = Setting[int | None]("into")  # what it turns into
 RECIPE = Setting[str]("recipe")
 RUN = Setting[str]("run")
 CARD = Setting[str]("card_of", "card")  # the network whose card is shown
+# Lesson
+STEP = Setting[int]("step")
+ANSWERS = Setting[str]("answers")  # a character a step: the answer's place, or as in lesson.py
+SEEN = Setting[str]("seen")  # the steps whose flip has been seen, a digit each
+AIM = Setting[int]("aim")  # the digit that the attacker wants
 # Remedies
 NETWORKS = Setting[list[str]]("networks")
 BUDGET = Setting[float]("budget")

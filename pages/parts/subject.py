@@ -50,12 +50,17 @@ class Subject:
         return self.pixels.reshape(1, -1).astype(np.float32) / 255
 
 
-def choose_source() -> None:
-    """Show the choice of where the digit comes from."""
+def start_source() -> None:
+    """Read from the address where the digit comes from; call it in every run of the page."""
     SOURCE.start(
         parse=one_of([DRAW, TEST_DIGIT, PICTURE]),
         default=TEST_DIGIT if DIGIT.name in st.query_params else DRAW,
     )
+
+
+def choose_source() -> None:
+    """Show the choice of where the digit comes from."""
+    start_source()
     st.segmented_control(
         "A digit to attack",
         [DRAW, TEST_DIGIT, PICTURE],
@@ -201,12 +206,11 @@ def show_what_the_network_sees(subject: Subject) -> None:
 def _test_digit() -> Subject:
     """Return the chosen one of MNIST's 10,000 test images."""
     test = server().digits("test")
-
     DIGIT.start(parse=whole_number(len(test) - 1), default=0)
-    return _of_test_set(DIGIT.get())
+    return of_test_set(DIGIT.get())
 
 
-def _of_test_set(index: int) -> Subject:
+def of_test_set(index: int) -> Subject:
     """Return one of MNIST's 10,000 test images."""
     test = server().digits("test")
     return Subject(f"{TEST_DIGIT} {index}", _levels(test.x[index]), label=int(test.y[index]))

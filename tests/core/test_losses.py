@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from core.losses import (
     cross_entropy,
+    doubt,
     exact_cotangent,
     float32_autograd_cotangent,
     pixel_gradient,
@@ -36,6 +37,17 @@ def test_exact_cotangent_points_where_arbitrary_precision_does(
             expected = [float(value / largest) for value in truth]
             # Of logits 60 apart, float32 has no better than 1e-5 of their difference's exponential.
             np.testing.assert_allclose(ours, expected, rtol=2e-5, atol=1e-30)
+
+
+@given(logit_rows, label_rows)
+def test_doubt_is_what_arbitrary_precision_leaves_for_other_classes(
+    logits: np.ndarray, y: np.ndarray
+) -> None:
+    with mpmath.workdps(120):
+        for row, label, ours in zip(logits, y, doubt(logits, y), strict=True):
+            exponentials = [mpmath.exp(float(value)) for value in row]
+            expected = 1 - exponentials[label] / mpmath.fsum(exponentials)
+            assert ours == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_the_true_class_s_term_survives_where_float32_autograd_loses_it() -> None:

@@ -18,7 +18,6 @@ from pages.parts.epsilon_explorer.choices import (
     Choices,
     compare_with,
     predict_first,
-    show_flip,
 )
 from pages.parts.state import EPSILON
 
@@ -96,6 +95,8 @@ def epsilon_explorer(
     on_epsilon: Callable[[float], None],
     start: float,
     placed: int,
+    on_shown: Callable[[], None] = lambda: None,
+    note: str = "",
     choices: Choices | None = None,
     play: bool = False,
     key: str,
@@ -111,6 +112,8 @@ def epsilon_explorer(
         on_epsilon: called with the budget where the slider has come to rest.
         start: the first budget shown; later the slider keeps its position when the path changes.
         placed: counts how often the slider is placed at `start` again.
+        on_shown: called when a flip that was hidden is hidden no more.
+        note: a sentence on how two networks compare.
         choices: what can be chosen in the explorer; None for nothing.
         play: whether the slider moves once by itself, from 0 to the flip.
         key: the component's key in the session state.
@@ -118,7 +121,7 @@ def epsilon_explorer(
     about = {
         "label": label,
         "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
-        "note": "" if second is None else SAME_NOISE if method.name == "noise" else OWN_GRADIENT,
+        "note": note if second else "",
     }
     placing = {"play": play, "start": start, "placed": placed}
     identity, message = _packed(first, second, about, choices, placing)
@@ -129,7 +132,7 @@ def epsilon_explorer(
     def shown() -> None:
         on_epsilon(float(sent("shown")["epsilon"]))
         if sent("shown")["id"] == identity:
-            show_flip()
+            on_shown()
 
     _explorer(
         data=message,

@@ -18,7 +18,7 @@ class Choices {
 
   show({ choices, axis, paths }) {
     for (const control of [this.select, this.toggle]) {
-      control.parentElement.hidden = choices === null;
+      control.parentElement.hidden = choices === null || choices.fixed;
     }
     if (choices === null) return;
     const networks = [["", "none"], ...choices.networks];

@@ -27,12 +27,14 @@ class Choices:
         compare: the one that is; empty for none.
         predict: whether one predicts first.
         hidden: whether the flip is still hidden.
+        fixed: whether there is nothing to choose, only a flip to hide.
     """
 
     networks: list[tuple[str, str]]
     compare: str
     predict: bool
     hidden: bool
+    fixed: bool = False
 
 
 def start_choices() -> None:

@@ -75,6 +75,7 @@ def test_what_differs_by_a_word() -> None:
     assert "below" not in on_path(flip=Flip(0.0011, 5, 1, 0.03))
     assert "never" in on_path(target=3)
     assert "; one of 100 random" in on_path(random_flips=1)
+    assert "random" not in words.on_path(PATH, label=7, control=False)
     assert "other random" in on_path(random_flips=50, noise=True)
     assert "an 8" in on_path(flip=None, probabilities=np.eye(10)[[8, 8, 8]], label=8)
 

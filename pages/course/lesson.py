@@ -1,0 +1,239 @@
+"""Lesson: eight steps of one screen each; one answers a question, then sees."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.data import mnist
+from core.evaluation.shipped import MeasuredFileError
+from core.measures import predict
+from core.networks import NetworkFileError
+from core.presentation.lesson import on_guess
+from core.serving.networks import ServedNetwork
+from pages.course.lesson_steps import STANDARD, STEPS, Case, case_for, place_slider
+from pages.parts.address import put_in_address
+from pages.parts.digit_images import show_images
+from pages.parts.server import server
+from pages.parts.state import AIM, ANSWERS, EPSILON, SEEN, STEP
+from pages.parts.subject import (
+    Subject,
+    choose_source,
+    chosen_subject,
+    correct_label,
+    keep_in_address,
+    label_of,
+    show_source,
+    show_tools,
+    start_source,
+)
+
+STYLE = (Path(__file__).parent / "lesson.css").read_text("utf-8")
+OPEN, NO_GUESS = "-", "x"  # what stands for no answer, and for one without a guess
+
+
+def main() -> None:
+    """Show the page."""
+    count = len(STEPS)
+    STEP.start(parse=lambda text: int(matching(rf"[1-{count}]")(text)), default=1)
+    linked = ANSWERS.start(parse=matching(rf"[{OPEN}{NO_GUESS}\d]{{0,{count}}}"), default="")
+    SEEN.start(parse=matching(rf"[1-{count}]{{0,{count}}}"), default="")
+    put_in_address({AIM: None, EPSILON: None})  # unless the step has them
+    st.html(f"<style>{STYLE}</style>")
+    with st.container(key="lesson"):
+        show_steps()
+        try:
+            show_step(server().network(STANDARD), linked=linked)
+        except (NetworkFileError, MeasuredFileError, mnist.DataFileError) as error:
+            st.error(str(error))
+    answers, seen = ANSWERS.get(), SEEN.get()
+    put_in_address({STEP: str(STEP.get()), ANSWERS: answers or None, SEEN: seen or None})
+
+
+def show_steps() -> None:
+    """Show the choice of a step; those that are done have a bar at their foot."""
+    st.segmented_control(
+        "Step",
+        range(1, len(STEPS) + 1),
+        required=True,
+        key=STEP.key,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if done := [number for number in range(1, len(STEPS) + 1) if is_seen(number)]:
+        buttons = ", ".join(f".st-key-{STEP.key} button:nth-of-type({number})" for number in done)
+        st.html(f"<style>{buttons} {{ box-shadow: inset 0 -4px currentColor; }}</style>")
+
+
+def show_step(standard: ServedNetwork, *, linked: bool) -> None:
+    """Show the chosen step: what it says and asks, beside the digit or the instrument.
+
+    Args:
+        standard: the network under attack.
+        linked: whether the answers have been read from the address in this run.
+    """
+    start_source()
+    subject, problem = chosen_subject()
+    begin_anew_with(subject, linked=linked)
+    own = None
+    if subject is not None:
+        prediction = int(predict(standard.network, subject.x)[0])
+        own = Case(subject, label_of(subject, prediction), standard)
+    number = STEP.get()
+    case = case_for(number, own, standard)
+    with st.container(key="lesson_step"):
+        left, right = st.container(key="lesson_ask"), st.container(key="lesson_see")
+        if number == 1:
+            with right:
+                if problem:
+                    st.error(problem)
+                show_digit_choice(subject, standard)
+        with left:
+            show_question(case, can_answer=number > 1 or own is not None)
+        if answer(number) != OPEN:
+            show_what_one_sees(left, right, case)
+        elif number > 1:
+            with right, st.container(key="lesson_digit"):
+                show_images([(case.subject.x[0], "the digit, before any attack")])
+        with left:
+            show_next()
+    keep_in_address(subject)
+
+
+def show_digit_choice(subject: Subject | None, standard: ServedNetwork) -> None:
+    """Show the canvas, or where else the digit comes from."""
+    with st.container(key="lesson_choice"):
+        choose_source()
+        show_source(subject, standard)
+        show_tools()
+
+
+def show_question(case: Case, *, can_answer: bool) -> None:
+    """Show what one has to know, the question, and its answers while there is none."""
+    number = STEP.get()
+    step = STEPS[number - 1]
+    st.markdown(f"#### {step.title}")
+    with st.container(key="lesson_text"):
+        st.markdown(step.text(case))
+        if number > 1 and case.instead:
+            st.markdown(f"*{case.instead}*")
+    st.markdown(f"**{step.question(case)}**")
+    if answer(number) != OPEN:
+        return
+    with st.container(horizontal=True, gap="small", key="lesson_answers"):
+        for place, text in enumerate(step.answers):
+            st.button(
+                text,
+                key=f"answer_{number}_{place}",
+                on_click=give,
+                args=[number, str(place), case],
+                disabled=not can_answer,
+            )
+        if number > 1:
+            st.button(
+                "Show me",
+                key=f"answer_{number}_{NO_GUESS}",
+                on_click=give,
+                args=[number, NO_GUESS, case],
+                type="tertiary",
+            )
+
+
+def show_what_one_sees(left: DeltaGenerator, right: DeltaGenerator, case: Case) -> None:
+    """Show the instrument; beside it the guess and, once one has seen it, what one saw."""
+    number = STEP.get()
+    step, given = STEPS[number - 1], answer(number)
+    with right:
+        outcome = step.show(case)
+    guess = None if given == NO_GUESS else min(int(given), len(step.answers) - 1)
+    with left:
+        if outcome is None:
+            st.info("These networks have not been measured. The page Remedies measures them.")
+        elif is_seen(number):
+            with st.container(key="lesson_seen"):
+                if number > 1:
+                    st.markdown(on_guess(step.answers, guess, outcome.right))
+                st.markdown(outcome.seen)
+        else:
+            if guess is not None:
+                st.markdown(f"Your guess: **{step.answers[guess]}**.")
+            st.markdown("Now move the slider until the prediction flips.")
+
+
+def show_next() -> None:
+    """Show the button that leads to the next step, or back to the first after the last one."""
+    number = STEP.get()
+    if is_seen(number):
+        STEPS[number - 1].lead_on()
+    if number < len(STEPS):
+        st.button(
+            f"Next: {STEPS[number].title}",
+            key="next",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            type="primary" if is_seen(number) else "tertiary",
+            on_click=STEP.set,
+            args=[number + 1],
+        )
+    elif is_seen(number):
+        st.button("Start again", key="start_again", on_click=start_again)
+
+
+def matching(pattern: str) -> Callable[[str], str]:
+    """Return a parser of texts that match a regular expression as a whole."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def answer(number: int) -> str:
+    """Return the answer to a step's question: its place, `OPEN` or `NO_GUESS`."""
+    return ANSWERS.get().ljust(len(STEPS), OPEN)[number - 1]
+
+
+def is_seen(number: int) -> bool:
+    """Return whether one has seen what a step shows."""
+    if answer(number) == OPEN:
+        return False
+    return not STEPS[number - 1].until_flip or str(number) in SEEN.get()
+
+
+def give(number: int, given: str, case: Case) -> None:
+    """Answer a step's question."""
+    answers = list(ANSWERS.get().ljust(len(STEPS), OPEN))
+    answers[number - 1] = given
+    ANSWERS.set("".join(answers).rstrip(OPEN))
+    if number == 1 and case.subject.label is None:
+        correct_label(case.subject, int(given))
+
+
+def begin_anew_with(subject: Subject | None, *, linked: bool) -> None:
+    """Forget the answers if they were given on another digit."""
+    state, now = st.session_state, subject and subject.id
+    if state.setdefault("lesson_digit", now) != now and not linked:
+        forget_answers()
+    state["lesson_digit"] = now
+
+
+def forget_answers() -> None:
+    """Ask all questions again."""
+    ANSWERS.set("")
+    SEEN.set("")
+    for number in range(1, len(STEPS) + 1):
+        EPSILON.of(number).set(0.0)
+    place_slider()
+
+
+def start_again() -> None:
+    """Go back to the first step and ask all questions again."""
+    forget_answers()
+    STEP.set(1)
+
+
+main()

@@ -1,0 +1,425 @@
+"""The lesson's eight steps: what each says, asks and shows.
+
+A step's instrument is the live one, on the digit that one has drawn. It is shown once the question
+is answered.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core.attacks import LINF, METHODS, BudgetMethod, Method, fgsm
+from core.evaluation.path import AttackPath, random_flips
+from core.evaluation.replication import Replication
+from core.evaluation.robustness import EPSILONS
+from core.evaluation.shipped import MeasuredFileError
+from core.losses import doubt, float32_autograd_cotangent, softmax
+from core.measures import SCREEN, logits
+from core.networks import shown_name
+from core.presentation import lesson, words
+from core.presentation.charts import evasion_over_epsilon
+from core.presentation.lesson import Outcome
+from core.serving.networks import ServedNetwork
+from pages.parts.address import listed, nearest_of, put_in_address, whole_number
+from pages.parts.digit_images import show_images
+from pages.parts.epsilon_explorer import OWN_GRADIENT, Attacked, epsilon_explorer
+from pages.parts.epsilon_explorer.choices import Choices
+from pages.parts.server import server
+from pages.parts.state import AIM, BUDGET, EPSILON, NETWORKS, RECIPE, SEEN, STEP
+from pages.parts.subject import Subject, correct_label, label_of, of_test_set
+
+STANDARD, ROBUST = "report", "adversarial-pgd"
+STAND_IN = 0  # a test digit: a 7
+BOTH_FGSM = "Both attackers use FGSM on the same network. Only their gradients differ."
+# FGSM with the gradient that float32 rounds. METHODS has the attacks that one should use.
+_ATTACK = METHODS["fgsm"]
+assert isinstance(_ATTACK, BudgetMethod)
+ROUNDED = replace(_ATTACK, name="fgsm_float32", attack=partial(fgsm, gradient="float32_autograd"))
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a step is shown on.
+
+    Attributes:
+        subject: the digit.
+        label: what it is.
+        standard: the network under attack.
+        instead: why it is not the digit that one has drawn; empty if it is.
+    """
+
+    subject: Subject
+    label: int
+    standard: ServedNetwork
+    instead: str = ""
+
+    @property
+    def a_digit(self) -> str:
+        """The label with its article."""
+        return words.with_article(self.label)
+
+    def path(
+        self, method: Method, *, network: ServedNetwork | None = None, target: int | None = None
+    ) -> AttackPath:
+        """Follow the digit along the budgets of an attack."""
+        attacked = network or self.standard
+        return server().evaluations.path(attacked, method, self.subject.x, self.label, target)
+
+
+def is_misread(case: Case) -> str:
+    """Say that the network misreads a digit without any attack, if it does."""
+    if int(logits(case.standard.network, case.subject.x).argmax()) == case.label:
+        return ""
+    return "The network misreads your digit without any attack."
+
+
+def is_too_unsure(case: Case) -> str:
+    """Say that a digit is misread, or that float32 loses nothing of its gradient, if so."""
+    found = logits(case.standard.network, case.subject.x)
+    if float32_autograd_cotangent(found, np.array([case.label]))[0, case.label] == 0:
+        return ""
+    return is_misread(case) or (
+        "On your digit float32 loses nothing: the network is not sure enough of it."
+    )
+
+
+def is_never_unfit(case: Case) -> str:
+    """Let any digit be shown."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the lesson.
+
+    Attributes:
+        title: a few words.
+        text: what one has to know, in Markdown.
+        question: what one answers before one sees.
+        show: shows the instrument, and returns what it shows in words; None if it shows nothing.
+        answers: to choose from.
+        until_flip: whether one has seen it only once the slider has passed the flip.
+        unfit: says why the step can't be shown on a digit; empty if it can.
+        lead_on: shows links to other pages, once one has seen it.
+    """
+
+    title: str
+    text: Callable[[Case], str]
+    question: Callable[[Case], str]
+    show: Callable[[Case], Outcome | None]
+    answers: tuple[str, ...] = lesson.IN_BANDS
+    until_flip: bool = True
+    unfit: Callable[[Case], str] = is_misread
+    lead_on: Callable[[], None] = lambda: None
+
+
+def show_input(case: Case) -> Outcome:
+    """Show what the network gets of the digit."""
+    pixels, said = case.subject.pixels, "MNIST says"
+    if case.subject.label is None:
+        said = "You say"
+        with st.container(key="lesson_input"):
+            show_images([(case.subject.x[0], "what the network gets")])
+    return Outcome(
+        case.label,
+        f"{said} that it is {case.a_digit}. The network is not told. It gets {pixels.size} "
+        "numbers: 28 × 28 grey levels from 0 (black) to 1 (white). "
+        f"{np.count_nonzero(pixels)} of them are not black.",
+    )
+
+
+def show_reading(case: Case) -> Outcome:
+    """Show the probability of each digit."""
+    probabilities = softmax(logits(case.standard.network, case.subject.x))[0]
+    bars = "".join(
+        f'<li class="{"meant" if digit == case.label else "other"}">'
+        f"<span>{f'{share:.0%}' if share >= 0.005 else ''}</span>"
+        f'<div><div style="height:{100 * share:.2f}%"></div></div><b>{digit}</b></li>'
+        for digit, share in enumerate(probabilities.tolist())
+    )
+    st.html(f'<ul class="probabilities" aria-label="Probability of each digit">{bars}</ul>')
+    return lesson.on_reading(probabilities, case.label, accuracy=case.standard.card.test_accuracy)
+
+
+def show_flip(case: Case) -> Outcome:
+    """Show FGSM."""
+    path = case.path(METHODS["fgsm"])
+    show_explorer(case, [("", path)], METHODS["fgsm"])
+    return lesson.on_flip(path, case.label)
+
+
+def show_noise(case: Case) -> Outcome:
+    """Show random noise."""
+    epsilon, path = fooling_size(case), case.path(METHODS["noise"])
+    fooled = random_flips(case.standard.network, case.subject.x, epsilon, levels=SCREEN)
+    show_explorer(case, [("", path)], METHODS["noise"])
+    return lesson.on_noise(path, epsilon, fooled, measured(case.standard))
+
+
+def show_target(case: Case) -> Outcome:
+    """Show PGD towards a digit, and a choice of others."""
+    target = aim(case)
+    others = [digit for digit in range(10) if digit != case.label]
+    AIM.start(parse=whole_number(9), default=target)
+    if AIM.get() not in others:
+        AIM.set(target)
+    st.segmented_control(
+        "Aim for", others, key=AIM.key, persist_state="session", required=True, width="content"
+    )
+    put_in_address({AIM: str(AIM.get())})
+    path = case.path(METHODS["pgd"], target=AIM.get())
+    show_explorer(case, [("", path)], METHODS["pgd"], target=AIM.get())
+    return lesson.on_target(case.path(METHODS["pgd"], target=target), case.label, target)
+
+
+def show_gradients(case: Case) -> Outcome:
+    """Show FGSM with the exact gradient beside FGSM with the one that float32 rounds."""
+    exact, rounded = case.path(METHODS["fgsm"]), case.path(ROUNDED)
+    both = [("Exact gradient", exact), ("Float32's gradient", rounded)]
+    show_explorer(case, both, METHODS["fgsm"], note=BOTH_FGSM)
+    return lesson.on_gradient(exact, rounded, doubt=doubt_of(case), known=measured(case.standard))
+
+
+def show_robust(case: Case) -> Outcome:
+    """Show PGD on the network beside one that has learned to withstand it."""
+    robust = server().network(ROBUST)
+    paths = [case.path(METHODS["pgd"]), case.path(METHODS["pgd"], network=robust)]
+    names = [shown_name(STANDARD), shown_name(ROBUST)]
+    show_explorer(case, list(zip(names, paths, strict=True)), METHODS["pgd"], note=OWN_GRADIENT)
+    return lesson.on_robust(*paths)
+
+
+def show_cost(case: Case) -> Outcome | None:
+    """Show the evasion rates of both networks on all test images."""
+    both = {name: server().network(name).shipped for name in (STANDARD, ROBUST)}
+    known = {shown_name(name): each for name, each in both.items() if each is not None}
+    at = EPSILON.of("cost")
+    at.start(parse=nearest_of(EPSILONS), default=0.1)
+    st.select_slider("ε", EPSILONS, key=at.key, persist_state="session")
+    put_in_address({at: f"{at.get():g}"})
+    if len(known) == len(both):
+        st.plotly_chart(
+            evasion_over_epsilon(
+                known, attack="pgd", epsilon=at.get(), baseline=shown_name(STANDARD)
+            ),
+            config={"displayModeBar": False},
+            key="lesson_cost",
+        )
+        st.caption("PGD on all 10,000 test images: the share that is misread. At ε = 0, no attack.")
+    return lesson.on_cost(*known.values()) if len(known) == len(both) else None
+
+
+def link_to_training() -> None:
+    """Lead to the page that trains a network which withstands."""
+    seconds = server().network(ROBUST).card.train_seconds
+    took = "" if seconds is None else f" (this one took {seconds:.0f} s)"
+    st.page_link(
+        "pages/training/train.py",
+        label=f"Train one yourself{took}",
+        query_params={RECIPE.name: ROBUST},
+    )
+
+
+def link_to_the_rest() -> None:
+    """Lead to what one can do after the lesson."""
+    st.page_link(
+        "pages/training/remedies.py",
+        label="Compare all remedies",
+        query_params={NETWORKS.name: listed([STANDARD, ROBUST]), BUDGET.name: "0.1"},
+    )
+    st.page_link("pages/attack/whole_test_set.py", label="Attack the whole test set")
+    st.page_link("pages/attack/draw.py", label="Attack digits as you like")
+
+
+STEPS = (
+    Step(
+        "Draw a digit",
+        lambda case: "Draw a digit, as large as the black canvas. We are going to attack it.",
+        lambda case: "Which digit is it?",
+        show_input,
+        answers=tuple(map(str, range(10))),
+        until_flip=False,
+        unfit=is_never_unfit,
+    ),
+    Step(
+        "The network reads it",
+        lambda case: (
+            "The network has learned from 60,000 digits of other people. It gives each of the ten "
+            "digits a probability, and the largest one is its answer."
+        ),
+        lambda case: f"How sure is it that this is {case.a_digit}?",
+        show_reading,
+        answers=lesson.SURENESS,
+        until_flip=False,
+        unfit=is_never_unfit,
+    ),
+    Step(
+        "Turn ε",
+        lambda case: (
+            "An attacker may change each pixel by at most ε, from 0 (black) to 1 (white). The "
+            "attack FGSM asks of each pixel: lighter or darker, which makes it worse for the "
+            "network? Then it moves the pixel by ε."
+        ),
+        lambda case: f"From which ε on does the network no longer read {case.a_digit}?",
+        show_flip,
+    ),
+    Step(
+        "Noise of that size",
+        lambda case: (
+            "Is it the size of a change that fools the network? Now a coin decides for each pixel: "
+            "lighter or darker by ε."
+        ),
+        lambda case: (
+            f"Of 100 such changes at ε = {fooling_size(case):.3f}, how many fool the network?"
+        ),
+        show_noise,
+        answers=lesson.COUNTS,
+    ),
+    Step(
+        "Aim for a digit",
+        lambda case: (
+            "PGD takes many small steps instead of a large one. It can aim: each step makes the "
+            "network believe more in the digit that the attacker wants."
+        ),
+        lambda case: f"From which ε on does the network read {words.with_article(aim(case))} here?",
+        show_target,
+    ),
+    Step(
+        "The gradient that float32 loses",
+        lambda case: (
+            f"The network is very sure that this is {case.a_digit}: it leaves "
+            f"{lesson.odds(doubt_of(case))} for all other digits. FGSM computes its gradient from "
+            "1 minus that probability. Usual libraries do so in float32."
+        ),
+        lambda case: (
+            "Two attackers use FGSM, one with the exact gradient, one with float32's. Which needs "
+            "the larger ε?"
+        ),
+        show_gradients,
+        answers=lesson.GRADIENTS,
+        unfit=is_too_unsure,
+    ),
+    Step(
+        "A network that withstands",
+        lambda case: (
+            f"The network *{ROBUST}* was attacked while it learned: before each step of its "
+            "training, PGD changed the images by up to ε = 0.1."
+        ),
+        lambda case: f"From which ε on does PGD keep it from reading {case.a_digit}?",
+        show_robust,
+        lead_on=link_to_training,
+    ),
+    Step(
+        "What it costs",
+        lambda case: f"*{ROBUST}* withstands more than *{shown_name(STANDARD)}*. Is it better?",
+        lambda case: (
+            "Without an attack: how many test digits does it misread, compared with *standard*?"
+        ),
+        show_cost,
+        answers=lesson.MISREADINGS,
+        until_flip=False,
+        unfit=is_never_unfit,
+        lead_on=link_to_the_rest,
+    ),
+)
+
+
+def show_explorer(
+    case: Case,
+    paths: list[tuple[str, AttackPath]],
+    method: Method,
+    *,
+    target: int | None = None,
+    note: str = "",
+) -> None:
+    """Show the live ε; where the prediction flips is hidden until the slider has passed it.
+
+    Args:
+        case: the digit.
+        paths: one or two, with names.
+        method: the attack.
+        target: its target, if any.
+        note: how two paths compare.
+    """
+    step = STEP.get()
+    epsilon = EPSILON.of(step)
+    if epsilon.start(parse=nearest_of(LINF.budgets), default=0.0):
+        place_slider()
+    put_in_address({epsilon: f"{epsilon.get():.3f}"})
+    attacked = [
+        Attacked(
+            name,
+            path,
+            words.on_path(path, label=case.label, target=target, control=False),
+        )
+        for name, path in paths
+    ]
+    epsilon_explorer(
+        *attacked,
+        method=method,
+        label=case.label,
+        on_label=lambda digit: correct_label(case.subject, digit),
+        on_epsilon=epsilon.set,
+        on_shown=lambda: SEEN.set(SEEN.get() + str(step)),
+        start=epsilon.get(),
+        placed=st.session_state.get("lesson_placed", 0),
+        note=note,
+        choices=Choices([], "", predict=True, hidden=str(step) not in SEEN.get(), fixed=True),
+        key=f"lesson_{step}",
+    )
+
+
+def place_slider() -> None:
+    """Have the slider placed where the session says, not where it stands in the browser."""
+    st.session_state["lesson_placed"] = st.session_state.get("lesson_placed", 0) + 1
+
+
+def stand_in(standard: ServedNetwork, why: str) -> Case:
+    """Return one of MNIST's test digits, for a step that can't be shown on one's own.
+
+    Raises:
+        DataFileError: MNIST can't be read.
+    """
+    subject = of_test_set(STAND_IN)
+    label = label_of(subject, 0)
+    return Case(subject, label, standard, f"{why} This is one of MNIST's test digits.")
+
+
+def case_for(step: int, own: Case | None, standard: ServedNetwork) -> Case:
+    """Return what a step is shown on: the own digit, if the step says something on it.
+
+    Raises:
+        DataFileError: MNIST can't be read.
+    """
+    if own is None:
+        return stand_in(standard, "You have not drawn a digit.")
+    why = STEPS[step - 1].unfit(own)
+    return stand_in(standard, why) if why else own
+
+
+def doubt_of(case: Case) -> float:
+    """Return the probability that the network leaves for all other digits."""
+    found = logits(case.standard.network, case.subject.x)
+    return float(doubt(found, np.array([case.label]))[0])
+
+
+def fooling_size(case: Case) -> float:
+    """Return the ε at which FGSM flips the prediction; 0.1 if it does not."""
+    flip = case.path(METHODS["fgsm"]).flip
+    return 0.1 if flip is None else flip.epsilon
+
+
+def aim(case: Case) -> int:
+    """Return the digit that the question asks for."""
+    return 0 if case.label else 1
+
+
+def measured(network: ServedNetwork) -> Replication | None:
+    """Return what was measured on all test images, if it is known and can be read."""
+    try:
+        return network.shipped_report
+    except MeasuredFileError:  # the course report's page says so
+        return None
