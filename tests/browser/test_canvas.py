@@ -75,28 +75,44 @@ def test_a_stroke_from_corner_to_corner_arrives_where_it_was_drawn(
     assert overflow(page) <= 0
 
 
-def middle(page: Page, selector: str) -> float:
-    """Return how far down in the window the middle of an element is; all of it can be seen."""
-    box, window = page.locator(selector).first.bounding_box(), page.viewport_size
-    assert box is not None and window is not None
-    assert box["x"] >= 0 and box["x"] + box["width"] <= window["width"]
-    assert box["y"] >= 0 and box["y"] + box["height"] <= window["height"], selector
-    return float(box["y"] + box["height"] / 2)
+def middle(page: Page, selector: str, count: int = 1) -> float:
+    """Return how far down in the window so many elements beside each other have their middle.
+
+    All of each can be seen.
+    """
+    expect(page.locator(selector)).to_have_count(count)
+    window = page.viewport_size
+    middles = set()
+    for part in page.locator(selector).all():
+        box = part.bounding_box()
+        assert box is not None and window is not None
+        assert box["x"] >= 0 and box["x"] + box["width"] <= window["width"]
+        assert box["y"] >= 0 and box["y"] + box["height"] <= window["height"], selector
+        middles.add(round(box["y"] + box["height"] / 2))
+    assert len(middles) == 1
+    return middles.pop()
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1366, 768), (1920, 1080)])
-def test_what_matters_is_on_one_screen(page: Page, app_url: str, width: int, height: int) -> None:
+@pytest.mark.parametrize("networks", [1, 2])
+@pytest.mark.parametrize(
+    ("width", "height"), [(390, 844), (1024, 768), (1280, 720), (1366, 768), (1920, 1080)]
+)
+def test_what_matters_is_on_one_screen(
+    page: Page, app_url: str, width: int, height: int, networks: int
+) -> None:
     page.set_viewport_size({"width": width, "height": height})
-    open_draw(page, app_url)
+    open_draw(page, app_url, "?compare=adversarial-pgd" if networks == 2 else "")
     draw(page, [(80, 70), (200, 70), (130, 220)])
     expect_address(page, "pixels=")
     settle(page)
     assert overflow(page) <= 0
-    order = [".st-key-source", "canvas.upper-canvas", ".st-key-undo", ".verdict", ".dial"]
+    assert middle(page, ".verdict", networks) < middle(page, ".dial")
+    order = [".st-key-source", "canvas.upper-canvas", ".st-key-undo", ".dial"]
     if width > 640:
-        beside = [".st-key-settings", ".verdict", ".dial", ".sentence", ".images"]
-        places = [middle(page, part) for part in beside]
+        pictures = middle(page, ".images", networks)
+        assert middle(page, ".dial") < pictures <= middle(page, ".bars", networks)
+        places = [middle(page, part) for part in (".st-key-settings", ".dial")]
         assert places == sorted(places)
         order = order[:3]
     places = [middle(page, part) for part in order]

@@ -86,7 +86,7 @@ def test_the_track_says_what_the_network_sees_in_each_stretch(page: Page, app_ur
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("width", [320, 853, 1280, 1920, 2560])
+@pytest.mark.parametrize("width", [320, 853, 1024, 1280, 1920, 2560])
 def test_pictures_and_bars_take_the_width_that_there_is(
     page: Page, app_url: str, width: int
 ) -> None:
@@ -97,7 +97,7 @@ def test_pictures_and_bars_take_the_width_that_there_is(
     boxes = [page.locator(part).bounding_box() for part in (".explorer", ".images", ".bars")]
     explorer, images, bars = [box for box in boxes if box]
     beside = images["y"] == bars["y"]
-    assert beside == (explorer["width"] >= 620)
+    assert beside == (explorer["width"] >= 540)
     used = images["width"] + bars["width"] if beside else images["width"]
     assert 0.95 * explorer["width"] <= used <= explorer["width"]
 
@@ -240,6 +240,34 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
     page.reload()
     expect(page.locator(".key input")).not_to_be_checked()
     expect(header).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1920, 1080)])
+def test_two_networks_on_the_big_screen(
+    new_context: Callable[..., BrowserContext], app_url: str, width: int, height: int
+) -> None:
+    phone = width < 640
+    context = new_context(viewport={"width": width, "height": height}, has_touch=phone)
+    page = context.new_page()
+    open_draw(page, app_url, "?compare=adversarial-pgd&attack=PGD&epsilon=0.15")
+    draw(page, SEVEN)
+    expect(page.locator(".verdict")).to_have_count(2)
+    settle(page)
+    button = page.get_by_role("button", name="Big screen")
+    button.tap() if phone else button.click()
+    expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    leave = page.get_by_role("button", name="Leave")
+    parts = [leave, *page.locator("canvas.upper-canvas, .verdict, .dial").all()]
+    if not phone:  # there pictures and bars come below
+        parts += page.locator(".images, .bars").all()
+    for part in parts:
+        box = part.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= height
+    leave.tap() if phone else leave.click()
+    expect(page.get_by_test_id("stHeader")).to_be_visible()
+    expect(button).to_be_in_viewport()  # where one was
 
 
 def test_another_page_is_no_big_screen(page: Page, app_url: str) -> None:

@@ -44,9 +44,12 @@ class BigScreen {
 
   enter() {
     this.path = location.pathname;
+    this.page = document.querySelector("[data-testid=stMain]"); // it scrolls
+    this.place = this.page.scrollTop;
     document.head.append(this.style);
     this.root.classList.add(ON);
     this.arrange();
+    this.page.scrollTop = 0;
     this.root.requestFullscreen?.().catch(() => {});
   }
 
@@ -54,6 +57,7 @@ class BigScreen {
     this.root.classList.remove(ON);
     this.style.remove();
     this.arrange();
+    this.page.scrollTop = this.place;
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   }
 

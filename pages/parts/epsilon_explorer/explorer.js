@@ -39,7 +39,6 @@ class Explorer {
     this.forgetCopy = copyLink(find(".copy-link"), () => this.address());
     this.labels = Array.from({ length: 10 }, (_, digit) => this.addLabel(find(".meant"), digit));
     this.choices = new Choices(root, this);
-    this.needle = find(".needle");
     this.note = find(".note");
     this.slider.addEventListener("input", () => this.moved());
     this.slider.addEventListener("change", () => this.waitForRest());
@@ -176,7 +175,6 @@ class Explorer {
     tellFollowers({ id: data.id, index, epsilon });
     this.output.textContent = budget;
     this.norms.textContent = sizes(data.paths, index);
-    if (data.paths.length > 1) this.needle.style.setProperty("--share", index / this.slider.max);
     this.slider.setAttribute("aria-valuetext", `${budget}. ${seen}`);
     // A screen reader announces a change of a prediction, not every step of the slider.
     const news = [data.id, ...data.paths.map(({ predictions }) => predictions[index])].join();
