@@ -74,7 +74,7 @@ def on_reading(probabilities: FloatArray, label: int, *, accuracy: float) -> Out
 def on_flip(path: AttackPath, label: int) -> Outcome:
     """Say from which ε on the network reads another digit."""
     if path.flip is None:
-        return Outcome(band(None), f"It reads {with_article(label)} up to ε = 0.5. That is rare.")
+        return Outcome(band(None), f"It reads {with_article(label)} up to {_at(0.5, 1)}.")
     epsilon = path.flip.epsilon
     return Outcome(
         band(epsilon),
@@ -94,7 +94,7 @@ def on_noise(path: AttackPath, epsilon: float, fooled: int, known: Replication |
     """
     count = {0: "none fools", 1: "one fools"}.get(fooled, f"{fooled} fool")
     if path.flip is None:
-        alone = "The one on the slider never does, up to ε = 0.5."
+        alone = f"The one on the slider never does, up to {_at(0.5, 1)}."
     else:
         times = f", {path.flip.epsilon / epsilon:.1f} times as far" if epsilon else ""
         alone = f"The one on the slider does from {_at(path.flip.epsilon)} on{times}."
@@ -117,7 +117,7 @@ def on_target(path: AttackPath, label: int, target: int) -> Outcome:
     """Say from which ε on the network reads the digit that the attacker wants."""
     wanted = with_article(target)
     if path.reaches is None:
-        return Outcome(band(None), f"It does not read {wanted} at any ε up to 0.5.")
+        return Outcome(band(None), f"It does not read {wanted} up to {_at(0.5, 1)}.")
     return Outcome(
         band(path.reaches),
         f"From {_at(path.reaches)} on the network reads {wanted} in your {label}. So an attacker "
@@ -138,7 +138,7 @@ def on_gradient(
     """
     sizes = [math.inf if path.flip is None else path.flip.epsilon for path in (exact, rounded)]
     right = 2 if _at(sizes[0]) == _at(sizes[1]) else int(sizes[1] > sizes[0])
-    flips = [f"at {_at(size)}" if size < math.inf else "not up to ε = 0.5" for size in sizes]
+    flips = [f"at {_at(size)}" if size < math.inf else f"not up to {_at(0.5, 1)}" for size in sizes]
     seen = (
         f"The exact gradient flips it {flips[0]}, float32's {flips[1]}. The network leaves "
         f"{odds(doubt)} for all other digits. Float32 rounds that to 0 and so loses the largest "
@@ -150,8 +150,8 @@ def on_gradient(
             for name in ("exact", "float32_autograd")
         ]
         seen += (
-            f" Of all test images, FGSM at ε = 0.1 misleads {shares[0]} with the exact gradient "
-            f"and {shares[1]} with float32's. A weak attack looks like a strong network."
+            f" Of all test images, FGSM at {_at(0.1, 1)} misleads {shares[0]} with the exact "
+            f"gradient and {shares[1]} with float32's. A weak attack looks like a strong network."
         )
     return Outcome(right, seen)
 
@@ -159,7 +159,7 @@ def on_gradient(
 def on_robust(standard: AttackPath, robust: AttackPath) -> Outcome:
     """Compare how far two networks withstand the same attack."""
     if robust.flip is None:
-        return Outcome(band(None), "It reads the digit right up to ε = 0.5.")
+        return Outcome(band(None), f"It reads the digit right up to {_at(0.5, 1)}.")
     seen = f"It withstands PGD up to {_at(robust.flip.epsilon)}"
     if standard.flip is not None and standard.flip.epsilon > 0:
         times = robust.flip.epsilon / standard.flip.epsilon
@@ -183,8 +183,8 @@ def on_cost(standard: Robustness, robust: Robustness) -> Outcome:
     return Outcome(
         right,
         f"Of {standard.images:,} test digits, *standard* misreads {wrong[0]:,} without an attack, "
-        f"the other one {wrong[1]:,}. At ε = 0.1, PGD misleads {rates[0.1][0]} and "
-        f"{rates[0.1][1]}; at ε = 0.3, {rates[0.3][0]} and {rates[0.3][1]}. Robustness "
+        f"the other one {wrong[1]:,}. At {_at(0.1, 1)}, PGD misleads {rates[0.1][0]} and "
+        f"{rates[0.1][1]}; at {_at(0.3, 1)}, {rates[0.3][0]} and {rates[0.3][1]}. Robustness "
         "costs accuracy, and it ends at some ε.",
     )
 
@@ -207,8 +207,8 @@ def odds(share: float) -> str:
     return f"less than 1 in 10{str(size - 1).translate(_SUPERSCRIPTS)}"
 
 
-def _at(epsilon: float) -> str:
-    return f"ε{_SPACE}={_SPACE}{epsilon:.3f}"
+def _at(epsilon: float, digits: int = 3) -> str:
+    return f"ε{_SPACE}={_SPACE}{epsilon:.{digits}f}"
 
 
 def _levels(epsilon: float) -> str:

@@ -178,7 +178,7 @@ def show_target(case: Case) -> Outcome:
 def show_gradients(case: Case) -> Outcome:
     """Show FGSM with the exact gradient beside FGSM with the one that float32 rounds."""
     exact, rounded = case.path(METHODS["fgsm"]), case.path(ROUNDED)
-    both = [("Exact gradient", exact), ("Float32's gradient", rounded)]
+    both = [("exact", exact), ("float32", rounded)]
     show_explorer(case, both, METHODS["fgsm"], note=BOTH_FGSM)
     return lesson.on_gradient(exact, rounded, doubt=doubt_of(case), known=measured(case.standard))
 

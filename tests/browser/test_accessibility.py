@@ -10,6 +10,10 @@ from tests.browser.draw_page import open_page, settle
 
 # By address: the key of a widget that the page shows last.
 PAGES = {
+    "lesson": "lesson_ask",
+    # With the instrument, as answered.
+    "lesson?step=2&answers=-1": "lesson_seen",
+    "lesson?step=7&answers=------1&seen=7": "lesson_seen",
     "": "attack",
     "test_set": "npz",
     "train": "card_of",

@@ -18,6 +18,7 @@ LINKS = re.findall(r"\[`(/.*?)`\]\(http://localhost:8501(/.*?)\)", TEXT)
 SAID = {name: said for _, name, said, _ in MARKED.findall(TEXT)}
 PAGES = {
     "/": "",
+    "/lesson": "pages/course/lesson.py",
     "/report": "pages/course/report.py",
     "/train": "pages/training/train.py",
     "/remedies": "pages/training/remedies.py",
@@ -77,6 +78,10 @@ def test_the_report_s_chart_shows_both_gradients() -> None:
     rates = [float(SAID["exact_rate"]), float(SAID["float32_rate"])]
     shown = at_a_tenth(scene("/report?model=report"))
     assert [pytest.approx(rates, abs=0.1)] == [chart[:2] for chart in shown if len(chart) > 1]
+
+
+def test_the_lesson_begins_at_its_first_step() -> None:
+    assert stands_for(scene("/lesson")) == {"step": "1"}
 
 
 def test_train_offers_the_recipe() -> None:
