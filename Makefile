@@ -49,10 +49,11 @@ pictures: .venv/browser
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
-# A browser for the tests, looked for each time.
+# A browser for the tests, and nginx, looked for each time.
 .PHONY: .venv/browser
 .venv/browser: .venv/dev
 	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.nginx
 
 # The peers ask for old versions of what the app needs, so they are installed without asking them.
 .venv/bench: benchmarks/requirements.txt .venv/dev

@@ -45,6 +45,7 @@ MARKS = {
     # Many long ways through the pages, beside those in test_draw.py that always run.
     "tests/browser/test_address.py": "thorough",
     "tests/browser/test_instrument.py": "thorough",
+    "tests/browser/test_nginx.py": "thorough",
     "tests/browser/test_walk_and_map.py": "thorough",
     "tests/browser/test_whole_test_set.py": "thorough",
     # Each of these attacks all test images, for one page or another.

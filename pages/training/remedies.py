@@ -171,7 +171,7 @@ def show_table(
         "found": [short_finding(name, known, epsilon) for name in chosen],
         "expected": [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen],
         "seconds": [networks[name].card.train_seconds for name in chosen],
-        "draw": [f"/?{MODEL.key}={quote(name)}" for name in chosen],
+        "draw": [f"./?{MODEL.key}={quote(name)}" for name in chosen],
     }
     show_values(values, epsilon)
     st.caption(

@@ -24,6 +24,7 @@ from tests.browser import chromium
 from tests.core.data import handmade
 
 ROOT = Path(__file__).parent.parent.parent
+OURS = ("127.0.0.1", "localhost")  # every request goes to one of these
 # Milliseconds after which a page counts as broken, however busy the machine is.
 PATIENCE = 600_000
 expect.set_options(timeout=PATIENCE)
@@ -55,21 +56,24 @@ def browser_type_launch_args(
 
 
 @contextmanager
-def serve(port: int = 0, *, script: str = "app.py", listens_on: str = "127.0.0.1") -> Iterator[str]:
+def serve(
+    port: int = 0, *, script: str = "app.py", listens_on: str = "127.0.0.1", path: str = ""
+) -> Iterator[str]:
     """Start the app on a server of its own, as the README says; yield its address.
 
     Args:
         port: of the server; a free one if it is 0.
         script: what is served, if it is not the app.
         listens_on: the address that the server listens on.
+        path: below which it serves the app, such as "/digits".
     """
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}{path}"
     command = [sys.executable, "-m", "streamlit", "run", script, f"--server.port={port}"]
-    command.append(f"--server.address={listens_on}")
+    command += [f"--server.address={listens_on}", f"--server.baseUrlPath={path}"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # as the app's own folder is the root
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
@@ -106,7 +110,7 @@ def watch(context: BrowserContext, faults: list[str]) -> None:
 
     def look_at(url: str) -> None:
         split = urlsplit(url)
-        if split.scheme not in ("data", "blob", "file") and split.hostname != "127.0.0.1":
+        if split.scheme not in ("data", "blob", "file") and split.hostname not in OURS:
             faults.append(f"a request for {url}")
 
     def watch_page(page: Page) -> None:
@@ -115,7 +119,7 @@ def watch(context: BrowserContext, faults: list[str]) -> None:
 
     def listen(message: ConsoleMessage) -> None:
         # Opened by its own address, Streamlit tries a page's folder before the server's root.
-        probing = re.match(r"/\w+/_stcore/", urlsplit(message.location["url"]).path)
+        probing = re.match(r"(/\w+)+/_stcore/", urlsplit(message.location["url"]).path)
         if message.type == "error" and not probing:
             faults.append(message.text)
 

@@ -82,7 +82,7 @@ def test_the_table_is_there_at_once_with_what_was_measured() -> None:
                 gain = row[column] - rows.loc["standard", column]
                 assert row[f"{column}_gain"] == pytest.approx(gain, abs=1e-9)
             assert row["found"] == remedies.verdict(own, report, epsilon=0.1)
-    assert rows.loc["weight-decay", "draw"] == "/?model=weight-decay"
+    assert rows.loc["weight-decay", "draw"] == "./?model=weight-decay"
     transfer, scratch = shipped_robustness("transfer"), shipped_robustness("few-images")
     assert rows.loc["transfer", "found"] == remedies.verdict(transfer, scratch, epsilon=0.1)
     assert "10,000 test images" in at.caption[0].value
@@ -177,7 +177,7 @@ def test_a_new_network_is_measured_once_for_all(
     assert row["accuracy"] == in_percent(accuracy(network, some.x, some.y))
     assert table(at)["pgd"].isna().all()
     assert row["found"] == "Not measured yet."
-    assert row["draw"] == "/?model=mine%2C%20too"
+    assert row["draw"] == "./?model=mine%2C%20too"
     assert "has been measured yet" in said(at)
     well(at.button(key="measure").click().run())
     until(at, lambda at: "measure" not in keys(at))
