@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
@@ -60,19 +61,25 @@ def explorer(at: AppTest) -> dict[str, Any] | None:
             content = element.proto.bytes
             length = int.from_bytes(content[:4], "little")
             about: dict[str, Any] = json.loads(content[4 : 4 + length])
-            table, frames = np.split(
-                np.frombuffer(content[4 + length :], np.uint8), [about["budgets"] * 13 * 8]
-            )
-            columns = table.view("<f8").reshape(-1, 13)
-            return {
-                **about,
-                "epsilons": columns[:, 0],
-                "l2_norm": columns[:, 1],
-                "linf_norm": columns[:, 2],
-                "probabilities": columns[:, 3:],
-                "frames": frames.tobytes(),
-            }
+            numbers = np.frombuffer(content[4 + length :], np.uint8)
+            first, *second = np.split(numbers, 2 if about["second"] else 1)
+            for each in second:
+                about["second"] |= path_of(each, about["budgets"])
+            return about | path_of(first, about["budgets"])
     return None
+
+
+def path_of(numbers: NDArray[np.uint8], budgets: int) -> dict[str, Any]:
+    """Return what the live ε was given of one network."""
+    table, frames = np.split(numbers, [budgets * 13 * 8])
+    columns = table.view("<f8").reshape(-1, 13)
+    return {
+        "epsilons": columns[:, 0],
+        "l2_norm": columns[:, 1],
+        "linf_norm": columns[:, 2],
+        "probabilities": columns[:, 3:],
+        "frames": frames.tobytes(),
+    }
 
 
 def sentence(at: AppTest) -> str:
