@@ -110,6 +110,7 @@ def on_one_digit(standard: Network, robust: Network, test: Digits) -> dict[str, 
         "easiest_at": f"{reached[easiest]:.2f}",
         "hardest": str(hardest),
         "hardest_at": f"{reached[hardest]:.2f}",
+        "pgd_after": str(iterated.predictions[np.abs(iterated.scale.budgets - EPSILON).argmin()]),
         "robust_flip": f"{held.flip.epsilon:.2f}",
         "robust_times": f"{held.flip.epsilon / iterated.flip.epsilon:.1f}",
     }

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.networks import LIBRARY, NetworkFileError
+from pages.parts.epsilon_explorer.choices import predict_first
 from pages.parts.server import server
-from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, SOURCE, TARGET
+from pages.parts.state import ATTACK, COMPARE, DIGIT, EPSILON, MODEL, SOURCE, TARGET
 from pages.parts.subject import TEST_DIGIT
 
 ANY_OTHER = "any other digit"
@@ -26,6 +27,8 @@ class Scene:
         network: its name.
         attack: its title.
         target: the digit to aim for, or `ANY_OTHER`.
+        compare: the name of a second network under the same slider, if any.
+        predict: whether the flip is hidden until one has predicted it.
     """
 
     title: str
@@ -35,15 +38,27 @@ class Scene:
     network: str = "report"
     attack: str = "FGSM"
     target: str = ANY_OTHER
+    compare: str | None = None
+    predict: bool = False
 
     @property
-    def settings(self) -> tuple[str, str, str]:
-        """The network, the attack and the target."""
-        return self.network, self.attack, self.target
+    def settings(self) -> tuple[str, str, str, str | None]:
+        """The network, the attack, the target and the second network."""
+        return self.network, self.attack, self.target, self.compare
+
+    @property
+    def networks(self) -> set[str]:
+        """The names of its networks."""
+        return {self.network, self.compare or self.network}
 
 
 SCENES = (
-    Scene("A small change", "The change is hard to see, and the network reads another digit."),
+    Scene(
+        "A small change",
+        "Turn up ε until the network reads another digit: the change is hard to see.",
+        epsilon=0.0,
+        predict=True,
+    ),
     Scene(
         "Noise of the same size",
         "In a random direction a change of that size does nothing: it is the direction that fools.",
@@ -58,8 +73,8 @@ SCENES = (
     ),
     Scene(
         "A network that withstands",
-        "This network has learned from attacked digits: the same attack needs a larger ε.",
-        network="adversarial-pgd",
+        "The second network has learned from attacked digits: the same attack needs a larger ε.",
+        compare="adversarial-pgd",
     ),
     Scene(
         "On the border",
@@ -80,17 +95,17 @@ def show_scenes() -> None:
     """Show a button for each scene, once they are asked for."""
     scenes = st.popover("Scenes", key="scenes", on_change="rerun")
     if scenes.open:
-        names = LIBRARY.names()
+        names = set(LIBRARY.names())
         with scenes:
             for scene in SCENES:
-                if scene.network in names:
+                if scene.networks <= names:
                     st.button(scene.title, on_click=_set, args=[scene], help=scene.why)
 
 
 def show_why() -> None:
     """Say why the scene is worth a look, as long as its settings are those of the page."""
     scene, digit = st.session_state.get("scene", (None, None))
-    now = (MODEL.get(), ATTACK.get(), TARGET.get())
+    now = (MODEL.get(), ATTACK.get(), TARGET.get(), COMPARE.get())
     if scene and SOURCE.get() == TEST_DIGIT and (digit, scene.settings) == (DIGIT.get(), now):
         st.markdown(f"**{scene.title}.** {scene.why}")
 
@@ -106,6 +121,8 @@ def _set(scene: Scene) -> None:
     MODEL.set(scene.network)
     ATTACK.set(scene.attack)
     TARGET.set(scene.target)
+    COMPARE.set(scene.compare)
+    predict_first(scene.predict)
     EPSILON.set(scene.epsilon)
     SOURCE.set(TEST_DIGIT)
     DIGIT.set(index)

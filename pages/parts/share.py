@@ -20,6 +20,7 @@ _copy_link = st.components.v2.component(
     html='<div class="copy-link"></div>',
     css=copy_link.CSS + _BUTTON,
     js=copy_link.JS + (Path(__file__).parent / "copy_link" / "component.js").read_text("utf-8"),
+    isolate_styles=False,  # in a dialog the Tab key does not reach into a shadow root
 )
 
 

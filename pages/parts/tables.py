@@ -22,7 +22,7 @@ _STYLE = """<style>
 .rows code { font-size: 0.85em; }
 .rows a { color: inherit; }
 @media (max-width: 40rem) {
-  .rows :is(th, td) { padding-right: 0.4rem; overflow-wrap: anywhere; }
+  .rows :is(th, td) { padding-right: 0.4rem; overflow-wrap: break-word; }
   .cards { overflow-x: visible; }
   .cards :is(table, tbody) { display: block; }
   .cards thead { position: absolute; width: 1px; height: 1px; clip-path: inset(50%);
@@ -35,7 +35,10 @@ _STYLE = """<style>
   .cards td.long { grid-column: 1 / -1; }
   .cards td:empty { display: none; }
   .cards [data-title]::before { content: attr(data-title) ": "; opacity: 0.8; }
-  .many { max-height: 32rem; overflow-y: auto; }
+  /* What fades out at the bottom goes on below; at the end there is nothing but the padding. */
+  .many { max-height: 32rem; overflow-y: auto; padding-bottom: 3rem;
+    mask-image: linear-gradient(#000 calc(100% - 3rem), transparent); }
+  .many:focus-visible { mask-image: none; }
 }
 </style>"""
 

@@ -24,6 +24,28 @@ def test_table_and_chart_are_there_and_nothing_sticks_out(
     assert overflow(page) <= 0
 
 
+def test_on_a_phone_cards_that_go_on_below_fade_out(page: Page, app_url: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, f"{app_url}/remedies", "against")
+    cards = page.locator(".st-key-narrow .cards")
+    expect(cards).to_have_css("mask-image", re.compile("linear-gradient"))
+    rows = cards.locator("tbody tr")
+    assert cards.evaluate("box => box.scrollHeight > box.clientHeight")
+    fade = cards.evaluate("box => parseFloat(getComputedStyle(box).paddingBottom)")
+
+    def fading() -> int:
+        """Return how many cards reach into the lowest part, where they fade out."""
+        box = cards.bounding_box()
+        assert box is not None
+        ends = box["y"] + box["height"]
+        places = [at for row in rows.all() if (at := row.bounding_box())]
+        return sum(at["y"] < ends < at["y"] + at["height"] + fade - 1 for at in places)
+
+    assert fading() > 0
+    cards.evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    assert fading() == 0
+
+
 def test_a_link_holds_the_settings(page: Page, app_url: str) -> None:
     query = "?networks=report~dropout&budget=0.2&against=FGSM"
     open_page(page, f"{app_url}/remedies{query}", "against")

@@ -1,5 +1,7 @@
 """The scenes of the Draw page show what they say."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -9,8 +11,8 @@ from tests.pages.conftest import well
 from tests.pages.test_draw import SEVEN, draw, explorer, opened
 
 
-def shown(scene: Scene) -> tuple[AppTest, list[int], int, float | None]:
-    """Choose a scene; return the page, the prediction at each budget, the label, the flip's ε."""
+def shown(scene: Scene) -> tuple[AppTest, dict[str, Any]]:
+    """Choose a scene; return the page, and the data of the live ε."""
     at = draw(opened(), SEVEN)
     at.session_state["scenes"] = True
     well(at.run())
@@ -19,38 +21,42 @@ def shown(scene: Scene) -> tuple[AppTest, list[int], int, float | None]:
     assert data is not None
     assert data["start"] == pytest.approx(scene.epsilon)
     assert at.query_params["epsilon"] == f"{scene.epsilon:.3f}"
-    flip = data["flip"]
-    return (
-        at,
-        list(np.argmax(data["probabilities"], axis=1)),
-        data["label"],
-        flip and flip["epsilon"],
-    )
+    assert data["choices"]["hidden"] == scene.predict
+    return at, data
+
+
+def seen(data: dict[str, Any], epsilon: float) -> int:
+    """Return what a network sees at the slider's place of this ε."""
+    return int(data["probabilities"][round(200 * epsilon)].argmax())
 
 
 def test_each_scene_shows_what_it_says() -> None:
     small, noise, aim, withstands, border, wrong = SCENES
-    _, seen, label, flips = shown(small)
-    at_place = round(200 * small.epsilon)
-    assert seen[0] == label != seen[at_place]
-    assert flips is not None
+    at, data = shown(small)
+    flips, label = data["flip"]["epsilon"], data["label"]
+    assert seen(data, 0) == label != data["flip"]["after"]
+    assert flips < 0.1
+    assert at.query_params["predict"] == "on"
 
-    _, seen, same, _ = shown(noise)
-    assert seen[: at_place + 1] == [label] * (at_place + 1)
-    assert same == label
+    _, data = shown(noise)
+    assert noise.epsilon > flips
+    assert data["label"] == label
+    assert {seen(data, epsilon) for epsilon in np.linspace(0, noise.epsilon, 21)} == {label}
 
-    _, seen, _, _ = shown(aim)
-    assert seen[round(200 * aim.epsilon)] == int(aim.target) != label
+    _, data = shown(aim)
+    assert seen(data, aim.epsilon) == int(aim.target) != data["label"]
 
-    _, _, same, later = shown(withstands)
-    assert same == label
-    assert later is None or later > 2 * flips
+    at, data = shown(withstands)
+    assert at.query_params["compare"] == data["choices"]["compare"] == withstands.compare
+    second = data["second"]
+    assert seen(second, withstands.epsilon) == data["label"] != seen(data, withstands.epsilon)
+    assert second["flip"] is None or second["flip"]["epsilon"] > 2 * data["flip"]["epsilon"]
 
-    _, seen, label, _ = shown(border)
-    assert seen[0] == label != seen[1]
+    _, data = shown(border)
+    assert seen(data, 0) == data["label"] != seen(data, 0.005)
 
-    _, seen, label, _ = shown(wrong)
-    assert seen[0] != label
+    _, data = shown(wrong)
+    assert seen(data, 0) != data["label"]
 
 
 def test_a_scene_says_why_until_something_else_is_chosen() -> None:
@@ -58,7 +64,7 @@ def test_a_scene_says_why_until_something_else_is_chosen() -> None:
         return any(scene.why in text.value for text in at.markdown)
 
     scene = SCENES[3]
-    at, *_ = shown(scene)
+    at, _ = shown(scene)
     assert why(at)
     assert not at.session_state["scenes"]
     assert dict(at.query_params) == {
@@ -66,6 +72,7 @@ def test_a_scene_says_why_until_something_else_is_chosen() -> None:
         "model": scene.network,
         "attack": scene.attack,
         "epsilon": "0.100",
+        "compare": scene.compare,
     }
     well(at.selectbox(key="attack").set_value("PGD").run())
     assert not why(at)

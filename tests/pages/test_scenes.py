@@ -27,11 +27,10 @@ PAGES = {
 # that name.
 SEEN = {
     "/?digit=720&epsilon=0.000": "misread_as",
-    "/?digit=0&attack=FGSM&epsilon=0.000": "7",
-    "/?digit=0&attack=FGSM&epsilon=0.100": "flip_after",
+    "/?digit=0&attack=FGSM&epsilon=0.000&predict=on": "7",
     "/?digit=0&attack=Random+noise&epsilon=0.100": "7",
     "/?digit=0&attack=PGD&target=0&epsilon=0.120": "0",
-    "/?model=adversarial-pgd&digit=0&attack=PGD&epsilon=0.100": "7",
+    "/?digit=0&attack=PGD&epsilon=0.100&compare=adversarial-pgd": "pgd_after",
 }
 
 
@@ -68,6 +67,23 @@ def test_a_link_to_draw_opens_its_scene(link: str) -> None:
     place = int(np.abs(data["epsilons"] - data["start"]).argmin())
     seen = SAID.get(SEEN[link], SEEN[link])
     assert str(data["probabilities"][place].argmax()) == seen
+    assert data["choices"]["hidden"] == ("predict=on" in link)
+
+
+def test_the_flip_to_predict_is_the_plan_s() -> None:
+    data = explorer(scene(list(SEEN)[1]))
+    assert data is not None
+    assert str(data["flip"]["after"]) == SAID["flip_after"]
+    assert data["flip"]["epsilon"] == pytest.approx(float(SAID["flip"]), abs=0.006)
+
+
+def test_the_network_that_withstands_is_beside_the_standard_one() -> None:
+    data = explorer(scene(list(SEEN)[-1]))
+    assert data is not None
+    place = int(np.abs(data["epsilons"] - data["start"]).argmin())
+    second = data["second"]
+    assert second["probabilities"][place].argmax() == data["label"] == 7
+    assert second["flip"]["epsilon"] == pytest.approx(float(SAID["robust_flip"]), abs=0.01)
 
 
 def test_the_first_link_opens_draw() -> None:

@@ -5,17 +5,15 @@ import streamlit as st
 from core.data import link
 from core.presentation.code import Shown, formula, lines
 from core.serving.networks import ServedNetwork
-from pages.parts.address import on_or_off, put_in_address
+from pages.parts.inside.opening import opened
 from pages.parts.state import CODE, DIGIT
 from pages.parts.subject import Subject
 
 
 def show_code(shown: Shown, chosen: ServedNetwork, subject: Subject) -> None:
     """Show the lines that compute what is shown, and the formula, once they are asked for."""
-    CODE.start(parse=on_or_off, default=False)
-    view = st.expander("As code", key=CODE.key, on_change="rerun")
-    put_in_address({CODE: "on" if view.open else None})
-    if not view.open:
+    view = opened(CODE, "As code")
+    if view is None:
         return
     digit = link.encode(subject.pixels) if subject.label is None else DIGIT.get()
     with view:

@@ -7,9 +7,9 @@ from core.presentation.code import Shown
 from core.presentation.plane import map_chart, on_map
 from core.serving.networks import ServedNetwork
 from pages.parts import downloads
-from pages.parts.address import on_or_off, one_of, put_in_address
+from pages.parts.address import one_of, put_in_address
 from pages.parts.epsilon_explorer import AXES
-from pages.parts.epsilon_explorer.choices import NOT_YET, flip_is_hidden
+from pages.parts.inside.opening import opened
 from pages.parts.server import server
 from pages.parts.state import ACROSS, MAP
 
@@ -21,15 +21,10 @@ def show_plane(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
 
     Arguments are those of `pages.parts.inside.walk.show_walk`.
     """
-    MAP.start(parse=on_or_off, default=False)
     ACROSS.start(parse=one_of([RUNNER_UP, RANDOM]), default=RUNNER_UP)
-    place = st.expander("The map: what the network sees around it", key=MAP.key, on_change="rerun")
-    opened = bool(place.open)
-    put_in_address({MAP: "on" if opened else None, ACROSS: ACROSS.get() if opened else None})
-    if not opened:
-        return
-    if flip_is_hidden():
-        place.caption(NOT_YET)
+    place = opened(MAP, "The map: what the network sees around it", tells_flip=True)
+    put_in_address({ACROSS: ACROSS.get() if MAP.get() else None})
+    if place is None:
         return
     method, label = shown.method, shown.label
     with place:

@@ -15,8 +15,7 @@ from core.presentation.code import Shown
 from core.presentation.walk import NORMS, on_no_walk, on_walk, steps_chart
 from core.serving.networks import ServedNetwork
 from pages.parts import downloads
-from pages.parts.address import on_or_off, put_in_address
-from pages.parts.epsilon_explorer.choices import NOT_YET, flip_is_hidden
+from pages.parts.inside.opening import opened
 from pages.parts.server import server
 from pages.parts.state import WALK
 
@@ -37,13 +36,8 @@ def show_walk(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
         chosen: the network under attack.
         x: `(1, 784)`, the digit.
     """
-    WALK.start(parse=on_or_off, default=False)
-    place = st.expander("The walk: the attack step by step", key=WALK.key, on_change="rerun")
-    put_in_address({WALK: "on" if place.open else None})
-    if not place.open:
-        return
-    if flip_is_hidden():
-        place.caption(NOT_YET)
+    place = opened(WALK, "The walk: the attack step by step", tells_flip=True)
+    if place is None:
         return
     method, label = shown.method, shown.label
     with place:

@@ -12,8 +12,9 @@ from core.evaluation.units import Units, watch
 from core.networks import MLP
 from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
-from pages.parts.address import on_or_off, put_in_address, whole_number
+from pages.parts.address import put_in_address, whole_number
 from pages.parts.epsilon_explorer import AXES
+from pages.parts.inside.opening import opened
 from pages.parts.state import MEMBER, UNITS
 
 MOST = 1024  # units; more are too many to be told apart
@@ -28,16 +29,13 @@ _units = st.components.v2.component(
 
 def show_units(shown: Shown, chosen: ServedNetwork) -> None:
     """Show the hidden units under an attack, computed once they are asked for."""
-    UNITS.start(parse=on_or_off, default=False)
-    view = st.expander("The units", key=UNITS.key, on_change="rerun")
+    view = opened(UNITS, "The units")
     member = None
-    if view.open:
+    if view is not None:
         with view:
             member = _chosen_member(chosen)
             _show(shown, chosen.network.members[member or 0])
-    put_in_address(
-        {UNITS: "on" if view.open else None, MEMBER: None if not member else str(member)}
-    )
+    put_in_address({MEMBER: str(member) if member else None})
 
 
 def _chosen_member(chosen: ServedNetwork) -> int | None:
