@@ -36,7 +36,9 @@ def free_port() -> int:
 def healthy(command: list[str], folder: Path, port: int) -> None:
     """Fail if a command does not start a server on this port."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    ) as server:
         try:
             wait_until_healthy(server, f"http://127.0.0.1:{port}")
             with urlopen(f"http://127.0.0.1:{port}/") as page:
