@@ -65,7 +65,7 @@ def on_reading(probabilities: FloatArray, label: int, *, accuracy: float) -> Out
     sure = f"more than 99.99{_SPACE}%" if share > 0.9999 else percent(share, 2)
     on_average = f"It reads {percent(accuracy)} of 10,000 new test digits right."
     if prediction != label:
-        wrong = f"It takes your {label} for {with_article(prediction)} and is {sure} sure."
+        wrong = f"It takes this {label} for {with_article(prediction)} and is {sure} sure."
         return Outcome(0, f"{wrong} Nobody attacks it here. {on_average}")
     right = 1 + (share >= 0.9) + (share > 0.99)
     return Outcome(right, f"It reads {with_article(label)} and is {sure} sure. {on_average}")
@@ -120,7 +120,7 @@ def on_target(path: AttackPath, label: int, target: int) -> Outcome:
         return Outcome(band(None), f"It does not read {wanted} up to {_at(0.5, 1)}.")
     return Outcome(
         band(path.reaches),
-        f"From {_at(path.reaches)} on the network reads {wanted} in your {label}. So an attacker "
+        f"From {_at(path.reaches)} on the network reads {wanted} in this {label}. So an attacker "
         "can choose the answer. Think of the amount on a cheque.",
     )
 

@@ -391,9 +391,13 @@ def stand_in(standard: ServedNetwork, why: str) -> Case:
 def case_for(step: int, own: Case | None, standard: ServedNetwork) -> Case:
     """Return what a step is shown on: the own digit, if the step says something on it.
 
+    Before anything is drawn, the first step is shown on an empty image.
+
     Raises:
         DataFileError: MNIST can't be read.
     """
+    if own is None and step == 1:
+        return Case(Subject("", np.zeros(784, np.uint8)), 0, standard)
     if own is None:
         return stand_in(standard, "You have not drawn a digit.")
     why = STEPS[step - 1].unfit(own)
