@@ -340,7 +340,8 @@ def server(site: Site) -> Iterator[str]:
             *(f"--server.port={port}", "--logger.level=warning"),
         ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        # As for those who use the app, Python keeps what it compiles: the first turn compiles it.
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
         stdout=subprocess.DEVNULL,
     )
     try:

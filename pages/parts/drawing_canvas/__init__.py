@@ -4,6 +4,7 @@ The package's own function sets the canvas's width on the page, and shows a tool
 argument takes away. Its code for the browser is mounted here instead, with style rules of ours.
 """
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -43,7 +44,8 @@ def drawing_canvas(
             "backgroundImageFit": "stretch",
             "canvasWidth": side,
             "canvasHeight": side,
-            "initialDrawing": start,
+            # As text: to look into a mapping, Streamlit imports pandas, a quarter of a start.
+            "initialDrawing": json.dumps(start),
             "realtimeUpdateStreamlit": True,
             "returnImageData": True,
             "displayRadius": 3,
