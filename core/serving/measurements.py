@@ -3,18 +3,20 @@
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation.replication import PASSES
 from core.evaluation.robustness import EPSILONS, Robustness, measure, mirrored
 from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
-from core.presentation.course_report.findings import Findings, measure_report
 from core.serving.jobs import Cache, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
+
+if TYPE_CHECKING:
+    from core.presentation.course_report.findings import Findings
 
 _AT_ONCE = 0.5  # seconds to wait for a report before its progress is shown
 
@@ -113,9 +115,13 @@ class Measurements:
         self, served: ServedNetwork, *, who: Hashable
     ) -> tuple[Progress, Computation]:
         """Measure on a network what the course report measured; results in `Findings`."""
+        # See `ServedNetwork.shipped_report`.
+        from core.evaluation.replication import PASSES
+        from core.presentation.course_report.findings import measure_report
+
         digits = self._digits
 
-        def work(tell: Tell) -> Findings:
+        def work(tell: Tell) -> "Findings":
             train, test = digits("train"), digits("test")
             on_progress = in_shares(tell, PASSES * len(test))
             return measure_report(served.network, served.card, train, test, on_progress=on_progress)

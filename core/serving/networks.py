@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from core.evaluation import robustness
 from core.networks import Card, Network
-from core.presentation.course_report.findings import Findings, shipped_report
+
+if TYPE_CHECKING:
+    from core.presentation.course_report.findings import Findings
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +42,13 @@ class ServedNetwork:
         return robustness.cached(self.network)
 
     @cached_property
-    def shipped_report(self) -> Findings | None:
+    def shipped_report(self) -> "Findings | None":
         """What the course report's sections need, if it is shipped for this network.
 
         Raises:
             MeasuredFileError: the file is damaged or can't be read.
         """
+        # The course report's modules are a fifth of all; most pages start without them.
+        from core.presentation.course_report.findings import shipped_report
+
         return shipped_report(self.network, self.card)
