@@ -36,13 +36,18 @@ def imported_by(source: str) -> set[str]:
     return names
 
 
-def loaded_after(*modules: str) -> set[str]:
-    """Return the top-level modules that a new interpreter has loaded after importing some."""
-    code = f"import sys, {', '.join(modules)}; print(*{{m.split('.')[0] for m in sys.modules}})"
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that a new interpreter has loaded after some code."""
+    code += "\nimport sys; print(*sys.modules)"
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return set(out.stdout.split())
+
+
+def loaded_after(*modules: str) -> set[str]:
+    """Return the top-level modules that a new interpreter has loaded after importing some."""
+    return {name.split(".")[0] for name in loaded_by(f"import {', '.join(modules)}")}
 
 
 def name_of(file: Path) -> str:
@@ -90,6 +95,19 @@ def test_a_page_starts_without_heavy_packages() -> None:
     loaded = loaded_after("pages.parts.subject", "pages.parts.networks", *LIGHT_CORE)
     assert not loaded & (set(HEAVY) - {"plotly"})  # Streamlit itself imports Plotly
     assert "streamlit" in loaded
+
+
+def test_a_first_visit_loads_neither_pandas_nor_the_course_report() -> None:
+    loaded = loaded_by(
+        "from streamlit.testing.v1 import AppTest\n"
+        "from core.data import drawing\n"
+        "drawing.warm_up = lambda: None\n"  # what the server imports in the background
+        f"at = AppTest.from_file({str(ROOT / 'app.py')!r}).run(timeout=60)\n"
+        "assert not at.exception"
+    )
+    assert "pages.parts.epsilon_explorer" in loaded
+    assert not loaded & {*HEAVY, "cv2", "pandas", "pyarrow", "scipy"} - {"plotly"}
+    assert "core.presentation.course_report.findings" not in loaded
 
 
 def test_a_heavy_import_would_be_seen() -> None:
