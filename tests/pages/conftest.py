@@ -2,13 +2,17 @@
 
 import gc
 import html
+import json
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from core.serving import jobs
@@ -70,3 +74,27 @@ def until(at: AppTest, holds: Callable[[AppTest], Any]) -> AppTest:
         time.sleep(0.5)  # the page's own work would slow the computation down
         well(at.run())
     return at
+
+
+def given_to_explorer(
+    at: AppTest,
+) -> tuple[dict[str, Any], list[tuple[NDArray[np.float64], NDArray[np.uint8]]]] | None:
+    """Return what the live ε is told, and a `(B, 13)` table and `(B, 784)` frames a network.
+
+    None where it is not on the page.
+    """
+    for element in at.get("bidi_component"):
+        if not element.proto.component_name.endswith("epsilon_explorer"):
+            continue
+        content = element.proto.bytes
+        start = 4 + int.from_bytes(content[:4], "little")
+        about: dict[str, Any] = json.loads(content[4:start])
+        each = np.frombuffer(zlib.decompress(content[start:]), np.uint8)
+        tables_end = about["budgets"] * 13 * 8
+        numbers = []
+        for one in each.reshape(-1, tables_end + about["budgets"] * 784):
+            table, changes = np.split(one, [tables_end])
+            frames = changes.reshape(784, -1).T.cumsum(axis=0, dtype=np.uint8)
+            numbers.append((table.view("<f8").reshape(-1, 13), frames))
+        return about, numbers
+    return None

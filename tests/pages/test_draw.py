@@ -19,7 +19,7 @@ from core.measures import predict
 from core.networks import Library
 from pages.parts.subject import EXAMPLE
 from tests.conftest import SHIPPED
-from tests.pages.conftest import TIMEOUT, stands_for, well
+from tests.pages.conftest import TIMEOUT, given_to_explorer, stands_for, well
 from tests.pages.conftest import opened as open_page
 
 APP = str(Path(__file__).parent.parent.parent / "app.py")
@@ -56,17 +56,18 @@ def draw(at: AppTest, drawing: dict[str, Any], version: int = 0) -> AppTest:
 
 def explorer(at: AppTest) -> dict[str, Any] | None:
     """Return the data that the live ε was given, or None where it is not on the page."""
-    for element in at.get("bidi_component"):
-        if element.proto.component_name.endswith("epsilon_explorer"):
-            content = element.proto.bytes
-            length = int.from_bytes(content[:4], "little")
-            about: dict[str, Any] = json.loads(content[4 : 4 + length])
-            numbers = np.frombuffer(content[4 + length :], np.uint8)
-            first, *second = np.split(numbers, 2 if about["second"] else 1)
-            for each in second:
-                about["second"] |= path_of(each, about["budgets"])
-            return about | path_of(first, about["budgets"])
-    return None
+    given = given_to_explorer(at)
+    if given is None:
+        return None
+    about, ((table, frames), *_) = given
+    return {
+        **about,
+        "epsilons": table[:, 0],
+        "l2_norm": table[:, 1],
+        "linf_norm": table[:, 2],
+        "probabilities": table[:, 3:],
+        "frames": frames.tobytes(),
+    }
 
 
 def path_of(numbers: NDArray[np.uint8], budgets: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the live ε is sent: a second network, and a flip that one is to predict."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -9,29 +8,15 @@ from streamlit.testing.v1 import AppTest
 
 from core.losses import softmax
 from tests.conftest import SHIPPED
-from tests.pages.conftest import stands_for, well
+from tests.pages.conftest import given_to_explorer, stands_for, well
 from tests.pages.test_draw import SEVEN, draw, opened
 
 
 def sent(at: AppTest) -> tuple[dict[str, Any], list[Any]]:
     """Return what the browser is told, and for each network its table and frames."""
-    (element,) = [
-        each
-        for each in at.get("bidi_component")
-        if each.proto.component_name.endswith("epsilon_explorer")
-    ]
-    content = element.proto.bytes
-    length = int.from_bytes(content[:4], "little")
-    about: dict[str, Any] = json.loads(content[4 : 4 + length])
-    rest, size = content[4 + length :], about["budgets"] * (13 * 8 + 784)
-    assert len(rest) % size == 0
-    numbers = []
-    for start in range(0, len(rest), size):
-        table, frames = np.split(
-            np.frombuffer(rest[start : start + size], np.uint8), [about["budgets"] * 13 * 8]
-        )
-        numbers.append((table.view("<f8").reshape(-1, 13), frames.reshape(-1, 784)))
-    return about, numbers
+    given = given_to_explorer(at)
+    assert given is not None
+    return given
 
 
 def test_a_second_network_is_attacked_by_itself_in_the_same_message() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,11 +79,17 @@ class Attacked:
 
     @property
     def numbers(self) -> bytes:
-        """The budgets, norms and probabilities as doubles, then the images as bytes."""
+        """The budgets, norms and probabilities as doubles, then the images as bytes.
+
+        Of the images, each pixel is written under all budgets, as its change since the last one:
+        most changes are small and alike, so that they compress to a tenth.
+        """
         path = self.path
         linf = linf_norm(path.x_adv[0], path.x_adv)
         table = np.column_stack([path.scale.budgets, path.l2_norm, linf, path.probabilities])
-        return table.astype("<f8").tobytes() + (path.x_adv * 255).round().astype(np.uint8).tobytes()
+        images = (path.x_adv * 255).round().astype(np.uint8)
+        changes = np.diff(images, axis=0, prepend=np.zeros_like(images[:1]))  # modulo 256
+        return table.astype("<f8").tobytes() + changes.T.tobytes()
 
 
 def epsilon_explorer(
@@ -156,7 +163,8 @@ def _packed(
 
     Bytes reach the browser unchanged. As JSON they would be 1.5 times as large and parsed twice.
     """
-    numbers = first.numbers + (second.numbers if second else b"")
+    # The fastest level: others take up to ten times as long for 10 to 30 % less.
+    numbers = zlib.compress(first.numbers + (second.numbers if second else b""), 1)
     scale = first.path.scale
     data = {
         **first.about,

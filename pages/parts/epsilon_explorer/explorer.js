@@ -4,10 +4,13 @@
 const REST = 300; // milliseconds without movement, so that a held arrow key counts as one move
 
 const explorers = new WeakMap();
+const newest = new WeakMap(); // what each was given last
 
-export default function (component) {
+export default async function (component) {
   const { parentElement, setTriggerValue } = component;
-  const data = unpack(component.data);
+  newest.set(parentElement, component);
+  const data = await unpack(component.data);
+  if (newest.get(parentElement) !== component) return; // more has come meanwhile
   let explorer = explorers.get(parentElement);
   if (!explorer) {
     explorer = new Explorer(parentElement);
