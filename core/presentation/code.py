@@ -186,12 +186,11 @@ def _pgd_l2(shown: Shown) -> list[str]:
 
 def _deepfool(shown: Shown) -> list[str]:
     label, stretch = shown.label, 1 + _default(shown.method, "overshoot")
-    length = rf"\frac{{|f_l|}}{{\Vert w_l \Vert_2}} + {MARGIN:g}"
     return [
         rf"f_k = Z_k(x^t) - Z_{label}(x^t), \quad w_k = \nabla_x f_k",
         rf"l = \arg\min_{{k \ne {label}}} \frac{{|f_k|}}{{\Vert w_k \Vert_2}}",
-        rf"x^{{t+1}} = \mathrm{{clip}}_{{[0, 1]}}\Big(x^t + {stretch:g} "
-        rf"\Big({length}\Big) \frac{{w_l}}{{\Vert w_l \Vert_2}}\Big)",
+        rf"s = {stretch:g} \Big(\frac{{|f_l|}}{{\Vert w_l \Vert_2}} + {MARGIN:g}\Big)",
+        r"x^{t+1} = \mathrm{clip}_{[0, 1]}\Big(x^t + s \frac{w_l}{\Vert w_l \Vert_2}\Big)",
         r"x^0 = x",
         rf"x_{{\text{{found}}}} = \text{{the first }} x^t \text{{ not read as }} {label}",
     ]
@@ -201,11 +200,11 @@ def _carlini_wagner(shown: Shown) -> list[str]:
     goal = "t" if shown.target is None else shown.target
     confidence = _default(shown.method, "confidence")
     every = rf", \quad t \ne {shown.label}" if shown.target is None else ""
-    nearest = r"\text{the smallest over all } t: \quad " if shown.target is None else ""
+    nearest = r"\text{smallest over all } t: \; " if shown.target is None else ""
     return [
         rf"m(x') = \max_{{j \ne {goal}}} Z_j(x') - Z_{goal}(x'){every}",
-        rf"{nearest}x_{{\text{{found}}}} = \arg\min_{{x'}} \; \Vert x' - x \Vert_2^2 + "
-        rf"c \cdot \max(m(x'), {-confidence or 0:g})",
+        rf"J(x') = \Vert x' - x \Vert_2^2 + c \cdot \max(m(x'), {-confidence or 0:g})",
+        rf"{nearest}x_{{\text{{found}}}} = \arg\min_{{x'}} J(x')",
         rf"{_default(shown.method, 'searches'):g} \text{{ values of }} c \text{{, }} "
         rf"{_default(shown.method, 'steps'):g} \text{{ steps of Adam each}}",
     ]

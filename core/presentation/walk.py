@@ -61,7 +61,10 @@ def steps_chart(walk: Walk) -> Figure:
     ]
     shapes = []
     if walk.flip is not None:
-        shape, flips = mark(walk.flip, "flips", dash="solid", y=0.0, xanchor="left")
+        # At the top: an attack's loss rises there no sooner than at the flip.
+        shape, flips = mark(
+            walk.flip, "flips", dash="solid", xanchor="left", yanchor="top", xshift=3
+        )
         shape["line"] = {"color": COLOURS[1], "width": 2}
         shapes = [shape, shape | {"xref": "x2"}]
         titles.append(flips)

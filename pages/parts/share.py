@@ -41,9 +41,10 @@ def show_link() -> None:
     if link is None:
         st.info(
             "Other devices can't open this page: the server listens on this machine alone, or has "
-            "no network. For a class on the same network, start it with "
-            "`streamlit run app.py --server.address 0.0.0.0`; then the QR code is here."
+            "no network. For a class on the same network, start it as follows; then the QR code is "
+            "here."
         )
+        st.code("streamlit run app.py --server.address 0.0.0.0", language=None, wrap_lines=True)
     else:
         show_code(link)
     _copy_link(data={"link": link or here}, key="copy_link")

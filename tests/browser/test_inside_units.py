@@ -121,4 +121,7 @@ def test_the_formulas_can_be_read(page: Page, app_url: str, title: str) -> None:
     expect(view.locator(".katex-display")).not_to_have_count(0)
     expect(view.locator(".katex-error")).to_have_count(0)
     expect(view.get_by_test_id("stCode")).to_be_visible()
+    cut = ".map(each => each.scrollWidth - each.clientWidth)"
+    assert max(view.locator(".katex-display").evaluate_all(f"all => all{cut}")) <= 4
+    assert view.locator("code").evaluate_all(f"all => all{cut}") == [0]
     assert overflow(page) <= 0

@@ -21,7 +21,7 @@ def show_code(shown: Shown, chosen: ServedNetwork, subject: Subject) -> None:
             "These lines compute what is on the screen. Run them in the project's folder, and look "
             "how little an attack needs: the network, the image and its label."
         )
-        st.code(lines(shown, network=chosen.name, digit=digit), language="python")
+        st.code(lines(shown, network=chosen.name, digit=digit), language="python", wrap_lines=True)
         st.write("The same as a formula, with the numbers of this place of the slider:")
         with st.container(gap="xxsmall"):
             for line in formula(shown):
