@@ -6,8 +6,8 @@ from functools import partial
 from core.data import drawing, mnist
 from core.data.mnist import Digits
 from core.networks import LIBRARY
+from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
-from core.serving.jobs import Cache
 from core.serving.measurements import Measurements
 from core.serving.networks import ServedNetwork
 from core.serving.trainings import Trainings

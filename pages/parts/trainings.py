@@ -7,7 +7,7 @@ from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
 from core.presentation.words import points, signed
 from core.serving.jobs import RUNNING, WAITING
-from core.serving.trainings import Status
+from core.serving.trainings import PLACE_SECONDS, Status
 from core.training.outcome import log_lines
 from core.validate import CLASSES
 from pages.parts.server import server
@@ -26,8 +26,8 @@ def show_progress(run_id: str, status: Status) -> None:
         trainings = "training" if status.ahead == 1 else "trainings"
         before = f"{status.ahead} {trainings} before this one. " if status.ahead else ""
         st.info(
-            f"{before}This training begins by itself. Keep this page open, or come back to its "
-            "address."
+            f"{before}This training begins by itself. Keep this page open: after "
+            f"{PLACE_SECONDS:.0f} seconds without it, the place is lost."
         )
     elif status.state == RUNNING:
         st.progress(min(status.share, 1.0), text=_progress_text(status))

@@ -11,7 +11,7 @@ from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
 from pages.parts.network_library import show_library
 from pages.parts.recipe_form import fold_settings, recipe_in_form, show_recipe_form
-from pages.parts.server import server
+from pages.parts.server import server, who
 from pages.parts.state import MODEL, RECIPE, RUN
 from pages.parts.trainings import show_accuracies, show_epochs, show_progress
 
@@ -58,7 +58,7 @@ def begin() -> None:
     if is_busy():  # a second click before the page has answered the first
         return
     try:
-        RUN.set(server().trainings.submit(recipe_in_form()))
+        RUN.set(server().trainings.submit(recipe_in_form(), who=who()))
         st.session_state["run_title"] = TITLES[RECIPE.get()]
         fold_settings()
     except ValueError as error:
