@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.batches import sparing_a_core
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation.replication import PASSES
-from core.evaluation.robustness import EPSILONS, Robustness, measure, mirrored
+from core.evaluation.robustness import GRADIENTS, Robustness, measure, mirrored
 from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
 from core.presentation.course_report.findings import Findings, measure_report
@@ -57,8 +58,10 @@ class Measurements:
         digits = self._digits
 
         def work(tell: Tell) -> Robustness:
-            on_progress = in_shares(tell, len(EPSILONS))
-            return measure(served.network, digits("test"), on_progress=on_progress)
+            test = digits("test")
+            on_progress = in_shares(tell, GRADIENTS * len(test))
+            with sparing_a_core():
+                return measure(served.network, test, on_progress=on_progress)
 
         return Computation(self._robustness, served.digest, work, who)
 

@@ -13,7 +13,7 @@ from core.attacks import METHODS, fgsm, noise
 from core.attacks.method import BudgetMethod
 from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
-from core.evaluation.robustness import Robustness
+from core.evaluation.robustness import BLOCK, Robustness
 from core.measures import accuracy, evasion_rate
 from core.networks.mlp import MLP
 from core.recipe import Recipe
@@ -230,6 +230,35 @@ def test_robustness_is_measured_once_for_all_who_ask(
     monkeypatch.setattr(ServedNetwork, "shipped", KNOWN)
     assert measurements.known_robustness(report) is KNOWN
     assert measurements.accuracy(report) == 0.98
+
+
+def test_nobody_waits_behind_a_network_whose_owner_has_left(
+    report: ServedNetwork, test_digits: Digits
+) -> None:
+    some = Digits(test_digits.x[:600], test_digits.y[:600])
+    measurements = Measurements(lambda split: some)
+    computed: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Held(MLP):
+        def vjp(self, x: FloatArray) -> Any:
+            begun.set()
+            go_on.wait(LONG)
+            computed.append(len(x))
+            return super().vjp(x)
+
+    large, small = (random_mlp((784, 10), seed=seed, dtype=np.float32) for seed in (1, 2))
+    theirs, mine = (
+        measurements.robustness(ServedNetwork("", 1, network, report.card), who=who)
+        for who, network in (("them", Held(large.weights, large.biases)), ("me", small))
+    )
+    theirs.look()
+    assert begun.wait(LONG)
+    assert mine.look().ahead == 1
+    theirs.leave()
+    go_on.set()
+    assert mine.look(wait=LONG).state == DONE
+    assert sum(computed) < 2 * BLOCK  # the whole measurement takes 57 blocks
 
 
 def test_mirrored_digits(report: ServedNetwork, test_digits: Digits) -> None:
