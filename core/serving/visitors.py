@@ -12,10 +12,12 @@ class Visitor:
         person: stands for the browser, the same in all its tabs and after a reload. Anybody can
             become a new person by clearing the browser's cookies.
         tab: stands for the tab until it is closed or reloaded.
+        is_alone: whether only the server's own machine can reach it; see `core.serving.reach`.
     """
 
     person: str
     tab: str
+    is_alone: bool = False
 
 
 def person_of(who: Hashable) -> Hashable:

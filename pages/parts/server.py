@@ -2,9 +2,11 @@
 
 import hashlib
 import uuid
+from urllib.parse import urlsplit
 
 import streamlit as st
 
+from core.serving.reach import is_alone
 from core.serving.server import Server
 from core.serving.visitors import Visitor
 
@@ -26,11 +28,21 @@ def who() -> Visitor:
     state = st.session_state
     if "visitor" not in state:
         tab = uuid.uuid4().hex
-        state["visitor"] = Visitor(
-            person_by_cookie(st.context.cookies.get(TOKEN_COOKIE)) or tab, tab
-        )
+        person = person_by_cookie(st.context.cookies.get(TOKEN_COOKIE))
+        state["visitor"] = Visitor(person or tab, tab, is_alone=comes_from_here())
     visitor: Visitor = state["visitor"]
     return visitor
+
+
+def comes_from_here() -> bool:
+    """Return whether this session can only belong to the user of the server's own machine."""
+    headers = st.context.headers
+    origin = urlsplit(headers.get("Origin", "")).netloc
+    return is_alone(
+        listens_on=st.get_option("server.address") or "",
+        asked_for=[host for host in (headers.get("Host"), origin) if host],
+        forwarded=any(name in headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-Ip")),
+    )
 
 
 def person_by_cookie(cookie: str | None) -> str | None:

@@ -14,6 +14,8 @@ from core.networks.mlp import MLP
 from core.recipe import Recipe
 from core.serving import trainings
 from core.serving.jobs import LineFullError
+from core.serving.lecturer import ClosedError, Lecturer
+from core.serving.rights import NotYoursError, Rights
 from core.serving.trainings import (
     MOST_WAITING,
     REMEMBERED,
@@ -54,7 +56,7 @@ def queue(few: Callable[[str], Digits]) -> Iterator[Trainings]:
     queue = Trainings(load=few)
     yield queue
     for run in list(queue._jobs._jobs):
-        queue.stop(str(run))
+        stop(queue, str(run))
 
 
 def wait(queue: Trainings, run: str, until: Callable[[Status], bool]) -> Status:
@@ -72,6 +74,11 @@ def wait(queue: Trainings, run: str, until: Callable[[Status], bool]) -> Status:
 def submit(queue: Trainings, recipe: Recipe) -> str:
     """Put a recipe into the line for somebody who was never there before."""
     return queue.submit(recipe, who=object())
+
+
+def stop(queue: Trainings, run: str) -> None:
+    """Stop a run as the server's only user, who may stop all."""
+    queue.stop(run, who=Visitor("me", "tab", is_alone=True))
 
 
 def ended(status: Status) -> bool:
@@ -104,7 +111,7 @@ def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> Non
         ("waiting", 1),
         ("waiting", 2),
     ]
-    queue.stop(runs[0])
+    stop(queue, runs[0])
     first = wait(queue, runs[0], ended)
     assert first.state == "stopped"
     second = wait(queue, runs[1], ended)
@@ -115,7 +122,7 @@ def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> Non
 def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Trainings) -> None:
     run = submit(queue, LONG)
     wait(queue, run, lambda status: len(status.reports) >= 3)
-    queue.stop(run)
+    stop(queue, run)
     status = wait(queue, run, ended)
     assert status.state == "stopped"
     assert status.result is not None
@@ -126,11 +133,11 @@ def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Trainings) -> None:
 
 def test_a_run_stopped_while_waiting_never_begins(queue: Trainings) -> None:
     first, second = submit(queue, LONG), submit(queue, QUICK)
-    queue.stop(second)
+    stop(queue, second)
     status = queue.status(second)
     assert status is not None
     assert status.state == "stopped"
-    queue.stop(first)
+    stop(queue, first)
     wait(queue, first, ended)
     status = wait(queue, second, ended)
     assert not status.reports
@@ -164,7 +171,7 @@ def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) ->
     clock.now = 90
     queue.status(first)
     clock.now = 150
-    queue.stop(first)
+    stop(queue, first)
     wait(queue, first, ended)
     third = submit(queue, QUICK)
     assert wait(queue, third, ended).state == "done"
@@ -200,8 +207,34 @@ def test_a_person_has_one_waiting_run_in_all_tabs_together(queue: Trainings) -> 
         with pytest.raises(AlreadyWaitingError):
             queue.submit(QUICK, who=tab)
     queue.submit(QUICK, who=yours)
-    queue.stop(second)
+    stop(queue, second)
     queue.submit(QUICK, who=also_mine)
+
+
+def test_a_run_is_stopped_by_its_owner_and_the_lecturer_alone(
+    few: Callable[[str], Digits],
+) -> None:
+    lecturer = Lecturer("the word")
+    queue = Trainings(load=few, rights=Rights(lecturer))
+    owner, sent_its_address, teacher = (Visitor(name, "tab") for name in ("a", "b", "c"))
+    alone = Visitor("d", "tab", is_alone=True)  # which counts only where there is no word
+    run = queue.submit(LONG, who=owner)
+    for who in (sent_its_address, teacher, alone):
+        assert not queue.may_stop(run, who=who) and not queue.is_own(run, who=who)
+        with pytest.raises(NotYoursError):
+            queue.stop(run, who=who)
+    assert wait(queue, run, lambda status: bool(status.reports)).state == "running"
+    assert queue.is_own(run, who=Visitor("a", "another tab"))
+    lecturer.say("the word", who=teacher)
+    queue.stop(run, who=teacher)
+    assert wait(queue, run, ended).state == "stopped"
+    second = queue.submit(LONG, who=owner)
+    queue.stop(second, who=owner)
+    wait(queue, second, ended)
+    lecturer.close(who=teacher)
+    with pytest.raises(ClosedError):
+        queue.submit(QUICK, who=owner)
+    queue.stop(queue.submit(QUICK, who=teacher), who=teacher)
 
 
 def test_who_has_left_loses_the_place_after_half_a_minute(few: Callable[[str], Digits]) -> None:
@@ -218,7 +251,7 @@ def test_who_has_left_loses_the_place_after_half_a_minute(few: Callable[[str], D
     assert lost is not None and lost.state == "stopped" and "place" in lost.error
     queue.submit(QUICK, who="me")
     for run in list(queue._jobs._jobs):
-        queue.stop(str(run))
+        stop(queue, str(run))
 
 
 def test_the_line_is_bounded(queue: Trainings) -> None:
@@ -243,7 +276,7 @@ def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Trainings) -> Non
 
 def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Trainings) -> None:
     assert queue.status("") is None
-    queue.stop("unknown")
+    stop(queue, "unknown")
     first, second = submit(queue, QUICK), submit(queue, QUICK)
     assert first != second
     assert len(first) >= 8
