@@ -16,7 +16,8 @@ from core.serving.turns import Place, Turns
 from core.serving.visitors import person_of
 
 WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
-UNWATCHED_SECONDS = 10.0  # a page that waits looks every second
+# A page that waits looks every second, but on a busy server a look may come much later.
+UNWATCHED_SECONDS = 30.0
 
 _asked = itertools.count()  # of all `Jobs`, because several may share their threads
 
