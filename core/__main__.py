@@ -155,7 +155,8 @@ def _seeds(options: argparse.Namespace) -> None:
         recipe = seeds.recipe_of(seed)
         *_, last = train(recipe, *split(recipe, everything, test))
         networks[f"seed {seed}"] = last.kept
-    with tqdm(total=len(networks) * len(robustness.EPSILONS), unit=" budgets") as bar:
+    gradients = len(networks) * len(test) * robustness.GRADIENTS
+    with tqdm(total=gradients, unit=" gradients", unit_scale=True) as bar:
         robustness.write_cache(networks, test, path=seeds.PATH, on_progress=bar.update)
     measured = robustness.read_cache(seeds.PATH)
     for name, network in networks.items():
@@ -183,7 +184,8 @@ def _measure(options: argparse.Namespace) -> None:
     shipped = {name: LIBRARY.load(name) for name in filter(LIBRARY.is_shipped, LIBRARY.names())}
     networks = {name: network for name, (network, _) in shipped.items()}
     test = mnist.load("test")
-    with tqdm(total=len(networks) * len(robustness.EPSILONS), unit=" budgets") as bar:
+    gradients = len(networks) * len(test) * robustness.GRADIENTS
+    with tqdm(total=gradients, unit=" gradients", unit_scale=True) as bar:
         robustness.write_cache(networks, test, on_progress=bar.update)
     with tqdm(total=len(networks) * PASSES * len(test), unit=" images", unit_scale=True) as bar:
         train_digits = functools.cache(lambda: mnist.load("train"))

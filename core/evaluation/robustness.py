@@ -1,11 +1,13 @@
 """A network's evasion rates over a range of ε, measured once and kept in a file."""
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.attacks import ATTACKS
-from core.classifier import FloatArray
+from core.batches import BATCH
+from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
 from core.evaluation import shipped
 from core.measures import accuracy, accuracy_by_digit, evasion_rate
@@ -13,6 +15,8 @@ from core.networks import LIBRARY, Network
 
 EPSILONS = tuple(round(step * 0.025, 3) for step in range(13))  # 0 to 0.3
 MEASURED_ATTACKS = ("fgsm", "pgd")  # with their own defaults: PGD of 40 steps, exact gradient
+GRADIENTS = (len(EPSILONS) - 1) * (1 + 40)  # of each image, for these attacks at every ε above 0
+BLOCK = 20 * BATCH  # gradients between two reports of progress
 CACHE = LIBRARY.folder / "robustness.json"
 _VERSION = 2  # to be raised whenever the same network would be measured differently
 
@@ -54,8 +58,32 @@ class Robustness:
         return self.evasion_rates[attack][self.epsilons.index(epsilon)]
 
 
+class _Counted:
+    """A network that reports how many gradients it was asked for, a block of them at a time."""
+
+    def __init__(self, network: Classifier, on_progress: Callable[[int], object]) -> None:
+        self._network = network
+        self._on_progress = on_progress
+        self._count = 0
+        self._lock = threading.Lock()
+        self.logits = network.logits
+
+    def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+        """See `Classifier.vjp`."""
+        self.report(len(x), at_least=BLOCK)
+        return self._network.vjp(x)
+
+    def report(self, more: int = 0, *, at_least: int = 1) -> None:
+        """Count some gradients, and report all since the last time if there are enough."""
+        with self._lock:
+            self._count += more
+            if self._count >= at_least:
+                done, self._count = self._count, 0
+                self._on_progress(done)
+
+
 def measure(
-    network: Network, test: Digits, *, on_progress: Callable[[int], object] = lambda budgets: None
+    network: Network, test: Digits, *, on_progress: Callable[[int], object] = lambda gradients: None
 ) -> Robustness:
     """Attack every test image with every attack at every one of `EPSILONS`.
 
@@ -64,18 +92,20 @@ def measure(
     Args:
         network: the network to attack.
         test: images of every digit.
-        on_progress: called with 1 after each budget; an exception that it raises ends the work.
+        on_progress: called with numbers of gradients that add up to `GRADIENTS` for each image;
+            one call at a time, from several threads. An exception that it raises ends the work.
     """
     clean_accuracy = accuracy(network, test.x, test.y)
     rates: dict[str, list[float]] = {attack: [] for attack in MEASURED_ATTACKS}
+    counted = _Counted(network, on_progress)
     for epsilon in EPSILONS:
         for attack, found in rates.items():
             if epsilon == 0:  # every attack returns the clean images
                 found.append(1 - clean_accuracy)
             else:
-                x_adv = ATTACKS[attack](network, test.x, test.y, epsilon)
+                x_adv = ATTACKS[attack](counted, test.x, test.y, epsilon)
                 found.append(evasion_rate(network, x_adv, test.y))
-        on_progress(1)
+        counted.report()
     return Robustness(
         images=len(test),
         clean_accuracy=clean_accuracy,
@@ -113,7 +143,7 @@ def write_cache(
     test: Digits,
     *,
     path: Path | None = None,
-    on_progress: Callable[[int], object] = lambda budgets: None,
+    on_progress: Callable[[int], object] = lambda gradients: None,
 ) -> None:
     """Measure the networks that the file doesn't have (see `shipped.complete`).
 
@@ -121,7 +151,7 @@ def write_cache(
         networks: by name.
         test: MNIST's test images.
         path: the file; None for `CACHE`.
-        on_progress: called with numbers of budgets that add up to `EPSILONS` for each network.
+        on_progress: as in `measure`, for each network.
 
     Raises:
         MeasuredFileError: the file can't be written.
@@ -130,5 +160,5 @@ def write_cache(
         path or CACHE,
         {name: digest(network) for name, network in networks.items()},
         lambda name: measure(networks[name], test, on_progress=on_progress),
-        on_known=lambda: on_progress(len(EPSILONS)),
+        on_known=lambda: on_progress(GRADIENTS * len(test)),
     )

@@ -1,7 +1,6 @@
 """Attacks on MNIST's test images and on one digit, each computed once for all who ask."""
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -21,14 +20,19 @@ from core.evaluation.shipped import MeasuredFileError
 from core.evaluation.similarity import similarity
 from core.evaluation.walk import Walk, can_be_recorded, record
 from core.measures import SCREEN
-from core.serving.jobs import DONE, Cache, Computation, Jobs, Progress, Tell, in_shares
+from core.serving.cache import Cache
+from core.serving.jobs import DONE, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
+from core.serving.turns import Turns
 
 ALL = 10_000
 ORDER = np.random.default_rng(0).permutation(ALL)  # a sample is the first images in this order
 CHECKED = 1000  # images that the checks attack, several times each
 # The budgets of the page's slider by norm; a curve has a point at each.
 BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
+MOST_WAITING = 400  # computations of a kind, of all people together
+# Of what a person's page waits for, this is the order.
+_FIRST, _THEN, _CURVES, _CHECKS = range(4)
 _AT_ONCE = 0.4  # seconds to wait for all images before a sample is shown
 _SAMPLE = 2.0  # seconds to wait for the sample
 _SMALL = 0.3  # seconds to wait for a sample's curve, and for the checks
@@ -103,26 +107,38 @@ class Evaluations:
 
     def __init__(self, digits: Callable[[str], Digits]) -> None:
         """Start empty; `digits` returns MNIST's "test" images."""
-        self._digits = digits
-        # An evaluation holds 31 MB of adversarial images, so few are kept.
-        self._evaluations = Jobs(most_kept=8)
-        # One thread for samples, one-step curves and checks: there are few cores.
-        self._small = Jobs(most_kept=400, workers=ThreadPoolExecutor(1))
-        # One thread for what takes a minute, so that a core stays free.
-        self.long_workers = ThreadPoolExecutor(1)
-        self._curves = Jobs(most_kept=200, workers=self.long_workers)
-        self._slow_evaluations = Jobs(most_kept=4, workers=self.long_workers)
+        samples = Cache(8)  # by the number of images, so that evaluations share them
+
+        # It refers to no evaluations, so running work that holds it doesn't keep them alive.
+        def some(images: int) -> tuple[FloatArray, IntArray]:
+            return samples.get(images, lambda: _some(digits("test"), images))
+
+        self._digits, self._some = digits, some
+        # Two threads for what takes a moment, one for what takes a minute: so a core stays free.
+        self.quick, self.long = Turns(2, name="quick"), Turns(name="long")
+        # An evaluation of all images holds 31 MB of adversarial images, so few are kept. One of a
+        # sample holds 1.6 MB, and a class asks for as many as it has people.
+        self._samples = self._jobs(self.quick, most_kept=64)
+        self._evaluations = self._jobs(self.quick, most_kept=8)
+        self._slow_evaluations = self._jobs(self.long, most_kept=4)
+        self._small = self._jobs(self.quick, most_kept=400)
+        self._curves = self._jobs(self.long, most_kept=200)
         self._similarities = Cache(4)
         self._paths = Cache(128)
         self._remarkable = Cache(20)
         self._walks = Cache(32)
         self._maps = Cache(32)
 
+    @staticmethod
+    def _jobs(turns: Turns, *, most_kept: int) -> Jobs:
+        return Jobs(most_kept=most_kept, turns=turns, most_waiting=MOST_WAITING)
+
     def evaluation(self, question: Question, budget: float) -> Computation:
         """Attack the images within a budget of the question's norm; results in an `Evaluation`."""
         method, network = question.method, question.chosen.network
-        slow = method.cost == "slow" and question.images > question.sample.images
-        digits, levels = self._digits, question.levels
+        is_sample = question.images == question.sample.images
+        slow = method.cost == "slow" and not is_sample
+        some, levels = self._some, question.levels
 
         def attack(x: FloatArray, y: IntArray) -> FloatArray:
             if isinstance(method, MinimalMethod):
@@ -130,17 +146,22 @@ class Evaluations:
             return method.attack(network, x, y, budget)
 
         def work(tell: Tell) -> Evaluation:
-            x, y = _some(digits("test"), question.images)
+            x, y = some(question.images)
             with sparing_a_core() if slow else nullcontext():
                 on_progress = in_shares(tell, len(x))
                 return evaluate(network, attack, x, y, levels=levels, on_progress=on_progress)
 
-        jobs = self._slow_evaluations if slow else self._evaluations
-        if not isinstance(method, MinimalMethod):
-            return Computation(jobs, (*question.key, budget), work, question.who)
-        return Computation(
-            jobs, question.key, work, question.who, finish=lambda found: limited_to(found, budget)
+        all_images = self._slow_evaluations if slow else self._evaluations
+        whole = Computation(
+            self._samples if is_sample else all_images,
+            (*question.key, budget),
+            work,
+            question.who,
+            rank=_FIRST if is_sample else _THEN,
         )
+        if not isinstance(method, MinimalMethod):
+            return whole
+        return replace(whole, key=question.key, finish=lambda found: limited_to(found, budget))
 
     def evaluation_to_show(
         self, question: Question, budget: float, *, stopped: bool
@@ -172,10 +193,10 @@ class Evaluations:
             return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
         given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
         quick = method.cost == "one step" or question.images == question.first_curve.images
-        digits, levels = self._digits, question.levels
+        some, levels = self._some, question.levels
 
         def work(tell: Tell) -> FloatArray:
-            x, y = _some(digits("test"), question.images)
+            x, y = some(question.images)
             with nullcontext() if quick else sparing_a_core():
                 on_progress = in_shares(tell, len(x))
                 return evasion_curve(
@@ -183,7 +204,8 @@ class Evaluations:
                 )
 
         jobs = self._small if quick else self._curves
-        return Computation(jobs, ("curve", norm, *question.key), work, question.who)
+        key = ("curve", norm, *question.key)
+        return Computation(jobs, key, work, question.who, rank=_CURVES)
 
     def curve_to_show(
         self, question: Question, norm: str, *, stopped: bool
@@ -207,22 +229,20 @@ class Evaluations:
         self, chosen: ServedNetwork, epsilon: float, *, who: Hashable, stopped: bool
     ) -> tuple[Progress, Computation]:
         """Check whether the rates can be trusted; results in a `core.evaluation.sanity.Sanity`."""
-        digits = self._digits
+        some = self._some
 
         def work(tell: Tell) -> sanity.Sanity:
-            x, y = _some(digits("test"), CHECKED)
+            x, y = some(CHECKED)
             on_progress = in_shares(tell, sanity.RUNS * CHECKED)
             return sanity.measure(chosen.network, x, y, epsilon, on_progress=on_progress)
 
         key = ("checks", chosen.name, chosen.version, epsilon)
-        computation = Computation(self._small, key, work, who)
+        computation = Computation(self._small, key, work, who, rank=_CHECKS)
         return computation.look(wait=_STOPPED if stopped else _SMALL), computation
 
     def similarity(self, images: int) -> FloatArray:
         """Return the similarity of the ten digits in a sample, `(10, 10)`."""
-        return self._similarities.get(
-            images, lambda: similarity(*_some(self._digits("test"), images))
-        )
+        return self._similarities.get(images, lambda: similarity(*self._some(images)))
 
     def path(
         self, chosen: ServedNetwork, method: Method, x: FloatArray, label: int, target: int | None
@@ -231,9 +251,9 @@ class Evaluations:
 
         See `core.evaluation.path.follow`.
         """
-        key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target)
         return self._paths.get(
-            key, lambda: follow(chosen.network, method, x, label, target=target, levels=SCREEN)
+            _key(chosen, method, x, label, target),
+            lambda: follow(chosen.network, method, x, label, target=target, levels=SCREEN),
         )
 
     def walk(
@@ -251,9 +271,8 @@ class Evaluations:
         """
         if not can_be_recorded(method):
             return None
-        key = (chosen.name, chosen.version, method.name, x.tobytes(), label, target, epsilon)
         return self._walks.get(
-            key,
+            (*_key(chosen, method, x, label, target), epsilon),
             lambda: record(
                 chosen.network, method, x, label, epsilon=epsilon, target=target, levels=SCREEN
             ),
@@ -279,12 +298,8 @@ class Evaluations:
         if place is None:
             return None
         budget = float(path.scale.budgets[place])
-        key = (
-            *(chosen.name, chosen.version, method.name, x.tobytes()),
-            *(label, target, budget, random),
-        )
         return self._maps.get(
-            key,
+            (*_key(chosen, method, x, label, target), budget, random),
             lambda: around(
                 chosen.network,
                 method,
@@ -339,6 +354,13 @@ def noise_of_l2_norm(
     """Add random signs with an L2 norm of `epsilon`, and clip to [0, 1]."""
     pixels = np.shape(x)[1]
     return noise(classifier, x, y, np.asarray(epsilon) / np.sqrt(pixels), target=target)
+
+
+def _key(
+    chosen: ServedNetwork, method: Method, x: FloatArray, label: int, target: int | None
+) -> tuple[Hashable, ...]:
+    """Return a key for an attack on one image."""
+    return (chosen.name, chosen.version, method.name, x.tobytes(), label, target)
 
 
 def _some(test: Digits, images: int) -> tuple[FloatArray, IntArray]:

@@ -1,23 +1,26 @@
 """Measurements of whole networks: their robustness, and the course report's figures."""
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.batches import sparing_a_core
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation.robustness import EPSILONS, Robustness, measure, mirrored
+from core.evaluation.robustness import GRADIENTS, Robustness, measure, mirrored
 from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
-from core.serving.jobs import Cache, Computation, Jobs, Progress, Tell, in_shares
+from core.serving.cache import Cache
+from core.serving.jobs import Computation, Jobs, Progress, Tell, in_shares
 from core.serving.networks import ServedNetwork
+from core.serving.turns import Turns
 
 if TYPE_CHECKING:
     from core.presentation.course_report.findings import Findings
 
+MOST_WAITING = 100  # measurements of a kind, of all people together
 _AT_ONCE = 0.5  # seconds to wait for a report before its progress is shown
 
 
@@ -41,13 +44,14 @@ class Mirrored:
 
 
 class Measurements:
-    """Measurements of networks, shared by all sessions; one of each kind at a time."""
+    """Measurements of networks, shared by all sessions; one at a time."""
 
     def __init__(self, digits: Callable[[str], Digits]) -> None:
         """Start empty; `digits` returns MNIST's "train" or "test" images."""
         self._digits = digits
-        self._robustness = Jobs(most_kept=200, workers=ThreadPoolExecutor(1))
-        self._reports = Jobs(most_kept=40, workers=ThreadPoolExecutor(1))
+        turns = Turns(name="measurements")
+        self._robustness = Jobs(most_kept=200, turns=turns, most_waiting=MOST_WAITING)
+        self._reports = Jobs(most_kept=40, turns=turns, most_waiting=MOST_WAITING)
         self._accuracies = Cache(200)
         self._mirrored = Cache(20)
 
@@ -56,8 +60,10 @@ class Measurements:
         digits = self._digits
 
         def work(tell: Tell) -> Robustness:
-            on_progress = in_shares(tell, len(EPSILONS))
-            return measure(served.network, digits("test"), on_progress=on_progress)
+            test = digits("test")
+            on_progress = in_shares(tell, GRADIENTS * len(test))
+            with sparing_a_core():
+                return measure(served.network, test, on_progress=on_progress)
 
         return Computation(self._robustness, served.digest, work, who)
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 EVERYWHERE = ("", "0.0.0.0", "::")  # what a server that listens on all addresses is told
@@ -35,6 +36,21 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_alone(*, listens_on: str, asked_for: Iterable[str], forwarded: bool) -> bool:
+    """Return whether a request can only come from the server's own machine.
+
+    Args:
+        listens_on: the address that the server listens on.
+        asked_for: the hosts that the request names, with or without a port.
+        forwarded: whether the request says that a proxy has passed it on.
+    """
+    try:
+        hosts = [urlsplit(f"//{each}").hostname or "" for each in asked_for]
+    except ValueError:  # no host has such a name
+        return False
+    return not forwarded and all(map(is_this_machine, [listens_on, *hosts]))
 
 
 def own_address() -> str | None:

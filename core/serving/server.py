@@ -1,16 +1,22 @@
 """All that the sessions of one server share."""
 
+import os
 import threading
+from collections.abc import Hashable
 from functools import partial
 
 from core.data import drawing, mnist
 from core.data.mnist import Digits
-from core.networks import LIBRARY
+from core.networks import LIBRARY, Card, Network
+from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
-from core.serving.jobs import Cache
+from core.serving.lecturer import Lecturer
 from core.serving.measurements import Measurements
 from core.serving.networks import ServedNetwork
+from core.serving.rights import Rights
 from core.serving.trainings import Trainings
+
+WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lecturer's word
 
 
 class Server:
@@ -24,9 +30,11 @@ class Server:
         def digits(split: str) -> Digits:
             return images.get(split, partial(mnist.load, split))
 
+        self.lecturer = Lecturer(os.environ.get(WORD, ""))
+        self.rights = Rights(self.lecturer)
         self.digits = digits
         self._networks = Cache(60)
-        self.trainings = Trainings(load=digits)
+        self.trainings = Trainings(load=digits, rights=self.rights)
         self.evaluations = Evaluations(digits)
         self.measurements = Measurements(digits)
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on
@@ -42,7 +50,31 @@ class Server:
             (name, version), lambda: ServedNetwork(name, version, *LIBRARY.load(name))
         )
 
+    def keep(self, name: str, network: Network, card: Card, *, who: Hashable) -> str:
+        """Keep a network as somebody's own; see `Library.keep`."""
+        name = LIBRARY.keep(name, network, card)
+        self.rights.give(_kept(name), who=who)
+        return name
+
+    def may_delete(self, name: str, *, who: Hashable) -> bool:
+        """Return whether somebody may delete a kept network."""
+        return self.rights.may_change(_kept(name), who=who)
+
+    def delete(self, name: str, *, who: Hashable) -> None:
+        """Delete a kept network; see `Library.delete`.
+
+        Raises:
+            NotYoursError: somebody else has kept it.
+        """
+        self.rights.check(_kept(name), who=who)
+        LIBRARY.delete(name)
+
     def warm_up(self) -> None:
         """Import in the background what the first drawing needs; only the first call does it."""
         if self._warmed.acquire(blocking=False):
             threading.Thread(target=drawing.warm_up, daemon=True).start()
+
+
+def _kept(name: str) -> Hashable:
+    """Return what stands for a kept network, and for no later one of the same name."""
+    return ("network", name, LIBRARY.version(name))

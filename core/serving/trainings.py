@@ -1,7 +1,8 @@
 """Training on a shared server: one run at a time; the others wait in line.
 
-Anybody who knows the id of a run can watch it and stop it. A run that nobody has watched for a
-while ends by itself and keeps its best epoch.
+Anybody who knows the id of a run can watch it; its owner and the lecturer can stop it. A run that
+nobody has watched for a while ends by itself and keeps its best epoch. One that waits loses its
+place much sooner.
 """
 
 import contextlib
@@ -11,8 +12,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,12 +22,21 @@ from core.data.mnist import Digits
 from core.networks import Card, Network
 from core.recipe import Recipe
 from core.serving.jobs import RUNNING, WAITING, Jobs, Progress, StoppedError, Tell
+from core.serving.lecturer import Lecturer
+from core.serving.rights import Rights
+from core.serving.turns import Turns
+from core.serving.visitors import person_of
 from core.training import EpochResult, load_start, split, train
 from core.training.outcome import learned_nothing, outcome
 
 UNWATCHED_SECONDS = 300.0
-MOST_WAITING = 20
+PLACE_SECONDS = 30.0
+MOST_WAITING = 60
 REMEMBERED = 40
+
+
+class AlreadyWaitingError(ValueError):
+    """Somebody who has a run in the line submits another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,55 +66,93 @@ class Status(Progress):
 
 
 class Trainings:
-    """The server's queue of trainings."""
+    """The server's queue of trainings: first come, first served, one waiting run a person."""
 
     def __init__(
         self,
         *,
         unwatched_seconds: float = UNWATCHED_SECONDS,
         load: Callable[[str], Digits] = mnist.load,
+        rights: Rights | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start with an empty line.
 
         Args:
-            unwatched_seconds: a run ends when nobody has looked at it for this long.
+            unwatched_seconds: a run ends when nobody has looked at it for this long; while it
+                waits, after `PLACE_SECONDS`.
             load: returns MNIST's "train" and "test" images.
+            rights: of all people on the server; None for a server without a lecturer's word.
             clock: returns seconds, as `time.monotonic`.
         """
         self._load = load
         self._clock = clock
         self._jobs = Jobs(
             most_kept=REMEMBERED,
-            workers=ThreadPoolExecutor(1, "training", initializer=_give_way_to_pages),
+            turns=Turns(name="training", initializer=_give_way_to_pages),
             most_waiting=MOST_WAITING,
             unwatched_seconds=unwatched_seconds,
+            place_seconds=PLACE_SECONDS,
             clock=clock,
         )
+        self._rights = rights or Rights(Lecturer())
+        self._last: dict[Hashable, str] = {}  # the last run of each person in the line
+        self._lock = threading.Lock()
 
-    def submit(self, recipe: Recipe) -> str:
+    def submit(self, recipe: Recipe, *, who: Hashable) -> str:
         """Put a recipe at the end of the line and return the run's id.
 
+        Args:
+            recipe: what to train.
+            who: who asks, a `Visitor` or anything that stands for a person.
+
         Raises:
+            ClosedError: the lecturer has closed the line.
+            AlreadyWaitingError: this person has a run in the line.
             LineFullError: too many runs are waiting.
             ValueError: the network that the recipe starts from can't be used.
         """
+        self._rights.lecturer.check_open(who=who)
         load_start(recipe)
-        run_id = secrets.token_hex(6)
+        run_id, person = secrets.token_hex(6), person_of(who)
         work = partial(_train, recipe, self._load, self._clock)
-        self._jobs.ask(run_id, work, so_far=Status(WAITING, recipe=recipe))
+        with self._lock:
+            self._last = {
+                other: run for other, run in self._last.items() if self._jobs.state(run) == WAITING
+            }
+            if person in self._last:
+                raise AlreadyWaitingError(
+                    "You have a training in the line already. Wait until it begins, or stop it."
+                )
+            # Whoever looks at a run, it has one place of its own: so first come, first served.
+            self._jobs.ask(run_id, work, who=run_id, so_far=Status(WAITING, recipe=recipe))
+            self._last[person] = run_id
+            self._rights.give(("run", run_id), who=who)
         return run_id
 
     def status(self, run_id: str) -> Status | None:
         """Look at a run; None for an unknown id."""
-        progress = self._jobs.look(run_id)
+        progress = self._jobs.look(run_id, who=run_id)
         if progress is None:
             return None
         run: Status = progress.result
         return replace(run, **vars(progress) | {"result": run.result})
 
-    def stop(self, run_id: str) -> None:
-        """End a run and keep its best epoch so far; do nothing if it has ended."""
+    def is_own(self, run_id: str, *, who: Hashable) -> bool:
+        """Return whether somebody has begun a run."""
+        return self._rights.owns(("run", run_id), who=who)
+
+    def may_stop(self, run_id: str, *, who: Hashable) -> bool:
+        """Return whether somebody may stop a run."""
+        return self._rights.may_change(("run", run_id), who=who)
+
+    def stop(self, run_id: str, *, who: Hashable) -> None:
+        """End a run and keep its best epoch so far; do nothing if it has ended.
+
+        Raises:
+            NotYoursError: somebody else has begun it.
+        """
+        self._rights.check(("run", run_id), who=who)
         self._jobs.stop(run_id)
 
 

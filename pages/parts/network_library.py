@@ -10,14 +10,17 @@ from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse, shown_name
 from core.presentation import words
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
-from pages.parts.server import server
+from pages.parts.lecturer import show_lecturer
+from pages.parts.server import server, who
 from pages.parts.state import CARD
 from pages.parts.trainings import show_accuracies
 
 
 def show_library() -> None:
     """Show a network's card and file, and a place to upload another one."""
-    st.markdown("##### Networks")
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.markdown("##### Networks", width="content")
+        show_lecturer()
     if said := st.session_state.pop("library_said", None):
         kind, text = said
         (st.success if kind == "good" else st.error)(text)
@@ -36,6 +39,7 @@ def show_library() -> None:
             type=["safetensors"],
             key="upload",
             on_change=_bring_along,
+            disabled=server().lecturer.is_closed(who=who()),
         )
     with right:
         if name is not None:
@@ -66,6 +70,8 @@ def _show_card(name: str) -> None:
             st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
         if LIBRARY.is_shipped(name):
             st.caption("This network is shipped with the app and can't be overwritten or deleted.")
+        elif not server().may_delete(name, who=who()):
+            st.caption("Only the person who kept this network, or the lecturer, can delete it.")
         else:
             with st.popover("Delete …"):
                 st.write(f"This deletes {name} for everybody.")
@@ -89,10 +95,11 @@ def _bring_along() -> None:
     if file is None:
         return
     try:
+        server().lecturer.check_open(who=who())
         network, card = parse(file.getvalue(), file.name)
         # Browsers add a number in brackets to a second download of the same name.
         stem = re.sub(r" ?\(\d+\)$", "", file.name.removesuffix(SUFFIX))
-        name = LIBRARY.keep(stem, network, card)
+        name = server().keep(stem, network, card, who=who())
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:
@@ -104,8 +111,10 @@ def _bring_along() -> None:
 
 def _delete(name: str) -> None:
     try:
-        LIBRARY.delete(name)
+        server().delete(name, who=who())
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
+    except OSError as error:
+        st.session_state["library_said"] = ("bad", f"It can't be deleted: {error.strerror}.")
     else:
         st.session_state["library_said"] = ("good", f"{name} is deleted.")

@@ -30,14 +30,14 @@ WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
+def show_recipe_form(*, train: Callable[[], None], not_now: str) -> None:
     """Show the choice of a recipe, and a button that calls `train`.
 
     If the settings make no recipe, a sentence says why and the button is disabled.
 
     Args:
         train: called on a click.
-        busy: whether another training must end first.
+        not_now: why no training can begin now, a sentence; empty if one can.
     """
     RECIPE.start(parse=one_of(list(PRESETS)), default="report")
     for name, value in _values(PRESETS[RECIPE.get()]).items():
@@ -60,9 +60,15 @@ def show_recipe_form(*, train: Callable[[], None], busy: bool) -> None:
         except ValueError as error:
             st.warning(f"These settings make no recipe: {error}.")
             ready = False
-        st.button("Train", type="primary", disabled=busy or not ready, on_click=train, key="train")
-        if busy:
-            st.caption("Wait until the training shown here has ended, or stop it.")
+        st.button(
+            "Train",
+            type="primary",
+            disabled=bool(not_now) or not ready,
+            on_click=train,
+            key="train",
+        )
+        if not_now:
+            st.caption(not_now)
 
 
 def fold_settings() -> None:

@@ -1,5 +1,7 @@
 """What pages show of a training run and of its result."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.networks import Card
@@ -7,10 +9,11 @@ from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
 from core.presentation.words import points, signed
 from core.serving.jobs import RUNNING, WAITING
-from core.serving.trainings import Status
+from core.serving.rights import NotYoursError
+from core.serving.trainings import PLACE_SECONDS, Status
 from core.training.outcome import log_lines
 from core.validate import CLASSES
-from pages.parts.server import server
+from pages.parts.server import server, who
 
 # Of 60,000 training images and 10,000 test images, on which the course report also validated.
 REPORT_ACCURACIES = {
@@ -26,18 +29,22 @@ def show_progress(run_id: str, status: Status) -> None:
         trainings = "training" if status.ahead == 1 else "trainings"
         before = f"{status.ahead} {trainings} before this one. " if status.ahead else ""
         st.info(
-            f"{before}This training begins by itself. Keep this page open, or come back to its "
-            "address."
+            f"{before}This training begins by itself. Keep this page open: after "
+            f"{PLACE_SECONDS:.0f} seconds without it, the place is lost."
         )
     elif status.state == RUNNING:
         st.progress(min(status.share, 1.0), text=_progress_text(status))
-    if not status.ended:
+    if status.ended:
+        return
+    if server().trainings.may_stop(run_id, who=who()):
         st.button(
             "Stop and keep the best so far" if status.reports else "Stop",
             key="stop",
-            on_click=server().trainings.stop,
+            on_click=_stop,
             args=[run_id],
         )
+    else:
+        st.caption("Somebody else has begun this training.")
 
 
 def show_epochs(status: Status) -> None:
@@ -71,6 +78,11 @@ def show_accuracies(card: Card) -> None:
             )
     validated = " Validated on the test images, as the report did." if same else ""
     st.caption(f"Accuracy: classified correctly / all images of that kind.{validated}")
+
+
+def _stop(run_id: str) -> None:
+    with suppress(NotYoursError):  # one was the lecturer when the button was shown
+        server().trainings.stop(run_id, who=who())
 
 
 def _progress_text(status: Status) -> str:

@@ -9,9 +9,10 @@ from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status
 from pages.parts.address import put_in_address
 from pages.parts.failures import failures_explained
+from pages.parts.lecturer import closed
 from pages.parts.network_library import show_library
 from pages.parts.recipe_form import fold_settings, recipe_in_form, show_recipe_form
-from pages.parts.server import server
+from pages.parts.server import server, who
 from pages.parts.state import MODEL, RECIPE, RUN
 from pages.parts.trainings import show_accuracies, show_epochs, show_progress
 
@@ -39,7 +40,8 @@ def main() -> None:
     RUN.start(parse=str, default="")
     left, right = st.columns([1, 2], gap="large")
     with left:
-        show_recipe_form(train=begin, busy=is_busy())
+        busy = "Wait until the training shown here has ended, or stop it." if is_busy() else ""
+        show_recipe_form(train=begin, not_now=closed() or busy)
     with right:
         if problem := st.session_state.pop("train_problem", ""):
             st.error(problem)
@@ -58,7 +60,7 @@ def begin() -> None:
     if is_busy():  # a second click before the page has answered the first
         return
     try:
-        RUN.set(server().trainings.submit(recipe_in_form()))
+        RUN.set(server().trainings.submit(recipe_in_form(), who=who()))
         st.session_state["run_title"] = TITLES[RECIPE.get()]
         fold_settings()
     except ValueError as error:
@@ -66,7 +68,9 @@ def begin() -> None:
 
 
 def is_busy() -> bool:
-    """Return whether this session's run goes on; a second one would take its place."""
+    """Return whether the run shown here is one's own and goes on; a second one would hide it."""
+    if not server().trainings.is_own(RUN.get(), who=who()):
+        return False
     status = server().trainings.status(RUN.get())
     return status is not None and not status.ended
 
@@ -142,7 +146,7 @@ def keep(run_id: str, status: Status) -> None:
     if status.result is None:
         return
     try:
-        name = LIBRARY.keep(st.session_state["keep_name"], *status.result)
+        name = server().keep(st.session_state["keep_name"], *status.result, who=who())
     except (ValueError, OSError) as error:
         reason = (
             f"The file can't be written: {error.strerror}." if isinstance(error, OSError) else error

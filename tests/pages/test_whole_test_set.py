@@ -18,6 +18,7 @@ from core.evaluation.robustness import Robustness
 from core.networks import Library
 from core.networks.mlp import MLP
 from core.serving.networks import ServedNetwork
+from core.serving.turns import Place
 from pages.parts.server import server
 from tests.conftest import SHIPPED
 from tests.pages.conftest import opened as open_page
@@ -47,7 +48,7 @@ def evaluations_held_up() -> Iterator[None]:
     """Keep every evaluation from beginning within the block."""
     go_on = threading.Event()
     for _ in range(2):
-        server().evaluations._evaluations._workers.submit(go_on.wait)
+        server().evaluations.quick.submit(Place(go_on.wait, dict))
     yield
     go_on.set()
 
@@ -138,7 +139,7 @@ def test_a_slow_attack_shows_a_sample_and_then_all_images() -> None:
 
 def test_it_can_be_stopped_and_goes_on() -> None:
     go_on = threading.Event()
-    server().evaluations.long_workers.submit(go_on.wait)  # so that its curve is waited for
+    server().evaluations.long.submit(Place(go_on.wait, dict))  # so that its curve is waited for
     at = opened(attack="PGD", images="a sample of 1,000", linf="0.13")
     well(at.button(key="stop_waiting").click().run())
     assert any("Stopped" in text.value for text in at.markdown)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from core.attacks import fgsm, pgd
+from core.batches import BATCH
 from core.data.mnist import Digits
 from core.evaluation.robustness import (
+    BLOCK,
     EPSILONS,
+    GRADIENTS,
     MEASURED_ATTACKS,
     cached,
     digest,
@@ -46,7 +49,7 @@ def test_rates_by_a_plain_count(report_network: MLP, few: Digits) -> None:
     told: list[int] = []
     found = measure(report_network, few, on_progress=told.append)
     assert found.images == 70
-    assert sum(told) == len(EPSILONS)
+    assert sum(told) == GRADIENTS * len(few)
     right = sum(
         int(report_network.logits(x[None]).argmax()) == y for x, y in zip(few.x, few.y, strict=True)
     )
@@ -113,12 +116,27 @@ def test_a_digest_tells_the_settings_apart(monkeypatch: pytest.MonkeyPatch) -> N
     assert digest(linear(0)) != before
 
 
+def test_progress_is_told_a_block_at_a_time_and_can_end_the_work_there(test_digits: Digits) -> None:
+    some = Digits(test_digits.x[:1000], test_digits.y[:1000])
+    told: list[int] = []
+
+    def stop_after_three(gradients: int) -> None:
+        told.append(gradients)
+        if len(told) >= 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        measure(linear(0), some, on_progress=stop_after_three)
+    assert 3 * BLOCK <= sum(told) < 41 * len(some)  # under the first ε
+    assert all(BLOCK <= each < BLOCK + BATCH for each in told)
+
+
 def test_what_is_written_is_read_back(tmp_path: Path, few: Digits) -> None:
     path = tmp_path / "new" / "robustness.json"
     networks = {"one": linear(1), "two": linear(2)}
     told: list[int] = []
     write_cache(networks, few, path=path, on_progress=told.append)
-    assert sum(told) == 2 * len(EPSILONS)
+    assert sum(told) == 2 * GRADIENTS * len(few)
     for network in networks.values():
         assert cached(network, path=path) == measure(network, few)
     assert cached(linear(3), path=path) is None
@@ -145,10 +163,10 @@ def test_what_was_done_before_a_stop_is_kept_and_not_done_again(
     networks = {"one": linear(1), "two": linear(2)}
     done = 0
 
-    def stop_within_the_second(budgets: int) -> None:
+    def stop_within_the_second(gradients: int) -> None:
         nonlocal done
-        done += budgets
-        if done == len(EPSILONS) + 4:
+        done += gradients
+        if done > 1.5 * GRADIENTS * len(few):
             raise Stopped
 
     with pytest.raises(Stopped):
@@ -156,7 +174,7 @@ def test_what_was_done_before_a_stop_is_kept_and_not_done_again(
     assert set(read_cache(path)) == {digest(linear(1))}
     told: list[int] = []
     write_cache(networks, few, path=path, on_progress=told.append)
-    assert told == [len(EPSILONS)] + [1] * len(EPSILONS)
+    assert told[0] == sum(told[1:]) == GRADIENTS * len(few)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from core.attacks import METHODS, fgsm, noise
 from core.attacks.method import BudgetMethod
 from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
-from core.evaluation.robustness import Robustness
+from core.evaluation.robustness import BLOCK, Robustness
 from core.measures import accuracy, evasion_rate
 from core.networks.mlp import MLP
 from core.recipe import Recipe
@@ -22,6 +23,8 @@ from core.serving.jobs import DONE, Computation
 from core.serving.measurements import Measurements
 from core.serving.networks import ServedNetwork
 from core.serving.server import Server
+from core.serving.turns import Place
+from core.serving.visitors import Visitor
 from tests.conftest import random_mlp
 
 TEN = (0.98,) * 10  # shares, one a digit
@@ -78,6 +81,79 @@ def test_a_sample_is_shown_until_all_images_are_there(
     assert to_come[ALL].look(wait=LONG).result.images == ALL
     progress, to_come = evaluations.evaluation_to_show(question, 0.1, stopped=False)
     assert (progress.result.images, to_come) == (ALL, {})
+
+
+def test_forty_people_with_forty_questions_all_get_their_answers_in_turns(
+    report: ServedNetwork, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = Digits(test_digits.x[:600], test_digits.y[:600])
+    monkeypatch.setattr("core.serving.evaluations.ORDER", np.arange(600))
+    evaluations = Evaluations(lambda split: some)
+    begun: list[tuple[int, float]] = []  # images of the first batch, and the budget
+    go_on = threading.Event()
+
+    def counted(classifier: Classifier, x: Any, y: Any, epsilon: Any, **more: Any) -> FloatArray:
+        begun.append((len(x), float(epsilon)))
+        return fgsm(classifier, x, y, epsilon, **more)
+
+    for _ in range(2):
+        evaluations.quick.submit(Place(lambda: go_on.wait(LONG), dict))
+    method = BudgetMethod(name="counted", title="", norm="linf", summary="", attack=counted)
+    budgets = [round(0.01 * number, 2) for number in range(1, 41)]
+
+    def ask(budget: float) -> float:
+        question = Question(report, method, ALL, who=Visitor(f"person {budget}", "tab"))
+
+        def answer() -> Any:
+            found, to_come = evaluations.evaluation_to_show(question, budget, stopped=False)
+            return found.result if not to_come else None
+
+        rate: float = until(answer).evasion_rate
+        return rate
+
+    with ThreadPoolExecutor(40) as people:
+        answers = people.map(ask, budgets)
+        until(lambda: len(evaluations.quick._places) == 2 * len(budgets))  # and all are held up
+        go_on.set()
+        rates = list(answers)
+    x_adv = fgsm(report.network, some.x, some.y, budgets)
+    expected = [evasion_rate(report.network, each, some.y) for each in x_adv]
+    np.testing.assert_allclose(rates, expected, atol=1.5 / 600)  # an image at a boundary may differ
+    samples, firsts, rests = (
+        [budget for images, budget in begun if images == size] for size in (500, 512, 88)
+    )
+    # Each question is computed once, in batches of at most 512 images.
+    assert sorted(samples) == sorted(firsts) == sorted(rests) == budgets
+    assert len(begun) == 3 * len(budgets)
+    # Everybody's first turn, which goes to the sample, comes before anybody's second one. There are
+    # two threads, so the last sample may be begun and not noted yet.
+    assert [images for images, _ in begun[: len(budgets) - 1]] == [500] * (len(budgets) - 1)
+
+
+def test_a_person_s_newest_question_comes_first_and_others_have_their_turn_between(
+    report: ServedNetwork, test_digits: Digits
+) -> None:
+    some = Digits(test_digits.x[:600], test_digits.y[:600])
+    evaluations = Evaluations(lambda split: some)
+    go_on, begun = threading.Event(), []
+
+    def noted(classifier: Classifier, x: Any, y: Any, epsilon: Any, **more: Any) -> FloatArray:
+        if len(x) == 512:
+            begun.append(float(epsilon))
+        return fgsm(classifier, x, y, epsilon, **more)
+
+    method = BudgetMethod(
+        name="noted", title="", norm="linf", summary="", attack=noted, cost="slow"
+    )  # for slow attacks there is one thread
+    evaluations.long.submit(Place(lambda: go_on.wait(LONG), dict))
+    asked = []
+    for budget, person in ((0.1, "me"), (0.2, "me"), (0.3, "me"), (0.4, "you"), (0.5, "you")):
+        question = Question(report, method, ALL, who=person)
+        asked.append(evaluations.evaluation(question, budget))
+        asked[-1].look()
+    go_on.set()
+    assert [each.look(wait=LONG).state for each in asked] == [DONE] * 5
+    assert begun == [0.3, 0.5, 0.2, 0.4, 0.1]
 
 
 def test_an_attack_without_a_budget_runs_once_for_all_budgets(
@@ -154,6 +230,35 @@ def test_robustness_is_measured_once_for_all_who_ask(
     monkeypatch.setattr(ServedNetwork, "shipped", KNOWN)
     assert measurements.known_robustness(report) is KNOWN
     assert measurements.accuracy(report) == 0.98
+
+
+def test_nobody_waits_behind_a_network_whose_owner_has_left(
+    report: ServedNetwork, test_digits: Digits
+) -> None:
+    some = Digits(test_digits.x[:600], test_digits.y[:600])
+    measurements = Measurements(lambda split: some)
+    computed: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Held(MLP):
+        def vjp(self, x: FloatArray) -> Any:
+            begun.set()
+            go_on.wait(LONG)
+            computed.append(len(x))
+            return super().vjp(x)
+
+    large, small = (random_mlp((784, 10), seed=seed, dtype=np.float32) for seed in (1, 2))
+    theirs, mine = (
+        measurements.robustness(ServedNetwork("", 1, network, report.card), who=who)
+        for who, network in (("them", Held(large.weights, large.biases)), ("me", small))
+    )
+    theirs.look()
+    assert begun.wait(LONG)
+    assert mine.look().ahead == 1
+    theirs.leave()
+    go_on.set()
+    assert mine.look(wait=LONG).state == DONE
+    assert sum(computed) < 2 * BLOCK  # the whole measurement takes 57 blocks
 
 
 def test_mirrored_digits(report: ServedNetwork, test_digits: Digits) -> None:

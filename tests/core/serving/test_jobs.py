@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core.serving.cache import Cache
 from core.serving.jobs import (
     DONE,
     FAILED,
     RUNNING,
     STOPPED,
     WAITING,
-    Cache,
     Computation,
     Jobs,
     LineFullError,
@@ -20,6 +20,8 @@ from core.serving.jobs import (
     Tell,
     in_shares,
 )
+from core.serving.turns import Turns
+from core.serving.visitors import Visitor
 
 LONG = 600  # seconds that no test needs, unless something is broken
 
@@ -165,8 +167,8 @@ def test_what_nobody_foresaw_is_logged_and_not_shown(caplog: pytest.LogCaptureFi
 
 
 def test_who_shares_threads_waits_for_the_others() -> None:
-    thread = ThreadPoolExecutor(1)
-    first, second = (Jobs(most_kept=3, workers=thread) for _ in range(2))
+    thread = Turns()
+    first, second = (Jobs(most_kept=3, turns=thread) for _ in range(2))
     go_on = threading.Event()
     first.ask("a", lambda tell: go_on.wait(LONG))
     waiting = second.ask("a", lambda tell: "here")
@@ -239,7 +241,7 @@ def test_whoever_knows_the_key_stops_it_and_keeps_what_there_is() -> None:
 
 
 def test_one_that_waits_is_stopped_at_once_and_the_line_moves_up() -> None:
-    jobs, go_on = Jobs(most_kept=9, workers=ThreadPoolExecutor(1)), threading.Event()
+    jobs, go_on = Jobs(most_kept=9, turns=Turns()), threading.Event()
     begun = threading.Event()
 
     def busy(tell: Tell) -> None:
@@ -261,7 +263,7 @@ def test_one_that_waits_is_stopped_at_once_and_the_line_moves_up() -> None:
 
 
 def test_the_line_is_bounded() -> None:
-    jobs = Jobs(most_kept=9, workers=ThreadPoolExecutor(1), most_waiting=2)
+    jobs = Jobs(most_kept=9, turns=Turns(), most_waiting=2)
     begun, go_on = threading.Event(), threading.Event()
 
     def busy(tell: Tell) -> None:
@@ -274,6 +276,63 @@ def test_the_line_is_bounded() -> None:
         jobs.ask(key, lambda tell: 1)
     with pytest.raises(LineFullError, match="2 others"):
         jobs.ask("fourth", lambda tell: 1)
+    go_on.set()
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_result_is_kept_until_those_who_wait_have_seen_it(watched: bool) -> None:
+    now = [0.0]
+    jobs = Jobs(most_kept=1, turns=Turns(), unwatched_seconds=10, clock=lambda: now[0])
+    runs: list[str] = []
+
+    def work_on(key: str) -> Callable[[Tell], str]:
+        def work(tell: Tell) -> str:
+            runs.append(key)
+            return key.upper()
+
+        return work
+
+    for key in "abc":
+        jobs.ask(key, work_on(key), who=key)
+    jobs.ask("last", work_on("last"), who="me", wait=LONG)
+    if not watched:
+        now[0] = 11.0
+    jobs.ask("new", work_on("new"), who="me", wait=LONG)
+    found = [jobs.ask(key, work_on(key), who=key, wait=LONG).result for key in "abc"]
+    assert found == ["A", "B", "C"]
+    # As many results again as are kept: b and c outlast the newer one that everybody has seen.
+    again = ["a"] if watched else ["a", "b", "c"]
+    assert runs == ["a", "b", "c", "last", "new", *again]
+
+
+def test_tabs_of_one_person_look_separately_and_take_turns_as_one() -> None:
+    jobs, done = Jobs(most_kept=9, turns=Turns()), []
+    go_on, begun = threading.Event(), threading.Event()
+
+    def busy(tell: Tell) -> None:
+        begun.set()
+        go_on.wait(LONG)
+
+    jobs.ask("first", busy, who="nobody")
+    assert begun.wait(LONG)
+    tabs = [Visitor("me", tab) for tab in ("one", "two")]
+    for key, who in (("a", tabs[0]), ("b", tabs[1]), ("c", Visitor("you", "one"))):
+        jobs.ask(key, lambda tell, key=key: done.append(key), who=who)  # type: ignore[misc]
+    jobs.ask("a", lambda tell: None, who=tabs[1])
+    jobs.leave("a", who=tabs[0])  # it stays open in the other tab, as this person's newest
+    go_on.set()
+    for key in "abc":
+        jobs.ask(key, lambda tell: None, who=tabs[1], wait=LONG)
+    assert done == ["a", "c", "b"]
+
+
+def test_a_full_line_is_a_sentence() -> None:
+    jobs, go_on = Jobs(most_kept=9, turns=Turns(), most_waiting=1), threading.Event()
+    for key in ("first", "second"):
+        Computation(jobs, key, lambda tell: go_on.wait(LONG)).look(wait=0.01)
+    third = Computation(jobs, "third", lambda tell: 3)
+    refused = third.look()
+    assert refused.state == FAILED and refused.error
     go_on.set()
 
 

@@ -2,7 +2,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from core.serving.reach import LONGEST, for_code, is_this_machine, own_address, reachable
+from core.serving.reach import LONGEST, for_code, is_alone, is_this_machine, own_address, reachable
 
 LOCAL, PHONE = "http://localhost:8501/train?recipe=adam", "192.168.7.20"
 
@@ -33,6 +33,25 @@ def test_others_get_an_address_that_they_can_reach(
 def test_what_stands_for_the_machine_itself() -> None:
     assert all(map(is_this_machine, ("localhost", "127.0.0.1", "127.8.9.1", "::1", "a.localhost")))
     assert not any(map(is_this_machine, (PHONE, "class.example", "localhost.example", "")))
+
+
+@pytest.mark.parametrize(
+    ("listens_on", "asked_for", "forwarded", "expected"),
+    [
+        ("127.0.0.1", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501"], False, True),
+        ("localhost", [], False, True),
+        ("127.0.0.1", ["localhost:8501"], True, False),
+        ("127.0.0.1", ["localhost:8501", "class.example"], False, False),
+        ("127.0.0.1", ["[:8501"], False, False),
+        ("0.0.0.0", ["localhost:8501"], False, False),
+        ("", [], False, False),
+    ],
+)
+def test_who_is_alone_on_the_server_s_own_machine(
+    listens_on: str, asked_for: list[str], forwarded: bool, expected: bool
+) -> None:
+    found = is_alone(listens_on=listens_on, asked_for=asked_for, forwarded=forwarded)
+    assert found == expected
 
 
 def test_the_machine_s_own_address_is_one_or_none() -> None:

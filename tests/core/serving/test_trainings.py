@@ -14,7 +14,16 @@ from core.networks.mlp import MLP
 from core.recipe import Recipe
 from core.serving import trainings
 from core.serving.jobs import LineFullError
-from core.serving.trainings import MOST_WAITING, REMEMBERED, Status, Trainings
+from core.serving.lecturer import ClosedError, Lecturer
+from core.serving.rights import NotYoursError, Rights
+from core.serving.trainings import (
+    MOST_WAITING,
+    REMEMBERED,
+    AlreadyWaitingError,
+    Status,
+    Trainings,
+)
+from core.serving.visitors import Visitor
 
 QUICK = Recipe(hidden=(16,), epochs=2)
 LONG = Recipe(hidden=(16,), epochs=1000)
@@ -47,7 +56,7 @@ def queue(few: Callable[[str], Digits]) -> Iterator[Trainings]:
     queue = Trainings(load=few)
     yield queue
     for run in list(queue._jobs._jobs):
-        queue.stop(str(run))
+        stop(queue, str(run))
 
 
 def wait(queue: Trainings, run: str, until: Callable[[Status], bool]) -> Status:
@@ -62,12 +71,22 @@ def wait(queue: Trainings, run: str, until: Callable[[Status], bool]) -> Status:
     raise AssertionError(f"still not so after ten minutes: {queue.status(run)}")
 
 
+def submit(queue: Trainings, recipe: Recipe) -> str:
+    """Put a recipe into the line for somebody who was never there before."""
+    return queue.submit(recipe, who=object())
+
+
+def stop(queue: Trainings, run: str) -> None:
+    """Stop a run as the server's only user, who may stop all."""
+    queue.stop(run, who=Visitor("me", "tab", is_alone=True))
+
+
 def ended(status: Status) -> bool:
     return status.ended
 
 
 def test_a_run_is_trained_to_its_end(queue: Trainings, test_digits: Digits) -> None:
-    run = queue.submit(QUICK)
+    run = submit(queue, QUICK)
     status = wait(queue, run, ended)
     assert status.state == "done"
     assert not status.error
@@ -85,14 +104,14 @@ def test_a_run_is_trained_to_its_end(queue: Trainings, test_digits: Digits) -> N
 
 
 def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> None:
-    runs = [queue.submit(recipe) for recipe in (LONG, QUICK, QUICK)]
+    runs = [submit(queue, recipe) for recipe in (LONG, QUICK, QUICK)]
     wait(queue, runs[0], lambda status: bool(status.reports))
     others = [queue.status(run) for run in runs[1:]]
     assert [(other.state, other.ahead) for other in others if other] == [
         ("waiting", 1),
         ("waiting", 2),
     ]
-    queue.stop(runs[0])
+    stop(queue, runs[0])
     first = wait(queue, runs[0], ended)
     assert first.state == "stopped"
     second = wait(queue, runs[1], ended)
@@ -101,9 +120,9 @@ def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> Non
 
 
 def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Trainings) -> None:
-    run = queue.submit(LONG)
+    run = submit(queue, LONG)
     wait(queue, run, lambda status: len(status.reports) >= 3)
-    queue.stop(run)
+    stop(queue, run)
     status = wait(queue, run, ended)
     assert status.state == "stopped"
     assert status.result is not None
@@ -113,12 +132,12 @@ def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Trainings) -> None:
 
 
 def test_a_run_stopped_while_waiting_never_begins(queue: Trainings) -> None:
-    first, second = queue.submit(LONG), queue.submit(QUICK)
-    queue.stop(second)
+    first, second = submit(queue, LONG), submit(queue, QUICK)
+    stop(queue, second)
     status = queue.status(second)
     assert status is not None
     assert status.state == "stopped"
-    queue.stop(first)
+    stop(queue, first)
     wait(queue, first, ended)
     status = wait(queue, second, ended)
     assert not status.reports
@@ -129,7 +148,7 @@ def test_a_run_stopped_while_waiting_never_begins(queue: Trainings) -> None:
 def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
     clock = Clock()
     queue = Trainings(load=few, clock=clock, unwatched_seconds=100)
-    run = queue.submit(LONG)
+    run = submit(queue, LONG)
     wait(queue, run, lambda status: bool(status.reports))
     clock.now = 99
     wait(queue, run, lambda status: len(status.reports) > 3)
@@ -137,7 +156,7 @@ def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
     epochs = len(wait(queue, run, lambda status: True).reports)
     assert wait(queue, run, lambda status: len(status.reports) > epochs).state == "running"
     clock.now = 300
-    assert wait(queue, queue.submit(QUICK), ended).state == "done"  # after it, so it has ended
+    assert wait(queue, submit(queue, QUICK), ended).state == "done"  # after it, so it has ended
     status = wait(queue, run, ended)
     assert status.state == "stopped"
     assert "nobody" in status.error
@@ -147,14 +166,14 @@ def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
 def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) -> None:
     clock = Clock()
     queue = Trainings(load=few, clock=clock, unwatched_seconds=100)
-    first, second = queue.submit(LONG), queue.submit(QUICK)
+    first, second = submit(queue, LONG), submit(queue, QUICK)
     wait(queue, first, lambda status: bool(status.reports))
     clock.now = 90
     queue.status(first)
     clock.now = 150
-    queue.stop(first)
+    stop(queue, first)
     wait(queue, first, ended)
-    third = queue.submit(QUICK)
+    third = submit(queue, QUICK)
     assert wait(queue, third, ended).state == "done"
     passed = queue.status(second)
     assert passed is not None
@@ -163,36 +182,93 @@ def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) ->
 
 def test_what_goes_wrong_is_a_sentence(queue: Trainings) -> None:
     diverging = dataclasses.replace(QUICK, hidden=(64,) * 4, learning_rate=10.0)
-    status = wait(queue, queue.submit(diverging), ended)
+    status = wait(queue, submit(queue, diverging), ended)
     assert status.state == "failed"
     assert "training diverged in epoch 1" in status.error
     few = dataclasses.replace(QUICK, held_out=6000)
-    status = wait(queue, queue.submit(few), ended)
+    status = wait(queue, submit(queue, few), ended)
     assert status.state == "failed"
     assert "held_out" in status.error
     # And the queue goes on.
-    assert wait(queue, queue.submit(QUICK), ended).state == "done"
+    assert wait(queue, submit(queue, QUICK), ended).state == "done"
 
 
 def test_a_start_that_is_missing_is_refused_at_once(queue: Trainings) -> None:
     with pytest.raises(ValueError, match=r"nobody\.safetensors can't be used"):
-        queue.submit(dataclasses.replace(QUICK, start="nobody"))
+        submit(queue, dataclasses.replace(QUICK, start="nobody"))
+
+
+def test_a_person_has_one_waiting_run_in_all_tabs_together(queue: Trainings) -> None:
+    mine, also_mine, yours = (Visitor(*each) for each in (("me", "1"), ("me", "2"), ("you", "1")))
+    first = queue.submit(LONG, who=mine)
+    wait(queue, first, lambda status: bool(status.images))
+    second = queue.submit(QUICK, who=mine)  # the first one does not wait any more
+    for tab in (mine, also_mine):
+        with pytest.raises(AlreadyWaitingError):
+            queue.submit(QUICK, who=tab)
+    queue.submit(QUICK, who=yours)
+    stop(queue, second)
+    queue.submit(QUICK, who=also_mine)
+
+
+def test_a_run_is_stopped_by_its_owner_and_the_lecturer_alone(
+    few: Callable[[str], Digits],
+) -> None:
+    lecturer = Lecturer("the word")
+    queue = Trainings(load=few, rights=Rights(lecturer))
+    owner, sent_its_address, teacher = (Visitor(name, "tab") for name in ("a", "b", "c"))
+    alone = Visitor("d", "tab", is_alone=True)  # which counts only where there is no word
+    run = queue.submit(LONG, who=owner)
+    for who in (sent_its_address, teacher, alone):
+        assert not queue.may_stop(run, who=who) and not queue.is_own(run, who=who)
+        with pytest.raises(NotYoursError):
+            queue.stop(run, who=who)
+    assert wait(queue, run, lambda status: bool(status.reports)).state == "running"
+    assert queue.is_own(run, who=Visitor("a", "another tab"))
+    lecturer.say("the word", who=teacher)
+    queue.stop(run, who=teacher)
+    assert wait(queue, run, ended).state == "stopped"
+    second = queue.submit(LONG, who=owner)
+    queue.stop(second, who=owner)
+    wait(queue, second, ended)
+    lecturer.close(who=teacher)
+    with pytest.raises(ClosedError):
+        queue.submit(QUICK, who=owner)
+    queue.stop(queue.submit(QUICK, who=teacher), who=teacher)
+
+
+def test_who_has_left_loses_the_place_after_half_a_minute(few: Callable[[str], Digits]) -> None:
+    clock = Clock()
+    queue = Trainings(load=few, clock=clock)
+    first = submit(queue, LONG)
+    wait(queue, first, lambda status: bool(status.images))
+    second, third = queue.submit(QUICK, who="me"), submit(queue, QUICK)
+    for clock.now, ahead in ((30.0, 2), (31.0, 1)):
+        queue.status(first)
+        status = queue.status(third)
+        assert status is not None and (status.state, status.ahead) == ("waiting", ahead)
+    lost = queue.status(second)
+    assert lost is not None and lost.state == "stopped" and "place" in lost.error
+    queue.submit(QUICK, who="me")
+    for run in list(queue._jobs._jobs):
+        stop(queue, str(run))
 
 
 def test_the_line_is_bounded(queue: Trainings) -> None:
-    first = queue.submit(LONG)
+    assert MOST_WAITING >= 60
+    first = submit(queue, LONG)
     wait(queue, first, lambda status: bool(status.images))
     for _ in range(MOST_WAITING):
-        queue.submit(QUICK)
+        submit(queue, QUICK)
     with pytest.raises(LineFullError, match=f"{MOST_WAITING} others"):
-        queue.submit(QUICK)
+        submit(queue, QUICK)
 
 
 def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Trainings) -> None:
     tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
     runs = []
     for _ in range(REMEMBERED + 5):
-        runs.append(queue.submit(tiny))
+        runs.append(submit(queue, tiny))
         wait(queue, runs[-1], ended)
     assert queue.status(runs[0]) is None
     assert queue.status(runs[-1]) is not None
@@ -200,8 +276,8 @@ def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Trainings) -> Non
 
 def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Trainings) -> None:
     assert queue.status("") is None
-    queue.stop("unknown")
-    first, second = queue.submit(QUICK), queue.submit(QUICK)
+    stop(queue, "unknown")
+    first, second = submit(queue, QUICK), submit(queue, QUICK)
     assert first != second
     assert len(first) >= 8
 
@@ -209,7 +285,7 @@ def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Trainings) -> N
 def test_many_may_submit_at_once(queue: Trainings) -> None:
     tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
     runs: list[str] = []
-    threads = [threading.Thread(target=lambda: runs.append(queue.submit(tiny))) for _ in range(15)]
+    threads = [threading.Thread(target=lambda: runs.append(submit(queue, tiny))) for _ in range(15)]
     for thread in threads:
         thread.start()
     for thread in threads:
