@@ -66,7 +66,7 @@ def damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise MeasuredFileError("replication.json is damaged.")
 
-    monkeypatch.setattr("core.serving.networks.shipped_report", refuse)
+    monkeypatch.setattr("core.presentation.course_report.findings.shipped_report", refuse)
 
 
 def test_a_shipped_network_s_report_needs_neither_mnist_nor_measurement(
@@ -85,7 +85,7 @@ def test_without_the_shipped_file_a_network_is_measured_once_for_all(
     few = Digits(test_digits.x[:200], test_digits.y[:200])
     monkeypatch.setattr(mnist, "load", lambda split: few)
     until(opened(APP, PAGE), tables)
-    monkeypatch.setattr("core.serving.measurements.measure_report", fail)
+    monkeypatch.setattr("core.presentation.course_report.findings.measure_report", fail)
     again = opened(APP, PAGE)
     assert tables(again)
     assert [error.value.count("damaged") for error in again.error] == [1]
