@@ -99,15 +99,16 @@ def on_noise(path: AttackPath, epsilon: float, fooled: int, known: Replication |
         times = f", {path.flip.epsilon / epsilon:.1f} times as far" if epsilon else ""
         alone = f"The one on the slider does from {_at(path.flip.epsilon)} on{times}."
     if fooled <= COUNT_BOUNDS[1]:
-        why = "A change fools the network by its direction, not by its size."
+        why = "At the same size, it is the direction that fools the network."
     else:
         why = "This digit is so close to another one that even noise takes it there."
     everywhere = ""
     if known is not None:
         exact = known.evasion["exact"]
         everywhere = (
-            f" Of all test images, at {_at(exact.attacked_at)}, FGSM misleads "
-            f"{percent(exact.evasion_rate)} and noise {percent(known.controls['noise'])}."
+            f" So it is for all test images: FGSM of {_at(exact.attacked_at)} fools the network on "
+            f"{percent(exact.evasion_rate)}, noise of that size on "
+            f"{percent(known.controls['noise'])}."
         )
     seen = f"Of 100 such changes at {_at(epsilon)}, {count} the network. {alone} {why}{everywhere}"
     return Outcome(bisect_left(COUNT_BOUNDS, fooled), seen)
@@ -125,24 +126,21 @@ def on_target(path: AttackPath, label: int, target: int) -> Outcome:
     )
 
 
-def on_gradient(
-    exact: AttackPath, rounded: AttackPath, *, doubt: float, known: Replication | None
-) -> Outcome:
+def on_gradient(exact: AttackPath, rounded: AttackPath, known: Replication | None) -> Outcome:
     """Compare FGSM with the exact gradient and with the one that float32 rounds.
 
     Args:
         exact: a digit's path with the exact gradient.
         rounded: its path with the other one.
-        doubt: 1 − p of the digit.
         known: what was measured on all test images, if it is known.
     """
     sizes = [math.inf if path.flip is None else path.flip.epsilon for path in (exact, rounded)]
     right = 2 if _at(sizes[0]) == _at(sizes[1]) else int(sizes[1] > sizes[0])
     flips = [f"at {_at(size)}" if size < math.inf else f"not up to {_at(0.5, 1)}" for size in sizes]
     seen = (
-        f"The exact gradient flips it {flips[0]}, float32's {flips[1]}. The network leaves "
-        f"{odds(doubt)} for all other digits. Float32 rounds that to 0 and so loses the largest "
-        "term of the gradient."
+        f"The exact gradient flips it {flips[0]}, float32's {flips[1]}. Float32 rounds the "
+        "network's probability to exactly 1, and the largest term of the gradient, 1 minus it, to "
+        "0."
     )
     if known is not None:
         shares = [
@@ -150,8 +148,8 @@ def on_gradient(
             for name in ("exact", "float32_autograd")
         ]
         seen += (
-            f" Of all test images, FGSM at {_at(0.1, 1)} misleads {shares[0]} with the exact "
-            f"gradient and {shares[1]} with float32's. A weak attack looks like a strong network."
+            f" Of all test images at {_at(0.1, 1)}, the exact gradient fools the network on "
+            f"{shares[0]}, float32's on {shares[1]}. A weak attack looks like a strong network."
         )
     return Outcome(right, seen)
 
@@ -160,14 +158,13 @@ def on_robust(standard: AttackPath, robust: AttackPath) -> Outcome:
     """Compare how far two networks withstand the same attack."""
     if robust.flip is None:
         return Outcome(band(None), f"It reads the digit right up to {_at(0.5, 1)}.")
-    seen = f"It withstands PGD up to {_at(robust.flip.epsilon)}"
+    seen = f"It resists PGD up to {_at(robust.flip.epsilon)}"
     if standard.flip is not None and standard.flip.epsilon > 0:
         times = robust.flip.epsilon / standard.flip.epsilon
         seen += f", *standard* up to {_at(standard.flip.epsilon)}: {times:.1f} times as far"
     return Outcome(
         band(robust.flip.epsilon),
-        f"{seen}. A network can learn to withstand an attack if it meets that attack while it "
-        "learns.",
+        f"{seen}. A network can learn to resist an attack if it meets that attack while it learns.",
     )
 
 
@@ -183,7 +180,7 @@ def on_cost(standard: Robustness, robust: Robustness) -> Outcome:
     return Outcome(
         right,
         f"Of {standard.images:,} test digits, *standard* misreads {wrong[0]:,} without an attack, "
-        f"the other one {wrong[1]:,}. At {_at(0.1, 1)}, PGD misleads {rates[0.1][0]} and "
+        f"the other one {wrong[1]:,}. At {_at(0.1, 1)}, PGD fools it on {rates[0.1][0]} and "
         f"{rates[0.1][1]}; at {_at(0.3, 1)}, {rates[0.3][0]} and {rates[0.3][1]}. Robustness "
         "costs accuracy, and it ends at some ε.",
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -9,13 +10,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.data import mnist
 from core.evaluation.shipped import MeasuredFileError
-from core.measures import predict
 from core.networks import NetworkFileError
 from core.presentation.lesson import on_guess
 from core.serving.networks import ServedNetwork
-from pages.course.lesson_steps import STANDARD, STEPS, Case, case_for, place_slider
+from pages.course.lesson_steps import STANDARD, STEPS, Case, case_for, has_seen, place_slider
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_images
+from pages.parts.focus import keep_focus
 from pages.parts.server import server
 from pages.parts.state import AIM, ANSWERS, EPSILON, SEEN, STEP
 from pages.parts.subject import (
@@ -32,6 +33,7 @@ from pages.parts.subject import (
 
 STYLE = (Path(__file__).parent / "lesson.css").read_text("utf-8")
 OPEN, NO_GUESS = "-", "x"  # what stands for no answer, and for one without a guess
+UNKNOWN = -1  # the label of a drawing of which nobody has said what it is
 
 
 def main() -> None:
@@ -77,12 +79,11 @@ def show_step(standard: ServedNetwork, *, linked: bool) -> None:
     start_source()
     subject, problem = chosen_subject()
     begin_anew_with(subject, linked=linked)
-    own = None
-    if subject is not None:
-        prediction = int(predict(standard.network, subject.x)[0])
-        own = Case(subject, label_of(subject, prediction), standard)
     number = STEP.get()
-    case = case_for(number, own, standard)
+    own = None
+    if subject is not None and (number == 1 or label_of(subject, UNKNOWN) != UNKNOWN):
+        own = Case(subject, label_of(subject, UNKNOWN), standard)
+    case = replace(case_for(number, own, standard), plays=answer(number) == NO_GUESS)
     with st.container(key="lesson_step"):
         left, right = st.container(key="lesson_ask"), st.container(key="lesson_see")
         if number == 1:
@@ -92,14 +93,26 @@ def show_step(standard: ServedNetwork, *, linked: bool) -> None:
                 show_digit_choice(subject, standard)
         with left:
             show_question(case, can_answer=number > 1 or own is not None)
+        said = ""
         if answer(number) != OPEN:
-            show_what_one_sees(left, right, case)
+            said = show_what_one_sees(left, right, case)
         elif number > 1:
             with right, st.container(key="lesson_digit"):
                 show_images([(case.subject.x[0], "the digit, before any attack")])
         with left:
             show_next()
+    go_on_at(number, said)
     keep_in_address(subject)
+
+
+def go_on_at(number: int, said: str) -> None:
+    """Bring a lost focus to the step's title, its slider, or what one saw; say that, too."""
+    asked = answer(number) == OPEN
+    if asked:
+        target = ".st-key-lesson_ask h3"
+    else:
+        target = ".st-key-lesson_seen" if is_seen(number) else "#epsilon"
+    keep_focus(f"{number} {asked}", target, said.replace("*", ""))
 
 
 def show_digit_choice(subject: Subject | None, standard: ServedNetwork) -> None:
@@ -114,7 +127,7 @@ def show_question(case: Case, *, can_answer: bool) -> None:
     """Show what one has to know, the question, and its answers while there is none."""
     number = STEP.get()
     step = STEPS[number - 1]
-    st.markdown(f"#### {step.title}")
+    st.subheader(step.title, anchor=False)
     with st.container(key="lesson_text"):
         st.markdown(step.text(case))
         if number > 1 and case.instead:
@@ -141,44 +154,62 @@ def show_question(case: Case, *, can_answer: bool) -> None:
             )
 
 
-def show_what_one_sees(left: DeltaGenerator, right: DeltaGenerator, case: Case) -> None:
-    """Show the instrument; beside it the guess and, once one has seen it, what one saw."""
+def show_what_one_sees(left: DeltaGenerator, right: DeltaGenerator, case: Case) -> str:
+    """Show the instrument; beside it the guess and, once one has seen it, what one saw.
+
+    Returns:
+        What one saw, in Markdown; empty if that is still to come.
+    """
     number = STEP.get()
     step, given = STEPS[number - 1], answer(number)
     with right:
         outcome = step.show(case)
     guess = None if given == NO_GUESS else min(int(given), len(step.answers) - 1)
+    seen = ""
     with left:
         if outcome is None:
             st.info("These networks have not been measured. The page Remedies measures them.")
         elif is_seen(number):
+            compared = on_guess(step.answers, guess, outcome.right) if number > 1 else ""
+            seen = f"{compared}\n\n{outcome.seen}".strip()
             with st.container(key="lesson_seen"):
-                if number > 1:
-                    st.markdown(on_guess(step.answers, guess, outcome.right))
-                st.markdown(outcome.seen)
+                st.markdown(seen)
         else:
-            if guess is not None:
-                st.markdown(f"Your guess: **{step.answers[guess]}**.")
-            st.markdown("Now move the slider until the prediction flips.")
+            st.markdown(f"Your guess: **{step.answers[guess or 0]}**.")
+            st.markdown(step.task)
+        st.button(
+            "Change the answer", key="change", type="tertiary", on_click=take_back, args=[number]
+        )
+    return seen
 
 
 def show_next() -> None:
-    """Show the button that leads to the next step, or back to the first after the last one."""
+    """Show links that lead on, and the buttons to the next step and back to the question."""
     number = STEP.get()
     if is_seen(number):
         STEPS[number - 1].lead_on()
-    if number < len(STEPS):
-        st.button(
-            f"Next: {STEPS[number].title}",
-            key="next",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-            type="primary" if is_seen(number) else "tertiary",
-            on_click=STEP.set,
-            args=[number + 1],
-        )
-    elif is_seen(number):
-        st.button("Start again", key="start_again", on_click=start_again)
+    with st.container(horizontal=True, gap="small"):
+        if number < len(STEPS):
+            st.button(
+                f"Next: {STEPS[number].title}",
+                key="next",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+                type="primary" if is_seen(number) else "tertiary",
+                on_click=STEP.set,
+                args=[number + 1],
+            )
+        elif is_seen(number):
+            st.button("Start again", key="start_again", on_click=start_again)
+        if answer(number) != OPEN:
+            st.button(
+                "Change",
+                key="change",
+                help="Answer the question again",
+                type="tertiary",
+                on_click=take_back,
+                args=[number],
+            )
 
 
 def matching(pattern: str) -> Callable[[str], str]:
@@ -199,9 +230,7 @@ def answer(number: int) -> str:
 
 def is_seen(number: int) -> bool:
     """Return whether one has seen what a step shows."""
-    if answer(number) == OPEN:
-        return False
-    return not STEPS[number - 1].until_flip or str(number) in SEEN.get()
+    return answer(number) != OPEN and has_seen(number)
 
 
 def give(number: int, given: str, case: Case) -> None:
@@ -209,8 +238,18 @@ def give(number: int, given: str, case: Case) -> None:
     answers = list(ANSWERS.get().ljust(len(STEPS), OPEN))
     answers[number - 1] = given
     ANSWERS.set("".join(answers).rstrip(OPEN))
+    SEEN.set(SEEN.get().replace(str(number), "") + (str(number) if given == NO_GUESS else ""))
     if number == 1 and case.subject.label is None:
         correct_label(case.subject, int(given))
+
+
+def take_back(number: int) -> None:
+    """Ask a step's question again."""
+    answers = ANSWERS.get()
+    ANSWERS.set((answers[: number - 1] + OPEN + answers[number:]).rstrip(OPEN))
+    SEEN.set(SEEN.get().replace(str(number), ""))
+    EPSILON.of(number).set(0.0)
+    place_slider()
 
 
 def begin_anew_with(subject: Subject | None, *, linked: bool) -> None:

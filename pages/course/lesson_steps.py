@@ -29,7 +29,7 @@ from pages.parts.epsilon_explorer import OWN_GRADIENT, Attacked, epsilon_explore
 from pages.parts.epsilon_explorer.choices import Choices
 from pages.parts.server import server
 from pages.parts.state import AIM, BUDGET, EPSILON, NETWORKS, RECIPE, SEEN, STEP
-from pages.parts.subject import Subject, correct_label, label_of, of_test_set
+from pages.parts.subject import Subject, label_of, of_test_set
 
 STANDARD, ROBUST = "report", "adversarial-pgd"
 STAND_IN = 0  # a test digit: a 7
@@ -49,12 +49,14 @@ class Case:
         label: what it is.
         standard: the network under attack.
         instead: why it is not the digit that one has drawn; empty if it is.
+        plays: whether the slider moves once by itself, because nobody wants to guess.
     """
 
     subject: Subject
     label: int
     standard: ServedNetwork
     instead: str = ""
+    plays: bool = False
 
     @property
     def a_digit(self) -> str:
@@ -101,7 +103,7 @@ class Step:
         question: what one answers before one sees.
         show: shows the instrument, and returns what it shows in words; None if it shows nothing.
         answers: to choose from.
-        until_flip: whether one has seen it only once the slider has passed the flip.
+        task: what one does with the slider, and has seen the flip then; empty if there is nothing.
         unfit: says why the step can't be shown on a digit; empty if it can.
         lead_on: shows links to other pages, once one has seen it.
     """
@@ -111,7 +113,7 @@ class Step:
     question: Callable[[Case], str]
     show: Callable[[Case], Outcome | None]
     answers: tuple[str, ...] = lesson.IN_BANDS
-    until_flip: bool = True
+    task: str = "Now move the slider until the prediction flips."
     unfit: Callable[[Case], str] = is_misread
     lead_on: Callable[[], None] = lambda: None
 
@@ -178,9 +180,9 @@ def show_target(case: Case) -> Outcome:
 def show_gradients(case: Case) -> Outcome:
     """Show FGSM with the exact gradient beside FGSM with the one that float32 rounds."""
     exact, rounded = case.path(METHODS["fgsm"]), case.path(ROUNDED)
-    both = [("exact", exact), ("float32", rounded)]
+    both = [("network (exact)", exact), ("network (float32)", rounded)]
     show_explorer(case, both, METHODS["fgsm"], note=BOTH_FGSM)
-    return lesson.on_gradient(exact, rounded, doubt=doubt_of(case), known=measured(case.standard))
+    return lesson.on_gradient(exact, rounded, measured(case.standard))
 
 
 def show_robust(case: Case) -> Outcome:
@@ -237,11 +239,14 @@ def link_to_the_rest() -> None:
 STEPS = (
     Step(
         "Draw a digit",
-        lambda case: "Draw a digit, as large as the black canvas. We are going to attack it.",
+        lambda case: (
+            "Draw a digit, as large as the black canvas, or choose a test digit. We are going to "
+            "attack it."
+        ),
         lambda case: "Which digit is it?",
         show_input,
         answers=tuple(map(str, range(10))),
-        until_flip=False,
+        task="",
         unfit=is_never_unfit,
     ),
     Step(
@@ -253,15 +258,15 @@ STEPS = (
         lambda case: f"How sure is it that this is {case.a_digit}?",
         show_reading,
         answers=lesson.SURENESS,
-        until_flip=False,
+        task="",
         unfit=is_never_unfit,
     ),
     Step(
         "Turn ε",
         lambda case: (
             "An attacker may change each pixel by at most ε, from 0 (black) to 1 (white). The "
-            "attack FGSM asks of each pixel: lighter or darker, which makes it worse for the "
-            "network? Then it moves the pixel by ε."
+            "attack FGSM asks of each pixel: lighter or darker, which is worse for the network? "
+            "The gradient tells. Then it moves each pixel by ε."
         ),
         lambda case: f"From which ε on does the network no longer read {case.a_digit}?",
         show_flip,
@@ -270,13 +275,14 @@ STEPS = (
         "Noise of that size",
         lambda case: (
             "Is it the size of a change that fools the network? Now a coin decides for each pixel: "
-            "lighter or darker by ε."
+            "lighter or darker by ε. (White can't get lighter, and black can't get darker.)"
         ),
         lambda case: (
             f"Of 100 such changes at ε = {fooling_size(case):.3f}, how many fool the network?"
         ),
         show_noise,
         answers=lesson.COUNTS,
+        task="",
     ),
     Step(
         "Aim for a digit",
@@ -286,41 +292,45 @@ STEPS = (
         ),
         lambda case: f"From which ε on does the network read {words.with_article(aim(case))} here?",
         show_target,
+        task="Now move the slider, and wait for that digit.",
     ),
     Step(
         "The gradient that float32 loses",
         lambda case: (
             f"The network is very sure that this is {case.a_digit}: it leaves "
-            f"{lesson.odds(doubt_of(case))} for all other digits. FGSM computes its gradient from "
-            "1 minus that probability. Usual libraries do so in float32."
+            f"{lesson.odds(doubt_of(case))} for all other digits. The gradient is made of 1 "
+            "minus its probability. Most libraries use float32, which has seven digits."
         ),
         lambda case: (
-            "Two attackers use FGSM, one with the exact gradient, one with float32's. Which needs "
-            "the larger ε?"
+            "FGSM with the exact gradient, or with float32's: which one needs the larger ε?"
         ),
         show_gradients,
         answers=lesson.GRADIENTS,
+        task="Now move the slider until both predictions flip.",
         unfit=is_too_unsure,
     ),
     Step(
-        "A network that withstands",
+        "A network that resists attacks",
         lambda case: (
-            f"The network *{ROBUST}* was attacked while it learned: before each step of its "
-            "training, PGD changed the images by up to ε = 0.1."
+            f"The network so far is called *{shown_name(STANDARD)}*. Another one, *{ROBUST}*, was "
+            "attacked while it learned: before each step, PGD changed the images by up to ε = 0.1."
         ),
         lambda case: f"From which ε on does PGD keep it from reading {case.a_digit}?",
         show_robust,
+        task="Now move the slider until both predictions flip.",
         lead_on=link_to_training,
     ),
     Step(
         "What it costs",
-        lambda case: f"*{ROBUST}* withstands more than *{shown_name(STANDARD)}*. Is it better?",
+        lambda case: (
+            f"*{ROBUST}* resists larger changes than *{shown_name(STANDARD)}*. Is it better?"
+        ),
         lambda case: (
             "Without an attack: how many test digits does it misread, compared with *standard*?"
         ),
         show_cost,
         answers=lesson.MISREADINGS,
-        until_flip=False,
+        task="",
         unfit=is_never_unfit,
         lead_on=link_to_the_rest,
     ),
@@ -361,15 +371,20 @@ def show_explorer(
         *attacked,
         method=method,
         label=case.label,
-        on_label=lambda digit: correct_label(case.subject, digit),
         on_epsilon=epsilon.set,
         on_shown=lambda: SEEN.set(SEEN.get() + str(step)),
         start=epsilon.get(),
         placed=st.session_state.get("lesson_placed", 0),
         note=note,
-        choices=Choices([], "", predict=True, hidden=str(step) not in SEEN.get(), fixed=True),
+        choices=Choices([], "", predict=True, hidden=not has_seen(step), fixed=True),
+        play=case.plays,
         key=f"lesson_{step}",
     )
+
+
+def has_seen(step: int) -> bool:
+    """Return whether one has seen what a step, once its question is answered, shows."""
+    return not STEPS[step - 1].task or str(step) in SEEN.get()
 
 
 def place_slider() -> None:
@@ -399,7 +414,7 @@ def case_for(step: int, own: Case | None, standard: ServedNetwork) -> Case:
     if own is None and step == 1:
         return Case(Subject("", np.zeros(784, np.uint8)), 0, standard)
     if own is None:
-        return stand_in(standard, "You have not drawn a digit.")
+        return stand_in(standard, "You have not drawn a digit, or not said which it is.")
     why = STEPS[step - 1].unfit(own)
     return stand_in(standard, why) if why else own
 

@@ -22,6 +22,7 @@ from tests.pages.test_draw import APP, SEVEN, draw, explorer, strokes
 LESSON = "pages/course/lesson.py"
 ONE = strokes([(140, 50), (140, 230)])
 WITH_SLIDER = [3, 4, 5, 6, 7]
+HIDDEN = [3, 5, 6, 7]  # where the prediction flips
 MISREAD = 720  # a 5 that the network takes for an 8
 
 
@@ -54,7 +55,7 @@ def test_the_lesson_is_first_in_the_menu_and_draw_opens_at_the_root() -> None:
     assert {"attack", "epsilon"} <= stands_for(open_page(APP)).keys()
 
 
-@pytest.mark.parametrize("step", WITH_SLIDER)
+@pytest.mark.parametrize("step", HIDDEN)
 def test_a_step_asks_then_shows_the_live_epsilon_then_says_what_one_saw(step: int) -> None:
     at = opened(digit=0, step=step)
     assert asks(at, step)
@@ -96,6 +97,7 @@ def test_a_drawing_is_read_and_attacked(test_digits: Digits) -> None:
     assert not (seen == np.round(255 * test_digits.x[0])).all()
     assert {"pixels", "label", "answers"} <= stands_for(at).keys()
     assert stands_for(at)["answers"] == "73x"
+    assert stands_for(at)["seen"] == "3"
 
 
 def test_a_misread_drawing_is_what_one_says_it_is() -> None:
@@ -108,6 +110,36 @@ def test_a_misread_drawing_is_what_one_says_it_is() -> None:
     assert "misreads your digit" in said(at)
     answer(at, 3, 1)
     assert explorer(at)["label"] == 7  # type: ignore[index]
+
+
+def test_a_drawing_of_which_nobody_says_what_it_is_is_not_attacked() -> None:
+    at = draw(opened(), SEVEN)
+    well(at.button(key="next").click().run())
+    assert "MNIST's test digits" in said(at)
+
+
+def test_who_does_not_guess_is_shown() -> None:
+    at = opened(digit=0, step=3)
+    assert not answer(at, 3, "1").session_state["seen"]
+    data = explorer(at)
+    assert data is not None
+    assert data["choices"]["hidden"] and not data["play"]
+    well(at.button(key="change").click().run())
+    assert asks(at, 3)
+    assert "answers" not in stands_for(at)
+    answer(at, 3, "x")
+    data = explorer(at)
+    assert data is not None
+    assert data["play"] and not data["choices"]["hidden"]
+    assert "Measured" in said(at)
+    well(at.button(key="change").click().run())
+    assert "seen" not in stands_for(at)
+
+
+def test_the_control_is_told_without_moving_the_slider() -> None:
+    at = answer(opened(digit=0, step=4), 4, 0)
+    assert not explorer(at)["choices"]["hidden"]  # type: ignore[index]
+    assert "Right" in said(at)
 
 
 def test_another_digit_is_asked_about_anew() -> None:

@@ -6,6 +6,7 @@ class Choices {
     this.select = root.querySelector(".compare select");
     this.toggle = root.querySelector(".predict input");
     this.guess = root.querySelector(".guess");
+    this.meant = root.querySelector(".meant");
     this.select.addEventListener("change", () => explorer.tell("compare", this.select.value));
     this.toggle.addEventListener("change", () =>
       explorer.tell("predict", this.toggle.checked ? "on" : "off"));
@@ -17,6 +18,7 @@ class Choices {
   }
 
   show({ choices, axis, paths }) {
+    this.meant.hidden = Boolean(choices?.fixed);
     for (const control of [this.select, this.toggle]) {
       control.parentElement.hidden = choices === null || choices.fixed;
     }

@@ -131,7 +131,7 @@ def test_a_target_is_reached_or_not() -> None:
 def test_the_gradient_that_needs_more_is_the_answer(
     exact: float | None, rounded: float | None, answer: int
 ) -> None:
-    outcome = lesson.on_gradient(path(exact), path(rounded), doubt=3e-9, known=None)
+    outcome = lesson.on_gradient(path(exact), path(rounded), None)
     assert outcome.right == answer
     assert outcome.seen.count("not up to") == [exact, rounded].count(None)
 
