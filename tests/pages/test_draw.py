@@ -59,26 +59,19 @@ def explorer(at: AppTest) -> dict[str, Any] | None:
     given = given_to_explorer(at)
     if given is None:
         return None
-    about, ((table, frames), *_) = given
+    about, (first, *second) = given
+    for path in second:
+        about["second"] |= path_of(*path)
+    return about | path_of(*first)
+
+
+def path_of(table: NDArray[np.float64], frames: NDArray[np.uint8]) -> dict[str, Any]:
+    """Return what the live ε was given of one network."""
     return {
-        **about,
         "epsilons": table[:, 0],
         "l2_norm": table[:, 1],
         "linf_norm": table[:, 2],
         "probabilities": table[:, 3:],
-        "frames": frames.tobytes(),
-    }
-
-
-def path_of(numbers: NDArray[np.uint8], budgets: int) -> dict[str, Any]:
-    """Return what the live ε was given of one network."""
-    table, frames = np.split(numbers, [budgets * 13 * 8])
-    columns = table.view("<f8").reshape(-1, 13)
-    return {
-        "epsilons": columns[:, 0],
-        "l2_norm": columns[:, 1],
-        "linf_norm": columns[:, 2],
-        "probabilities": columns[:, 3:],
         "frames": frames.tobytes(),
     }
 
