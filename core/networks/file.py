@@ -58,14 +58,17 @@ def to_bytes(network: Network, card: Card) -> bytes:
             for layer, array in enumerate(arrays):
                 tensors[f"{prefix}layers.{layer}.{part}"] = array
     fields = {**vars(card), "recipe": _recipe_fields(card.recipe)}
-    del fields["log"]
+    del fields["log"], fields["measured_on"]
     header = {
         "format": "ensemble" if ensemble else "mlp",
         "version": str(FORMAT_VERSION),
         "card": json.dumps(fields),
     }
-    if card.log:  # beside the card: older programs refuse a card with a field that they don't know
+    # Beside the card: older programs refuse a card with a field that they don't know.
+    if card.log:
         header["log"] = json.dumps([astuple(logged) for logged in card.log])
+    if card.measured_on is not None:
+        header["measured_on"] = str(card.measured_on)
     content: bytes = safetensors.numpy.save(tensors, header)
     if len(content) > MAX_BYTES:
         raise NetworkFileError(
@@ -143,7 +146,10 @@ def _card(about: dict[str, str]) -> Card:
     """Return the card in a header; raise any of many exceptions if there is none."""
     fields = json.loads(about["card"])
     log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
-    return Card(**{**fields, "recipe": Recipe(**fields["recipe"])}, log=log)
+    measured_on = json.loads(about.get("measured_on", "null"))
+    return Card(
+        **{**fields, "recipe": Recipe(**fields["recipe"])}, log=log, measured_on=measured_on
+    )
 
 
 def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
