@@ -19,13 +19,13 @@ from core.evaluation import robustness, seeds
 from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, Card, Network, NetworkFileError, load_file, save_file
-from core.networks.library import check_name
 from core.presentation import words
 from core.presentation.course_report.findings import measure_report, shipped_report, write_shipped
 from core.presentation.course_report.html_file import to_html
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, load_start, split, train
 from core.training.outcome import Epochs, learned_nothing, log_lines, outcome
+from core.validate import network_name
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def _train(options: argparse.Namespace) -> None:
         else:
             path = LIBRARY.path(options.preset)
     if path is None:
-        name = check_name(name)
+        name = network_name(name)
     else:
         files.check_writable(path)
 

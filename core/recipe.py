@@ -183,6 +183,14 @@ class Recipe:
             if not isinstance(getattr(self, name), dtype):
                 raise ValueError(f"{name} must be {words}, not {getattr(self, name)!r}")
 
+        if self.start:  # it comes from files, too
+            try:
+                named = validate.network_name(self.start) == self.start
+            except ValueError:
+                named = False
+            if not named:
+                raise ValueError(f"start must be a network's name, not {self.start[:40]!r}")
+
     def _check_combinations(self) -> None:
         weights = self.members * sum(a * b for a, b in pairwise(self.sizes))
         most, few = MOST_WEIGHTS, self.training_images

@@ -60,6 +60,8 @@ class Card:
 
     def __post_init__(self) -> None:
         validate.whole_number(self.epochs_trained, name="epochs_trained", least=0)
+        if self.epochs_trained > self.recipe.epochs:
+            raise ValueError("epochs_trained must not be more than the recipe's epochs")
         try:
             datetime.date.fromisoformat(self.created)
         except (TypeError, ValueError):
