@@ -93,7 +93,7 @@ class Library:
         """
         name, content = network_name(name), to_bytes(network, card)
         with files.unfinished(self._kept, content) as unfinished, self._lock():
-            files.remove_strays(self._kept)
+            self.remove_strays()
             self._check_room(len(content))
             taken = set(map(_folded, [STANDARD, *_stems(self.folder), *_stems(self._kept)]))
             free = (each for each in _candidates(name) if _folded(each) not in taken)
@@ -115,6 +115,10 @@ class Library:
         except FileNotFoundError:  # somebody else deleted it first
             pass
         raise LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
+
+    def remove_strays(self) -> None:
+        """Remove what processes left that were killed while they wrote a network."""
+        files.remove_strays(self._kept)
 
     @property
     def _kept(self) -> Path:

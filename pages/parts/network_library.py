@@ -116,6 +116,6 @@ def _delete(name: str) -> None:
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:
-        st.session_state["library_said"] = ("bad", f"It can't be deleted: {error.strerror}.")
+        st.session_state["library_said"] = ("bad", f"{name} can't be deleted: {error.strerror}.")
     else:
         st.session_state["library_said"] = ("good", f"{name} is deleted.")
