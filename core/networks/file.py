@@ -26,6 +26,7 @@ LAYOUTS = ("mlp", "ensemble")
 FORMAT_VERSION = 1  # to be raised by a change that older programs can't read
 MAX_BYTES = 40 * 2**20  # of a file; the weights of the largest recipe take 32 MB
 _MAX_HEADER = 3 * 2**20  # bytes; the longest log takes 2 MB
+_MOST_OUTPUT = 1e18  # float32 holds its square
 _MAX_TENSORS = 2 * (MOST_HIDDEN + 1) * MOST_MEMBERS
 
 
@@ -193,6 +194,16 @@ def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[Floa
     return [tuple(take("weight")), tuple(take("bias"))]
 
 
+def _largest_output(network: MLP) -> float:
+    """Return a bound on all hidden outputs and logits for images of pixels in [0, 1]."""
+    found, bound = 0.0, np.ones(network.sizes[0], network.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for weight, bias in zip(network.weights, network.biases, strict=True):
+            bound = bound @ np.abs(weight) + np.abs(bias)
+            found = max(found, float(bound.max()))
+    return found
+
+
 def _fault(network: Network) -> str:
     """Return why a network can't be saved or can't classify MNIST; "" if it can."""
     if len(network.members) > MOST_MEMBERS:
@@ -206,6 +217,8 @@ def _fault(network: Network) -> str:
     weights = sum(weight.size for member in network.members for weight in member.weights)
     if weights > MOST_WEIGHTS:
         return f"it has {weights:,} weights, more than {MOST_WEIGHTS:,}"
+    if not max(map(_largest_output, network.members)) < _MOST_OUTPUT:
+        return "its weights are so large that no image can be classified by them"
     sizes, dtype = network.members[0].sizes, network.members[0].dtype
     if (sizes[0], sizes[-1]) != (784, 10) or dtype != np.float32:
         maps = f"{sizes[0]} inputs to {sizes[-1]} outputs in {dtype}"

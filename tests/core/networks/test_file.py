@@ -135,6 +135,14 @@ def flat(units: int, *, inputs: int = 784, dtype: type = np.float32) -> MLP:
     )
 
 
+def scaled(factor: float) -> MLP:
+    """A network with such weights in both layers."""
+    return MLP(
+        (np.full((784, 2), factor, np.float32), np.full((2, 10), factor, np.float32)),
+        (np.zeros(2, np.float32), np.zeros(10, np.float32)),
+    )
+
+
 def deep(hidden: int) -> MLP:
     """A network of zeros with so many hidden layers of one unit."""
     sizes = list(pairwise([784, *[1] * hidden, 10]))
@@ -150,6 +158,8 @@ def deep(hidden: int) -> MLP:
         (flat(2049), "2,049"),
         (flat(0), "1 to 2,048 units"),
         (deep(9), "9 hidden layers, more than 8"),
+        (scaled(1e10), "so large"),
+        (scaled(1e38), "so large"),
         (Ensemble((flat(2048),) * 6), "9,756,672 weights, more than 8,000,000"),
         (flat(5, inputs=100), "100 inputs to 10 outputs"),
         (flat(5, dtype=np.float64), "float64"),
