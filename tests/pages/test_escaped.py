@@ -26,6 +26,7 @@ PAGES = [
     "pages/training/train.py",
     "pages/training/remedies.py",
     "pages/course/report.py",
+    "pages/course/lesson.py",
 ]
 # A name that a network can have. As Markdown it is a link, and the rest is slanted.
 NAME = "www.stranger.example _x_ -"
