@@ -2,6 +2,7 @@
 # make test      install what the tests need, run them all; of the slow ones a sample
 # make quick     for everyday work: the checks, and the tests that are fast
 # make thorough  every test with all its cases
+# make hostile   10,000 hostile files, messages and addresses; 500 writers that are killed
 # make check     the linter, the types, who may import whom
 # make bench     measure speed and quality beside the peers, write benchmarks/RESULTS.md
 # make pictures  take the README's pictures anew
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # Four processes at most; tests/conftest.py says how many, and what sample make test runs.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test quick thorough check bench pictures
+.PHONY: demo test quick thorough hostile check bench pictures
 
 demo: .venv/app
 	$(BIN)/streamlit run app.py
@@ -23,6 +24,9 @@ quick: check
 
 thorough: .venv/browser
 	$(PYTEST) --thorough
+
+hostile: .venv/dev
+	$(PYTEST) --hostile tests/hostile
 
 check: .venv/dev
 	$(BIN)/ruff check

@@ -19,13 +19,13 @@ from core.evaluation import robustness, seeds
 from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, Card, Network, NetworkFileError, load_file, save_file
-from core.networks.library import check_name
 from core.presentation import words
 from core.presentation.course_report.findings import measure_report, shipped_report, write_shipped
 from core.presentation.course_report.html_file import to_html
 from core.recipe import PRESETS, Recipe
-from core.training import ENGINES, EpochResult, load_start, split, train
-from core.training.outcome import learned_nothing, log_lines, outcome
+from core.training import ENGINES, load_start, split, train
+from core.training.outcome import Epochs, learned_nothing, log_lines, outcome
+from core.validate import network_name
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def _train(options: argparse.Namespace) -> None:
         else:
             path = LIBRARY.path(options.preset)
     if path is None:
-        name = check_name(name)
+        name = network_name(name)
     else:
         files.check_writable(path)
 
@@ -115,7 +115,7 @@ def _trained(recipe: Recipe, engine: str | None, data: Path | None) -> tuple[Net
     else:
         everything, test = folders.load(data)
     training, validation = split(recipe, everything, test)
-    results: list[EpochResult] = []
+    epochs = Epochs()
     stopped = False
     began = time.monotonic()
     images = recipe.members * recipe.epochs * len(training)
@@ -124,15 +124,15 @@ def _trained(recipe: Recipe, engine: str | None, data: Path | None) -> tuple[Net
             for result in train(
                 recipe, training, validation, start=start, engine=engine, on_progress=bar.update
             ):
-                results.append(result)
+                epochs = epochs.after(result)
                 bar.write(log_lines(recipe, result.logged))
         except KeyboardInterrupt:
-            if not results:
+            if not epochs.log:
                 raise
             stopped = True
         network, card = outcome(
             recipe,
-            results,
+            epochs,
             training=training,
             validation=validation,
             test=test,

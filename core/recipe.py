@@ -20,6 +20,9 @@ CHANGES = ("rotation", "shift", "scaling", "flip", *LATER_CHANGES)
 # The random numbers of a training; each kind has a stream of its own, from the same seed.
 STREAMS = ("initial weights", "order", "split", "dropout", "augmentation")
 MOST_WEIGHTS = 8_000_000  # of all members; a small server has to hold them
+MOST_HIDDEN = 8  # layers
+MOST_UNITS = 2048  # of a hidden layer
+MOST_MEMBERS = 20
 
 
 @dataclass(frozen=True)
@@ -155,10 +158,10 @@ class Recipe:
         return np.random.default_rng([self.seed, STREAMS.index(name)])
 
     def _check_ranges(self) -> None:
-        if len(self.hidden) > 8:
-            raise ValueError(f"hidden must be at most 8 layers, not {len(self.hidden)}")
+        if len(self.hidden) > MOST_HIDDEN:
+            raise ValueError(f"hidden must be at most {MOST_HIDDEN} layers, not {len(self.hidden)}")
         # Whole numbers of NumPy can't be written as JSON, so Python's take their place.
-        hidden = tuple(_whole_number("hidden", units, 1, 2048) for units in self.hidden)
+        hidden = tuple(_whole_number("hidden", units, 1, MOST_UNITS) for units in self.hidden)
         object.__setattr__(self, "hidden", hidden)
         digits = tuple(_whole_number("digits", digit, 0, 9) for digit in self.digits)
         object.__setattr__(self, "digits", digits)
@@ -179,6 +182,14 @@ class Recipe:
         ):
             if not isinstance(getattr(self, name), dtype):
                 raise ValueError(f"{name} must be {words}, not {getattr(self, name)!r}")
+
+        if self.start:  # it comes from files, too
+            try:
+                named = validate.network_name(self.start) == self.start
+            except ValueError:
+                named = False
+            if not named:
+                raise ValueError(f"start must be a network's name, not {self.start[:40]!r}")
 
     def _check_combinations(self) -> None:
         weights = self.members * sum(a * b for a, b in pairwise(self.sizes))
@@ -210,7 +221,7 @@ _WHOLE_NUMBERS = {
     "training_images": (0, 10**7),
     "held_out": (0, 10**7),
     "patience": (0, 1000),
-    "members": (1, 20),
+    "members": (1, MOST_MEMBERS),
     "seed": (0, 2**53),
 }
 _NUMBERS = {

@@ -1,5 +1,7 @@
 """Checks of arguments; each error names the argument."""
 
+import re
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,13 @@ from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
 
 CLASSES = 10
+MAX_NAME = 40  # characters of a network's name
+_LETTERS_AND_DIGITS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")  # Unicode's categories
+_MARKS = ("Mn", "Mc")  # Hindi, for example, needs them
+
+
+class NetworkNameError(ValueError):
+    """A name that a network can't have; the message says why."""
 
 
 def images(x: ArrayLike, *, name: str = "x") -> FloatArray:
@@ -88,6 +97,32 @@ def whole_number(value: int | np.integer[Any], *, name: str, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
     return int(value)
+
+
+def network_name(name: str) -> str:
+    """Return a name for a network to keep, in Unicode's form NFC and without space around it.
+
+    Raises:
+        NetworkNameError: the name is empty, too long, or can't be a file's name on every system.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(name) <= MAX_NAME:
+        raise NetworkNameError(f"A network's name must have 1 to {MAX_NAME} characters.")
+    categories = [unicodedata.category(character) for character in name]
+    if categories[0] not in _LETTERS_AND_DIGITS:
+        raise NetworkNameError("A network's name must begin with a letter or a digit.")
+    if not all(
+        category in _LETTERS_AND_DIGITS + _MARKS or character in " -_.=,"
+        for character, category in zip(name, categories, strict=True)
+    ):
+        raise NetworkNameError(
+            "A network's name may have letters, digits, spaces and - _ . = , but nothing else."
+        )
+    if name.endswith("."):
+        raise NetworkNameError("A network's name must not end in a full stop.")
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name, re.ASCII | re.IGNORECASE):
+        raise NetworkNameError(f"{name} can't be a network's name: Windows reserves it.")
+    return name
 
 
 def _numbers(values: ArrayLike, name: str) -> np.ndarray[Any, np.dtype[Any]]:

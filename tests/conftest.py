@@ -67,7 +67,10 @@ settings.load_profile("sample")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--thorough`."""
+    """Add `--thorough` and `--hostile`."""
+    parser.addoption(
+        "--hostile", action="store_true", help="run all that the tests in tests/hostile generate"
+    )
     parser.addoption(
         "--thorough", action="store_true", help="run all cases of the tests marked thorough"
     )

@@ -25,6 +25,10 @@ _FILES = {
 }
 
 
+# By root: what its files were when they could not be restored, and why. A page asks at every run.
+_failed: dict[Path, tuple[list[tuple[str, int, int]], str]] = {}
+
+
 class DataFileError(ValueError):
     """MNIST's files are missing or damaged and can't be restored; the message says what to do."""
 
@@ -54,7 +58,7 @@ def load(split: str, *, root: Path = ROOT) -> Digits:
 
     The first time, `torchvision.datasets.MNIST` verifies and unpacks the archives in
     `root/MNIST/raw`, and downloads those that are missing. Afterwards NumPy alone reads the
-    unpacked files.
+    unpacked files. Where that has failed, it is tried again once a file has changed.
 
     Raises:
         ValueError: `split` is neither.
@@ -63,8 +67,15 @@ def load(split: str, *, root: Path = ROOT) -> Digits:
     if split not in _FILES:
         raise ValueError(f'split must be "train" or "test", not {split!r}')
     folder = root / "MNIST" / "raw"
+    former = _failed.get(root)
+    if former is not None and former[0] == _state_of(folder):
+        raise DataFileError(former[1])
     if not all(_intact(folder / name, md5) for name, md5 in _FILES[split]):
-        unpack(root=root)
+        try:
+            unpack(root=root)
+        except DataFileError as error:
+            _failed[root] = (_state_of(folder), str(error))
+            raise
     images, labels = (folder / name for name, _ in _FILES[split])
     pixels = _read_idx(images).reshape(-1, 784)
     x = pixels.astype(np.float32)
@@ -93,8 +104,17 @@ def unpack(*, root: Path = ROOT) -> None:
         raise DataFileError(
             f"MNIST's files in {folder} are missing or damaged ({damaged}), and could not be "
             f"unpacked or downloaded: {error}. Restore that folder from a fresh clone, or connect "
-            "to the internet and try again."
+            "to the internet and run `python -m core data`."
         ) from error
+
+
+def _state_of(folder: Path) -> list[tuple[str, int, int]]:
+    """Return the names, sizes and times of a folder's files; nothing if it can't be read."""
+    try:
+        found = [(file.name, file.stat()) for file in folder.iterdir()]
+    except OSError:
+        return []
+    return sorted((name, about.st_size, about.st_mtime_ns) for name, about in found)
 
 
 def _intact(path: Path, md5: str) -> bool:

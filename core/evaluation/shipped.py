@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, is_dataclass
@@ -60,7 +61,7 @@ def read(path: Path, figures: type[T], keys: Collection[str] | None = None) -> d
         return {}
     except OSError as error:
         raise MeasuredFileError(f"{path.name} can't be read: {error.strerror}.") from None
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, zlib.error):
         raise MeasuredFileError(
             f"{path.name} is damaged; `python -m core measure` makes it anew."
         ) from None
@@ -149,6 +150,10 @@ def _decoded(hint: Any, value: Any) -> Any:
         return tuple(map(_decoded, hints, value))
     if get_origin(hint) is Mapping:
         return {name: _decoded(get_args(hint)[1], each) for name, each in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a figure is not finite")
+    if hint in (int, float) and type(value) not in (int, hint):
+        raise TypeError(f"{value!r} is no {hint}")
     if hint is dict or not isinstance(value, dict):
         return value
     content = zlib.decompress(base64.b64decode(value["array"]))

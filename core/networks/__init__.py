@@ -9,13 +9,12 @@ from core.networks.ensemble import Ensemble, Network
 from core.networks.file import SUFFIX, NetworkFileError, load_file, parse, save_file
 from core.networks.library import (
     LIBRARY,
-    MAX_NAME,
     Library,
     LibraryError,
-    NetworkNameError,
     shown_name,
 )
 from core.networks.mlp import MLP
+from core.validate import MAX_NAME, NetworkNameError
 
 __all__ = [
     "LIBRARY",

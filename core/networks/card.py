@@ -41,6 +41,8 @@ class Card:
         train_seconds: the duration of the training; None if it is not known.
         log: every epoch of the training, member by member, including those after the epoch that was
             kept. Empty if the log is not known.
+        measured_on: the accuracies are those of at most the first so many images of each kind; None
+            for all images.
 
     Raises:
         ValueError: a value has the wrong type or is out of its range; the message names it.
@@ -54,9 +56,12 @@ class Card:
     test_accuracy: float
     train_seconds: float | None = None
     log: tuple[LoggedEpoch, ...] = ()
+    measured_on: int | None = None
 
     def __post_init__(self) -> None:
         validate.whole_number(self.epochs_trained, name="epochs_trained", least=0)
+        if self.epochs_trained > self.recipe.epochs:
+            raise ValueError("epochs_trained must not be more than the recipe's epochs")
         try:
             datetime.date.fromisoformat(self.created)
         except (TypeError, ValueError):
@@ -65,6 +70,8 @@ class Card:
             _check_number(field, getattr(self, field), most=1)
         if self.train_seconds is not None:
             _check_number("train_seconds", self.train_seconds, most=1e9)
+        if self.measured_on is not None:
+            validate.whole_number(self.measured_on, name="measured_on", least=1)
         self._check_log()
 
     def _check_log(self) -> None:

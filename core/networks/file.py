@@ -19,13 +19,15 @@ from core.classifier import FloatArray
 from core.networks.card import Card, LoggedEpoch
 from core.networks.ensemble import Ensemble, Network
 from core.networks.mlp import MLP
-from core.recipe import LATER_CHANGES, Recipe
+from core.recipe import LATER_CHANGES, MOST_HIDDEN, MOST_MEMBERS, MOST_UNITS, MOST_WEIGHTS, Recipe
 
 SUFFIX = ".safetensors"
 LAYOUTS = ("mlp", "ensemble")
 FORMAT_VERSION = 1  # to be raised by a change that older programs can't read
-MAX_BYTES = 64 * 2**20  # of a file
-MAX_MEMBERS = 20  # of an ensemble
+MAX_BYTES = 40 * 2**20  # of a file; the weights of the largest recipe take 32 MB
+_MAX_HEADER = 3 * 2**20  # bytes; the longest log takes 2 MB
+_MOST_OUTPUT = 1e18  # float32 holds its square
+_MAX_TENSORS = 2 * (MOST_HIDDEN + 1) * MOST_MEMBERS
 
 
 class NetworkFileError(ValueError):
@@ -58,14 +60,17 @@ def to_bytes(network: Network, card: Card) -> bytes:
             for layer, array in enumerate(arrays):
                 tensors[f"{prefix}layers.{layer}.{part}"] = array
     fields = {**vars(card), "recipe": _recipe_fields(card.recipe)}
-    del fields["log"]
+    del fields["log"], fields["measured_on"]
     header = {
         "format": "ensemble" if ensemble else "mlp",
         "version": str(FORMAT_VERSION),
         "card": json.dumps(fields),
     }
-    if card.log:  # beside the card: older programs refuse a card with a field that they don't know
+    # Beside the card: older programs refuse a card with a field that they don't know.
+    if card.log:
         header["log"] = json.dumps([astuple(logged) for logged in card.log])
+    if card.measured_on is not None:
+        header["measured_on"] = str(card.measured_on)
     content: bytes = safetensors.numpy.save(tensors, header)
     if len(content) > MAX_BYTES:
         raise NetworkFileError(
@@ -119,11 +124,14 @@ def parse(content: bytes, name: str) -> tuple[Network, Card]:
 def _parse(content: bytes) -> tuple[Network, Card]:
     """Do as `parse` does, but raise a ValueError with the reason alone."""
     try:
-        tensors = safetensors.numpy.load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError):
+        header = _header(content)
+        about = header.pop("__metadata__", None) or {}
+        if len(header) <= _MAX_TENSORS:
+            tensors = safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("it is not a safetensors file, or it was cut short") from None
-    about = header.get("__metadata__") or {}
+    if len(header) > _MAX_TENSORS:  # taking each of very many takes long
+        raise ValueError(f"it holds {len(header):,} arrays, a network at most {_MAX_TENSORS}")
     if about.get("format") not in LAYOUTS or "card" not in about:
         raise ValueError("it is a safetensors file, but this program did not save it")
     version = str(about.get("version"))
@@ -139,11 +147,25 @@ def _parse(content: bytes) -> tuple[Network, Card]:
     return network, card
 
 
+def _header(content: bytes) -> dict[str, Any]:
+    """Return the header of a safetensors file; raise any of many exceptions if there is none."""
+    size = int.from_bytes(content[:8], "little")
+    if size > _MAX_HEADER:
+        raise ValueError("no network of ours has such a header")
+    header = json.loads(content[8 : 8 + size])
+    if not isinstance(header, dict):
+        raise TypeError("the header must be an object")
+    return header
+
+
 def _card(about: dict[str, str]) -> Card:
     """Return the card in a header; raise any of many exceptions if there is none."""
     fields = json.loads(about["card"])
     log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
-    return Card(**{**fields, "recipe": Recipe(**fields["recipe"])}, log=log)
+    measured_on = json.loads(about.get("measured_on", "null"))
+    return Card(
+        **{**fields, "recipe": Recipe(**fields["recipe"])}, log=log, measured_on=measured_on
+    )
 
 
 def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
@@ -172,10 +194,31 @@ def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[Floa
     return [tuple(take("weight")), tuple(take("bias"))]
 
 
+def _largest_output(network: MLP) -> float:
+    """Return a bound on all hidden outputs and logits for images of pixels in [0, 1]."""
+    found, bound = 0.0, np.ones(network.sizes[0], network.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for weight, bias in zip(network.weights, network.biases, strict=True):
+            bound = bound @ np.abs(weight) + np.abs(bias)
+            found = max(found, float(bound.max()))
+    return found
+
+
 def _fault(network: Network) -> str:
     """Return why a network can't be saved or can't classify MNIST; "" if it can."""
-    if len(network.members) > MAX_MEMBERS:
-        return f"it has {len(network.members)} members, more than {MAX_MEMBERS}"
+    if len(network.members) > MOST_MEMBERS:
+        return f"it has {len(network.members)} members, more than {MOST_MEMBERS}"
+    for member in network.members:
+        hidden = member.sizes[1:-1]
+        if len(hidden) > MOST_HIDDEN:
+            return f"it has {len(hidden)} hidden layers, more than {MOST_HIDDEN}"
+        if hidden and not 1 <= min(hidden) <= max(hidden) <= MOST_UNITS:
+            return f"its hidden layers must have 1 to {MOST_UNITS:,} units, not {max(hidden):,}"
+    weights = sum(weight.size for member in network.members for weight in member.weights)
+    if weights > MOST_WEIGHTS:
+        return f"it has {weights:,} weights, more than {MOST_WEIGHTS:,}"
+    if not max(map(_largest_output, network.members)) < _MOST_OUTPUT:
+        return "its weights are so large that no image can be classified by them"
     sizes, dtype = network.members[0].sizes, network.members[0].dtype
     if (sizes[0], sizes[-1]) != (784, 10) or dtype != np.float32:
         maps = f"{sizes[0]} inputs to {sizes[-1]} outputs in {dtype}"

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +13,11 @@ from core import files
 from core.networks.card import Card
 from core.networks.ensemble import Network
 from core.networks.file import SUFFIX, load_file, to_bytes
+from core.validate import MAX_NAME, network_name
 
 MAX_KEPT = 100  # networks
 MAX_KEPT_BYTES = 500 * 2**20  # of all of them together
-MAX_NAME = 40  # characters
 STANDARD = "standard"  # what the network of the file "report" is called
-_LETTERS_AND_DIGITS = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd")  # Unicode's categories
-_MARKS = ("Mn", "Mc")  # Hindi, for example, needs them
 
 
 def shown_name(name: str) -> str:
@@ -29,10 +26,6 @@ def shown_name(name: str) -> str:
     The course report's network is called standard: "report" is a document, a recipe and a page.
     """
     return STANDARD if name == "report" else name
-
-
-class NetworkNameError(ValueError):
-    """A name that a network can't have; the message says why."""
 
 
 class LibraryError(ValueError):
@@ -98,9 +91,9 @@ class Library:
             LibraryError: there are too many networks, or they take too much space.
             OSError: the file can't be written.
         """
-        name, content = check_name(name), to_bytes(network, card)
+        name, content = network_name(name), to_bytes(network, card)
         with files.unfinished(self._kept, content) as unfinished, self._lock():
-            files.remove_strays(self._kept)
+            self.remove_strays()
             self._check_room(len(content))
             taken = set(map(_folded, [STANDARD, *_stems(self.folder), *_stems(self._kept)]))
             free = (each for each in _candidates(name) if _folded(each) not in taken)
@@ -123,6 +116,10 @@ class Library:
             pass
         raise LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
 
+    def remove_strays(self) -> None:
+        """Remove what processes left that were killed while they wrote a network."""
+        files.remove_strays(self._kept)
+
     @property
     def _kept(self) -> Path:
         return self.folder / "kept"
@@ -144,32 +141,6 @@ class Library:
 
 
 LIBRARY = Library(Path(__file__).parents[2] / "models")
-
-
-def check_name(name: str) -> str:
-    """Return a name for a network to keep, in Unicode's form NFC and without space around it.
-
-    Raises:
-        NetworkNameError: the name is empty, too long, or can't be a file's name on every system.
-    """
-    name = unicodedata.normalize("NFC", name).strip()
-    if not 1 <= len(name) <= MAX_NAME:
-        raise NetworkNameError(f"A network's name must have 1 to {MAX_NAME} characters.")
-    categories = [unicodedata.category(character) for character in name]
-    if categories[0] not in _LETTERS_AND_DIGITS:
-        raise NetworkNameError("A network's name must begin with a letter or a digit.")
-    if not all(
-        category in _LETTERS_AND_DIGITS + _MARKS or character in " -_.=,"
-        for character, category in zip(name, categories, strict=True)
-    ):
-        raise NetworkNameError(
-            "A network's name may have letters, digits, spaces and - _ . = , but nothing else."
-        )
-    if name.endswith("."):
-        raise NetworkNameError("A network's name must not end in a full stop.")
-    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d) *(\..*)?", name, re.ASCII | re.IGNORECASE):
-        raise NetworkNameError(f"{name} can't be a network's name: Windows reserves it.")
-    return name
 
 
 def _folded(name: str) -> str:

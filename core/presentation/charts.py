@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # importing these would slow down pages that draw none of the
     from core.evaluation.robustness import Robustness
     from core.networks import LoggedEpoch
 
+_MOST_EPOCHS = 500  # on a chart of a training
 LEGIBLE_LINES = 8
 
 
@@ -72,14 +73,15 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
 def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     """Draw loss and accuracy over the epochs, side by side, in training and validation.
 
-    The epochs of an ensemble's members follow one another.
+    The epochs of an ensemble's members follow one another. Of very many epochs, some are drawn.
     """
+    drawn = sorted({*range(0, len(log), -(-len(log) // _MOST_EPOCHS)), len(log) - 1})
     sides = (("", "loss", ".4f"), ("2", "accuracy", ".2%"))
     lines = [
         line(
             name,
-            range(1, len(log) + 1),
-            [getattr(logged, f"{part}_{measure}") for logged in log],
+            [epoch + 1 for epoch in drawn],
+            [getattr(log[epoch], f"{part}_{measure}") for epoch in drawn],
             hover=f"{measure} %{{y:{form}}}",
             mode="lines+markers",
             **stroke(place),

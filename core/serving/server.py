@@ -25,6 +25,7 @@ class Server:
     def __init__(self) -> None:
         """Start with nothing read and nothing computed."""
         images = Cache(2)
+        LIBRARY.remove_strays()
 
         # It refers to the cache alone, so running work that holds it doesn't keep the server alive.
         def digits(split: str) -> Digits:

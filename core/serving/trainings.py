@@ -19,15 +19,16 @@ from functools import partial
 from core.batches import cores
 from core.data import mnist
 from core.data.mnist import Digits
-from core.networks import Card, Network
+from core.networks import Card, LoggedEpoch, Network
 from core.recipe import Recipe
-from core.serving.jobs import RUNNING, WAITING, Jobs, Progress, StoppedError, Tell
+from core.serving.jobs import DONE, RUNNING, STOPPED, WAITING, Jobs, Progress, StoppedError, Tell
 from core.serving.lecturer import Lecturer
 from core.serving.rights import Rights
 from core.serving.turns import Turns
 from core.serving.visitors import person_of
-from core.training import EpochResult, load_start, split, train
-from core.training.outcome import learned_nothing, outcome
+from core.training import load_start, split, train
+from core.training.cost import Limits, estimate
+from core.training.outcome import Epochs, learned_nothing, outcome
 
 UNWATCHED_SECONDS = 300.0
 PLACE_SECONDS = 30.0
@@ -47,17 +48,19 @@ class Status(Progress):
         recipe: what is trained.
         images: how many images it has trained on, each counted in every epoch.
         seconds: since it began.
-        reports: one for each epoch that has ended.
+        log: the numbers of each epoch that has ended.
         result: the network and its card, once it has ended with at least one epoch.
         learned_nothing: whether that network has learned nothing; see `core.training.outcome`.
+        too_long: one sentence if it has ended because it took longer than a run may; else empty.
     """
 
     recipe: Recipe
     images: int = 0
     seconds: float = 0.0
-    reports: tuple[EpochResult, ...] = ()
+    log: tuple[LoggedEpoch, ...] = ()
     result: tuple[Network, Card] | None = None
     learned_nothing: bool = False
+    too_long: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -75,6 +78,7 @@ class Trainings:
         load: Callable[[str], Digits] = mnist.load,
         rights: Rights | None = None,
         clock: Callable[[], float] = time.monotonic,
+        limits: Limits | None = None,
     ) -> None:
         """Start with an empty line.
 
@@ -84,9 +88,11 @@ class Trainings:
             load: returns MNIST's "train" and "test" images.
             rights: of all people on the server; None for a server without a lecturer's word.
             clock: returns seconds, as `time.monotonic`.
+            limits: what a run may cost; None for those of the environment.
         """
         self._load = load
         self._clock = clock
+        self._limits = limits or Limits.from_environment()
         self._jobs = Jobs(
             most_kept=REMEMBERED,
             turns=Turns(name="training", initializer=_give_way_to_pages),
@@ -110,12 +116,14 @@ class Trainings:
             ClosedError: the lecturer has closed the line.
             AlreadyWaitingError: this person has a run in the line.
             LineFullError: too many runs are waiting.
-            ValueError: the network that the recipe starts from can't be used.
+            ValueError: the network that the recipe starts from can't be used, or the run would cost
+                too much.
         """
         self._rights.lecturer.check_open(who=who)
         load_start(recipe)
+        self._limits.check(estimate(recipe, self._load("train"), self._load("test")))
         run_id, person = secrets.token_hex(6), person_of(who)
-        work = partial(_train, recipe, self._load, self._clock)
+        work = partial(_train, recipe, self._load, self._clock, self._limits)
         with self._lock:
             self._last = {
                 other: run for other, run in self._last.items() if self._jobs.state(run) == WAITING
@@ -136,7 +144,10 @@ class Trainings:
         if progress is None:
             return None
         run: Status = progress.result
-        return replace(run, **vars(progress) | {"result": run.result})
+        status = replace(run, **vars(progress) | {"result": run.result})
+        if status.state == DONE and status.too_long:
+            return replace(status, state=STOPPED, error=status.too_long)
+        return status
 
     def is_own(self, run_id: str, *, who: Hashable) -> bool:
         """Return whether somebody has begun a run."""
@@ -157,45 +168,60 @@ class Trainings:
 
 
 def _train(
-    recipe: Recipe, load: Callable[[str], Digits], clock: Callable[[], float], tell: Tell
+    recipe: Recipe,
+    load: Callable[[str], Digits],
+    clock: Callable[[], float],
+    limits: Limits,
+    tell: Tell,
 ) -> Status:
     """Train to the end, or until `tell` stops it."""
     began = clock()
     start = load_start(recipe)
     everything, test = load("train"), load("test")
     training, validation = split(recipe, everything, test)
-    run = Status(RUNNING, recipe=recipe)
+    run, epochs = Status(RUNNING, recipe=recipe), Epochs()
     all_images = recipe.members * recipe.epochs * len(training)  # unless it stops early
 
-    def advance(images: int = 0, reports: tuple[EpochResult, ...] = ()) -> None:
+    def advance(images: int) -> None:
         nonlocal run
-        run = replace(
-            run, images=run.images + images, seconds=clock() - began, reports=run.reports + reports
-        )
+        seconds = clock() - began
+        run = replace(run, images=run.images + images, seconds=seconds, log=epochs.log)
         tell(run.images / all_images, run)
+        if seconds > limits.seconds:
+            said = f"It was stopped after {seconds:.0f} s: this server allows {limits.seconds:.0f}."
+            run = replace(run, too_long=said)
+            raise StoppedError(said)
 
-    stopped = False
-    try:
-        for report in train(recipe, training, validation, start=start, on_progress=advance):
-            advance(reports=(report,))
-    except StoppedError:
-        if not run.reports:
-            raise StoppedError(
-                "It was stopped before the first epoch ended, so there is nothing to keep."
-            ) from None
-        stopped = True
-    result = outcome(
+    measure = partial(
+        outcome,
         recipe,
-        run.reports,
         training=training,
         validation=validation,
         test=test,
-        seconds=clock() - began,
         today=datetime.date.today().isoformat(),
-        stopped=stopped,
     )
-    nothing = learned_nothing(result[1].train_accuracy, training.y)
-    return replace(run, seconds=clock() - began, result=result, learned_nothing=nothing)
+    try:
+        for result in train(recipe, training, validation, start=start, on_progress=advance):
+            epochs = epochs.after(result)
+            advance(0)
+        # What is measured counts as no progress: `images` are those of the training.
+        ended = measure(
+            epochs,
+            seconds=clock() - began,
+            stopped=False,
+            on_progress=lambda images: advance(0),
+        )
+    except StoppedError:
+        if not epochs.log:
+            raise StoppedError(
+                f"{run.too_long or 'It was stopped.'} The first epoch had not ended, so there is "
+                "nothing to keep."
+            ) from None
+        ended = measure(epochs, seconds=clock() - began, stopped=True)
+    nothing = learned_nothing(ended[1].train_accuracy, training.y)
+    return replace(
+        run, seconds=clock() - began, log=epochs.log, result=ended, learned_nothing=nothing
+    )
 
 
 def _give_way_to_pages() -> None:

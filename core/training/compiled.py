@@ -19,6 +19,7 @@ from core import elementary
 from core.classifier import FloatArray, IntArray
 from core.networks.mlp import MLP
 from core.recipe import Recipe
+from core.training.cost import Advance, pieces, weights_of, work_of_an_image
 
 _NO_MASK = np.zeros((0, 0), np.bool_)
 
@@ -32,6 +33,8 @@ class CompiledEngine:
         self._weight_decay = recipe.weight_decay
         self._gain = np.float32(1 / (1 - recipe.dropout))
         self._frozen = recipe.frozen
+        self._work = work_of_an_image(recipe)
+        self._forward_work = weights_of(recipe)
 
     def run(
         self,
@@ -40,20 +43,31 @@ class CompiledEngine:
         order: IntArray,
         learning_rate: float,
         mask: NDArray[np.bool_] | None = None,
+        advance: Advance = lambda images: None,
     ) -> tuple[float, int]:
         """Train on the images in the given order; other threads may run meanwhile."""
         gradients = tuple(np.zeros_like(bias) for bias in self._biases)
-        loss, correct = _descend(
-            *(x, y, order, _NO_MASK if mask is None else mask, self._gain),
-            *(self._weights, self._biases, *self._rooms(), gradients, self._frozen),
-            *(np.float32(learning_rate), learning_rate * self._weight_decay),
-        )
-        return float(loss), int(correct)
+        rooms, state, correct = self._rooms(), np.array([0.0, 1.0, 1.0]), 0
+        for rows in pieces(len(order), self._work):
+            correct += _descend(
+                *(x, y, order[rows], _NO_MASK if mask is None else mask[rows], self._gain),
+                *(self._weights, self._biases, *rooms, gradients, self._frozen),
+                *(np.float32(learning_rate), learning_rate * self._weight_decay, state),
+            )
+            advance(rows.stop - rows.start)
+        if state[2] != 1:
+            _multiply(self._weights, self._frozen, state[2])
+        return float(_loss_sum(state)), int(correct)
 
-    def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
+    def evaluate(
+        self, x: FloatArray, y: IntArray, advance: Advance = lambda images: None
+    ) -> tuple[float, int]:
         """Return the sum of the losses and the number of correct predictions, as they are now."""
-        loss, correct = _evaluate(x, y, self._weights, self._biases, *self._rooms())
-        return float(loss), int(correct)
+        rooms, state, correct = self._rooms(), np.array([0.0, 1.0]), 0
+        for rows in pieces(len(x), self._forward_work):
+            correct += _evaluate(x[rows], y[rows], self._weights, self._biases, *rooms, state)
+            advance(rows.stop - rows.start)
+        return float(_loss_sum(state)), int(correct)
 
     def network(self) -> MLP:
         """Return a copy of the network as it is now."""
@@ -84,24 +98,25 @@ def _descend(  # type: ignore[no-untyped-def]
     frozen,
     rate,
     decay,
+    state,
 ):
-    """Take one step of gradient descent for each image in `order`.
+    """Take one step of gradient descent for each image in `order`; return how many were correct.
 
     `gradients[l]` is room for the loss's derivatives by the sums of layer l. `mask`, where it has
     rows, says for each image which hidden units dropout keeps; their outputs are multiplied by
-    `gain`. `decay` is the share that each step takes off the weights. Returns the sum of the losses
-    and the number of correct predictions.
+    `gain`. `decay` is the share that each step takes off the weights. `state` passes from one piece
+    of a run to the next: two numbers that hold the sum of the losses (see `_cross_entropy`), and
+    the `scale`.
 
     Decay changes every weight at every step, which would undo all savings. So the arrays hold the
     weights divided by `scale`, one number that decays for all of them (Bottou 2012, "Stochastic
     Gradient Descent Tricks", section 5.1).
     """
     last = len(weights) - 1
-    losses, correct = np.zeros(2), 0
-    losses[1] = 1
+    losses, correct = state[:2], 0
     exponentials = np.zeros((2, len(biases[last])))
     counts = np.zeros(last + 1, np.int64)
-    scale = 1.0
+    scale = state[2]
     for seen, n in enumerate(order):
         image, label = x[n], y[n]
         kept = mask[seen] if len(mask) else mask[:0].ravel()
@@ -131,24 +146,28 @@ def _descend(  # type: ignore[no-untyped-def]
         if scale < 1e-3:
             _multiply(weights, frozen, scale)
             scale = 1.0
-    if scale != 1:
-        _multiply(weights, frozen, scale)
-    return losses[0] + _log(losses[1]), correct
+    state[2] = scale
+    return correct
 
 
 @_compiled
-def _evaluate(x, y, weights, biases, outputs, active):  # type: ignore[no-untyped-def]
-    """Return the sum of the losses of all images and the number of correct predictions."""
+def _evaluate(x, y, weights, biases, outputs, active, losses):  # type: ignore[no-untyped-def]
+    """Add the losses of all images to `losses`; return the number of correct predictions."""
     last = len(weights) - 1
-    losses, correct = np.zeros(2), 0
-    losses[1] = 1
+    correct = 0
     exponentials = np.zeros((2, len(biases[last])))
     counts = np.zeros(last + 1, np.int64)
     kept = np.zeros(0, np.bool_)
     for n in range(len(x)):
         _forward(x[n], kept, np.float32(1), weights, biases, outputs, active, counts, 0, 1.0)
         correct += _cross_entropy(outputs[last], y[n], exponentials, losses) == y[n]
-    return losses[0] + _log(losses[1]), correct
+    return correct
+
+
+@_compiled
+def _loss_sum(losses):  # type: ignore[no-untyped-def]
+    """Return the sum that `_cross_entropy` has added up."""
+    return losses[0] + _log(losses[1])
 
 
 @_compiled

@@ -4,7 +4,7 @@ Both engines take the same steps. "compiled" (`core.training.compiled`) trains o
 time and skips products with zero; "torch" (`core.training.pytorch`) covers all recipes.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,11 +15,10 @@ from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.networks import MLP, Ensemble, LoggedEpoch
 from core.recipe import Recipe
+from core.training.cost import IMAGES_A_RUN, Advance
 from core.training.start import check_start, initial_network
 
 ENGINES = ("compiled", "torch")
-
-_IMAGES_A_RUN = 3000  # at most, in one call of `Engine.run`; each is followed by `on_progress`
 
 
 class Engine(Protocol):
@@ -32,6 +31,7 @@ class Engine(Protocol):
         order: IntArray,
         learning_rate: float,
         mask: NDArray[np.bool_] | None = None,
+        advance: Advance = lambda images: None,
     ) -> tuple[float, int]:
         """Train on the images in the given order, batch by batch.
 
@@ -42,6 +42,9 @@ class Engine(Protocol):
             learning_rate: of each step.
             mask: `(M, hidden units)`, the units that dropout keeps for each image; None without
                 dropout.
+            advance: called with the number of images trained on since the last call, so often that
+                at most `core.training.cost.A_SECOND` multiply-adds lie between two calls, unless a
+                single step takes more. What it raises ends the run.
 
         Returns:
             The sum of the losses and the number of correct predictions. Each image counts as
@@ -49,8 +52,13 @@ class Engine(Protocol):
         """
         ...
 
-    def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
-        """Return the sum of the losses and the number of correct predictions; don't train."""
+    def evaluate(
+        self, x: FloatArray, y: IntArray, advance: Advance = lambda images: None
+    ) -> tuple[float, int]:
+        """Return the sum of the losses and the number of correct predictions; don't train.
+
+        `advance` is called as in `run`, with the number of images evaluated.
+        """
         ...
 
     def network(self) -> MLP:
@@ -127,7 +135,7 @@ def train(
     *,
     start: MLP | None = None,
     engine: str | None = None,
-    on_progress: Callable[[int], object] = lambda images: None,
+    on_progress: Advance = lambda images: None,
 ) -> Generator[EpochResult, None, None]:
     """Train a network by a recipe; close the generator to stop.
 
@@ -141,7 +149,8 @@ def train(
             has patience, and nothing else.
         start: the network that `recipe.start` names.
         engine: "compiled" or "torch"; None for the compiled one if it covers the recipe.
-        on_progress: called repeatedly with the number of images trained on since the last call.
+        on_progress: called repeatedly with the number of images trained on since the last call, 0
+            while the network is evaluated; see `Engine.run`. What it raises ends the training.
 
     Yields:
         The epochs of one member after the other.
@@ -167,13 +176,13 @@ def _train_one(
     learner: Engine,
     training: Digits,
     validation: Digits,
-    on_progress: Callable[[int], object],
+    on_progress: Advance,
 ) -> Generator[EpochResult, None, None]:
     """Train one member."""
     order_rng, dropout_rng, augmentation_rng = map(
         recipe.random_stream, ("order", "dropout", "augmentation")
     )
-    size = max(1, _IMAGES_A_RUN // recipe.batch_size) * recipe.batch_size
+    size = max(1, IMAGES_A_RUN // recipe.batch_size) * recipe.batch_size
     best: EpochResult | None = None
     for epoch in range(1, recipe.epochs + 1):
         order = order_rng.permutation(len(training))
@@ -188,10 +197,10 @@ def _train_one(
 
                 x, y = augment(x[rows], y[rows], recipe, augmentation_rng), y[rows]
                 rows = np.arange(done)
-            more_loss, more_correct = learner.run(x, y, rows, recipe.learning_rate_in(epoch), mask)
+            rate = recipe.learning_rate_in(epoch)
+            more_loss, more_correct = learner.run(x, y, rows, rate, mask, on_progress)
             loss += more_loss
             correct += more_correct
-            on_progress(done)
         try:
             network = learner.network()
         except ValueError:  # which `MLP` raises for weights that are not finite
@@ -199,7 +208,9 @@ def _train_one(
                 f"training diverged in epoch {epoch}: the weights are no longer finite; "
                 "try a smaller learning_rate"
             ) from None
-        validation_loss, validation_correct = learner.evaluate(validation.x, validation.y)
+        validation_loss, validation_correct = learner.evaluate(
+            validation.x, validation.y, lambda images: on_progress(0)
+        )
         logged = LoggedEpoch(
             member=member,
             epoch=epoch,

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from core import losses
+from core.batches import BATCH
 from core.classifier import FloatArray, IntArray
 from core.measures import logits
 from core.networks.mlp import MLP
 from core.recipe import Recipe
-
-_PGD_STEPS = 7
+from core.training.cost import PGD_STEPS, Advance, Pace, pieces, weights_of, work_of_a_step
 
 
 class TorchEngine:
@@ -34,6 +34,7 @@ class TorchEngine:
         for linear in self.model.linears[: recipe.frozen]:
             linear.requires_grad_(False)
         self._optimizer = _optimizer(self.model, recipe)
+        self._pace = Pace(lambda images: None)
 
     def run(
         self,
@@ -42,8 +43,10 @@ class TorchEngine:
         order: IntArray,
         learning_rate: float,
         mask: NDArray[np.bool_] | None = None,
+        advance: Advance = lambda images: None,
     ) -> tuple[float, int]:
         """Train on the images in the given order (see `Engine`)."""
+        self._pace = Pace(advance)
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
         images, labels = self._tensor(x[order]), self._tensor(y[order])
@@ -59,6 +62,7 @@ class TorchEngine:
                 continue  # a single image can't be normalised
             if self._recipe.adversary != "none":
                 batch = self._attacked(batch, wanted)
+            self._pace.begin(work_of_a_step(self._recipe, len(batch)))
             self.model.train()
             logits = self.model(batch, None if gates is None else gates[rows])
             loss = cross_entropy(logits, wanted)
@@ -68,11 +72,19 @@ class TorchEngine:
             self.model.eval()
             loss_sum += loss.detach() * len(batch)
             correct += (logits.argmax(dim=1) == wanted).sum()
+            self._pace.images += len(batch)
+        advance(self._pace.images)
         return float(loss_sum), int(correct)
 
-    def evaluate(self, x: FloatArray, y: IntArray) -> tuple[float, int]:
+    def evaluate(
+        self, x: FloatArray, y: IntArray, advance: Advance = lambda images: None
+    ) -> tuple[float, int]:
         """Return the sum of the losses and the number of correct predictions, as they are now."""
-        scores = logits(self.network(), x)
+        network, found = self.network(), []
+        for rows in pieces(len(x), weights_of(self._recipe), whole=BATCH):
+            found.append(logits(network, x[rows]))
+            advance(rows.stop - rows.start)
+        scores = np.concatenate(found)
         loss = losses.cross_entropy(scores, y).sum(dtype=np.float64)
         return float(loss), int((scores.argmax(axis=1) == y).sum())
 
@@ -89,10 +101,11 @@ class TorchEngine:
         if self._recipe.adversary == "fgsm":
             steps, step_size = 1, 1.25 * epsilon  # Wong et al. 2020, section 4
         else:
-            steps, step_size = _PGD_STEPS, 2.5 * epsilon / _PGD_STEPS
+            steps, step_size = PGD_STEPS, 2.5 * epsilon / PGD_STEPS
         draws = torch.rand(x.shape, generator=self._random, device=self._device)
         here = (x + epsilon * (2 * draws - 1)).clamp(0, 1)
         for _ in range(steps):
+            self._pace.begin(2 * len(x) * weights_of(self._recipe))
             here.requires_grad_()
             logits = self.model(here)
             (gradient,) = torch.autograd.grad(logits, here, _exact_cotangent(logits.detach(), y))

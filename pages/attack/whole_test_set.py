@@ -24,6 +24,7 @@ from pages.attack.findings.twins import open_chosen, show_ten
 from pages.attack.findings.why import show_why
 from pages.parts import downloads
 from pages.parts.address import nearest_of, on_or_off, one_of, put_in_address, whole_number
+from pages.parts.escaped import escaped, with_code
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
 from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, ROUNDED, TEN, WHY
@@ -63,7 +64,7 @@ def main() -> None:
     try:
         server().digits("test")
     except mnist.DataFileError as error:
-        st.error(str(error))
+        st.error(with_code(str(error)))
         return
     settings = (*question.key, budget)
     leave_former(
@@ -78,7 +79,7 @@ def main() -> None:
         with findings_place.container():
             waited_for |= show_findings(shown.result, question, budget, stopped=stopped)
     elif shown.state == FAILED:
-        findings_place.error(shown.error)
+        findings_place.error(escaped(shown.error))
     elif not first_visit:
         with findings_place.container():
             show_known(question, budget)

@@ -16,6 +16,7 @@ from core.serving.networks import ServedNetwork
 from pages.course.lesson_steps import STANDARD, STEPS, Case, case_for, has_seen, place_slider
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_images
+from pages.parts.escaped import with_code
 from pages.parts.focus import keep_focus
 from pages.parts.server import server
 from pages.parts.state import AIM, ANSWERS, EPSILON, SEEN, STEP
@@ -49,7 +50,7 @@ def main() -> None:
         try:
             show_step(server().network(STANDARD), linked=linked)
         except (NetworkFileError, MeasuredFileError, mnist.DataFileError) as error:
-            st.error(str(error))
+            st.error(with_code(str(error)))
     answers, seen = ANSWERS.get(), SEEN.get()
     put_in_address({STEP: str(STEP.get()), ANSWERS: answers or None, SEEN: seen or None})
 

@@ -13,6 +13,7 @@ from core.serving.jobs import DONE, FAILED
 from pages.parts import downloads
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_columns
+from pages.parts.escaped import escaped, with_code
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
 from pages.parts.state import MODEL
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         shipped = chosen.shipped_report
     except MeasuredFileError as error:
-        st.error(f"{error} Until then, the network is measured here.")
+        st.error(f"{with_code(str(error))} Until then, the network is measured here.")
         shipped = None
     if shipped is not None:
         show(shipped, chosen.name)
@@ -45,7 +46,7 @@ def main() -> None:
     if progress.state == DONE:
         show(progress.result, chosen.name)
     elif progress.state == FAILED:
-        st.error(progress.error)
+        st.error(escaped(progress.error))
     else:
         show_waiting("Report", "Attacking", {"all test images": computation})
         show_accuracies(chosen.card)
@@ -68,7 +69,7 @@ def show(findings: Findings, name: str) -> None:
 def show_block(block: Block, *, key: str) -> None:
     """Show a paragraph, a table, a chart, or a row of pictures."""
     if isinstance(block, str):
-        st.markdown(block)
+        st.markdown(with_code(block))
         return
     file = file_name(block.caption)
     if isinstance(block, Table):
@@ -77,7 +78,7 @@ def show_block(block: Block, *, key: str) -> None:
         st.plotly_chart(block.figure, config=downloads.chart(file), key=f"chart-{key}")
     else:
         show_columns(block.columns)
-    st.caption(block.caption)
+    st.caption(with_code(block.caption))
     if isinstance(block, Table):
         rows = [[plain(cell) for cell in row] for row in block.rows]
         downloads.csv(block.head, rows, f"{file}.csv", key=f"csv-{key}")

@@ -10,6 +10,7 @@ from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse, shown_name
 from core.presentation import words
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
+from pages.parts.escaped import escaped, with_code
 from pages.parts.lecturer import show_lecturer
 from pages.parts.server import server, who
 from pages.parts.state import CARD
@@ -23,7 +24,7 @@ def show_library() -> None:
         show_lecturer()
     if said := st.session_state.pop("library_said", None):
         kind, text = said
-        (st.success if kind == "good" else st.error)(text)
+        (st.success if kind == "good" else st.error)(escaped(text))
     names = LIBRARY.names()
     if names:
         CARD.start(parse=one_of(names), default=names[0])
@@ -52,7 +53,7 @@ def _show_card(name: str) -> None:
     try:
         chosen, content = server().network(name), LIBRARY.path(name).read_bytes()
     except (NetworkFileError, OSError) as error:
-        st.error(str(error))
+        st.error(escaped(str(error)))
         content = b""
     else:
         card = chosen.card
@@ -61,7 +62,7 @@ def _show_card(name: str) -> None:
         st.markdown(
             f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those "
             f"of epoch {card.epochs_trained}: {chosen.network.parameter_count:,} parameters, "
-            f"{len(content) / 1e6:.1f} MB. {words.on_recipe(card.recipe)} "
+            f"{len(content) / 1e6:.1f} MB. {escaped(words.on_recipe(card.recipe))} "
             f"{words.on_reproducibility(card.recipe)}"
         )
         _show_spread(card.recipe)
@@ -74,7 +75,7 @@ def _show_card(name: str) -> None:
             st.caption("Only the person who kept this network, or the lecturer, can delete it.")
         else:
             with st.popover("Delete …"):
-                st.write(f"This deletes {name} for everybody.")
+                st.write(f"This deletes {escaped(name)} for everybody.")
                 st.button("Delete it", key="delete", on_click=_delete, args=[name])
 
 
@@ -83,7 +84,7 @@ def _show_spread(recipe: Recipe) -> None:
     try:
         spread = known_spread(recipe)
     except MeasuredFileError as error:
-        st.warning(str(error))
+        st.warning(with_code(str(error)))
     else:
         if spread is not None:
             st.markdown(words.on_spread(spread))
@@ -115,6 +116,6 @@ def _delete(name: str) -> None:
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:
-        st.session_state["library_said"] = ("bad", f"It can't be deleted: {error.strerror}.")
+        st.session_state["library_said"] = ("bad", f"{name} can't be deleted: {error.strerror}.")
     else:
         st.session_state["library_said"] = ("good", f"{name} is deleted.")

@@ -5,6 +5,7 @@ import streamlit as st
 from core.networks import LIBRARY, NetworkFileError, shown_name
 from core.serving.networks import ServedNetwork
 from pages.parts.address import one_of
+from pages.parts.escaped import escaped
 from pages.parts.server import server
 from pages.parts.state import MODEL
 
@@ -28,13 +29,13 @@ def chosen_network() -> ServedNetwork | None:
     MODEL.start(parse=one_of(names), default=names[0])
     name = MODEL.get()
     if name not in names:
-        st.error(f"The network {shown_name(name)} no longer exists. Choose another one.")
+        st.error(f"The network {escaped(shown_name(name))} no longer exists. Choose another one.")
         return None
     try:
         return server().network(name)
     except NetworkFileError as error:
         st.error(
-            f"{error} Choose another network, or train this one again: "
+            f"{escaped(str(error))} Choose another network, or train this one again: "
             "`python -m core train report`"
         )
         return None

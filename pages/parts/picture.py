@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.data import drawing, pictures
 from pages.parts.digit_images import show_images
+from pages.parts.escaped import escaped
 from pages.parts.remark import show_below
 
 FILE, CAMERA = "File", "Camera"
@@ -65,7 +66,7 @@ def show() -> None:
     else:
         _show_uploader()
     if error := st.session_state.get("picture_error"):
-        st.error(error)
+        st.error(escaped(error))
     picture = current()
     with st.container(key="digit_shown"):
         if picture is not None and picture.pixels is not None:
@@ -84,6 +85,7 @@ def _show_uploader() -> None:
         key=key,
         on_change=_take,
         args=[key],
+        max_upload_size=pictures.MAX_BYTES // 1_000_000,
     )
     # The browser itself refuses other files, lists them all, and says why in a tooltip alone.
     files = "[data-testid=stFileChips] > div > div"

@@ -13,6 +13,7 @@ from core.presentation.remedies import TITLES
 from core.presentation.words import on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
 from pages.parts.address import number_up_to, on_or_off, one_of, put_in_address, whole_number
+from pages.parts.escaped import escaped
 from pages.parts.state import RECIPE, Setting
 
 FRESH = "fresh weights"
@@ -55,10 +56,10 @@ def show_recipe_form(*, train: Callable[[], None], not_now: str) -> None:
     _show_settings()
     with place:
         try:
-            st.caption(on_recipe(recipe_in_form()))
+            st.caption(escaped(on_recipe(recipe_in_form())))
             ready = True
         except ValueError as error:
-            st.warning(f"These settings make no recipe: {error}.")
+            st.warning(f"These settings make no recipe: {escaped(str(error))}.")
             ready = False
         st.button(
             "Train",

@@ -22,6 +22,8 @@ REPORT_ACCURACIES = {
     "Test": facts.TEST_ACCURACY,
 }
 
+_LOGGED = 200  # epochs at most in the log that is shown
+
 
 def show_progress(run_id: str, status: Status) -> None:
     """Show how far a run is, with a button to stop it."""
@@ -38,7 +40,7 @@ def show_progress(run_id: str, status: Status) -> None:
         return
     if server().trainings.may_stop(run_id, who=who()):
         st.button(
-            "Stop and keep the best so far" if status.reports else "Stop",
+            "Stop and keep the best so far" if status.log else "Stop",
             key="stop",
             on_click=_stop,
             args=[run_id],
@@ -49,12 +51,14 @@ def show_progress(run_id: str, status: Status) -> None:
 
 def show_epochs(status: Status) -> None:
     """Show the curves of the epochs so far, and their log as the report prints it."""
-    if not status.reports:
+    if not status.log:
         return
-    log = [report.logged for report in status.reports]
-    st.plotly_chart(training_curves(log), config={"displayModeBar": False}, key="training_curves")
+    st.plotly_chart(
+        training_curves(status.log), config={"displayModeBar": False}, key="training_curves"
+    )
     with st.expander("The log, as the report prints it", expanded=True), st.container(height=260):
-        lines = [log_lines(status.recipe, logged) for logged in reversed(log)]
+        shown = status.log[: -_LOGGED - 1 : -1]  # the latest first
+        lines = [log_lines(status.recipe, logged) for logged in shown]
         st.code("\n".join(lines), language=None)
 
 
@@ -77,7 +81,9 @@ def show_accuracies(card: Card) -> None:
                 delta_arrow="off",
             )
     validated = " Validated on the test images, as the report did." if same else ""
-    st.caption(f"Accuracy: classified correctly / all images of that kind.{validated}")
+    most = card.measured_on
+    images = f"at most the first {most:,} images" if most else "all images"
+    st.caption(f"Accuracy: classified correctly / {images} of that kind.{validated}")
 
 
 def _stop(run_id: str) -> None:
@@ -89,12 +95,12 @@ def _progress_text(status: Status) -> str:
     """Describe how far a running training is."""
     if not status.images:
         return "Reading the images and compiling …"
-    recipe, epochs = status.recipe, len(status.reports)
+    recipe, epochs = status.recipe, len(status.log)
     if epochs == recipe.epochs * recipe.members:
         return "Measuring the accuracies …"
     text = f"Epoch {min(epochs % recipe.epochs + 1, recipe.epochs)} of {recipe.epochs}"
     if recipe.members > 1:
-        member = status.reports[-1].logged.member if status.reports else 1
+        member = status.log[-1].member if status.log else 1
         text = f"Network {member} of {recipe.members}, {text.lower()}"
     left = status.seconds_left
     return text if left is None else f"{text}, at most {left:.0f} s left"

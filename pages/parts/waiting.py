@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from core.serving.jobs import Computation
+from pages.parts.escaped import escaped
 from pages.parts.failures import failures_explained
 
 
@@ -35,4 +36,4 @@ def show_waiting(
         if any(progress.ended for progress in standing):
             st.rerun()
         share = sum(progress.share for progress in standing) / len(standing)
-        place.progress(share, f"{doing} {', '.join(waited_for)} …")
+        place.progress(share, f"{doing} {escaped(', '.join(waited_for))} …")

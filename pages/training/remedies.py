@@ -20,6 +20,7 @@ from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
 from pages.parts.address import listed, nearest_of, one_of, put_in_address, some_of
 from pages.parts.digit_images import show_images
+from pages.parts.escaped import escaped, with_code
 from pages.parts.networks import network_names
 from pages.parts.remedy_table import show_values
 from pages.parts.server import server, who
@@ -76,7 +77,7 @@ def main() -> None:
     try:
         accuracies = {name: server().measurements.accuracy(each) for name, each in networks.items()}
     except mnist.DataFileError as error:
-        st.error(str(error))
+        st.error(with_code(str(error)))
         return
     if chosen:
         show_table(chosen, networks, accuracies, known, epsilon)
@@ -90,7 +91,7 @@ def main() -> None:
         try:
             show_flipping(networks[BASELINE], accuracies[BASELINE])
         except mnist.DataFileError as error:
-            st.error(str(error))
+            st.error(with_code(str(error)))
     if {"transfer", "few-images"} <= set(networks):
         show_transfer(networks["transfer"], accuracies)
     if chosen:
@@ -145,7 +146,7 @@ def read_all(names: list[str]) -> tuple[dict[str, ServedNetwork], dict[str, Robu
         except (NetworkFileError, MeasuredFileError) as error:
             errors.add(str(error))
     for text in sorted(errors):
-        st.error(text)
+        st.error(with_code(text))
     return networks, known
 
 
@@ -219,7 +220,7 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
 
     measuring = st.session_state.get("measuring", False)
     st.button(
-        f"Measure {', '.join(shown_name(each.name) for each in missing)}",
+        f"Measure {escaped(', '.join(shown_name(each.name) for each in missing))}",
         type="primary",
         on_click=begin,
         disabled=measuring,
@@ -234,7 +235,7 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
         computation = server().measurements.robustness(each, who=who())
         progress = computation.look()
         if progress.state == FAILED:
-            st.error(progress.error)
+            st.error(escaped(progress.error))
         else:
             waited_for[each.name] = computation
     if waited_for:

@@ -8,6 +8,7 @@ from core.presentation.words import on_nothing_learned, on_recipe
 from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status
 from pages.parts.address import put_in_address
+from pages.parts.escaped import escaped
 from pages.parts.failures import failures_explained
 from pages.parts.lecturer import closed
 from pages.parts.network_library import show_library
@@ -44,7 +45,7 @@ def main() -> None:
         show_recipe_form(train=begin, not_now=closed() or busy)
     with right:
         if problem := st.session_state.pop("train_problem", ""):
-            st.error(problem)
+            st.error(escaped(problem))
         show_run()
         st.expander("What is happening here?").markdown(EXPLANATION)
     st.divider()
@@ -89,7 +90,7 @@ def show_run() -> None:
             "If its network was kept, it is in the list of networks below."
         )
         return
-    st.caption(on_recipe(status.recipe))
+    st.caption(escaped(on_recipe(status.recipe)))
     if status.ended:
         show_end(run_id, status)
         show_epochs(status)
@@ -111,7 +112,7 @@ def show_while_it_runs(run_id: str) -> None:
 def show_end(run_id: str, status: Status) -> None:
     """Show the result of a run, and a name to keep it under."""
     if status.error:
-        (st.error if status.state == FAILED else st.warning)(status.error)
+        (st.error if status.state == FAILED else st.warning)(escaped(status.error))
     if status.result is None:
         return
     card = status.result[1]
@@ -124,9 +125,9 @@ def show_end(run_id: str, status: Status) -> None:
     if run_id in kept:
         name = kept[run_id]
         if name not in LIBRARY.names():
-            st.info(f"It was kept as {name} and has been deleted since.")
+            st.info(f"It was kept as {escaped(name)} and has been deleted since.")
             return
-        st.success(f"Kept as {name}. It can be chosen on every page.")
+        st.success(f"Kept as {escaped(name)}. It can be chosen on every page.")
         if st.button("Attack it on the Draw page", key="attack_it"):
             MODEL.set(name)
             st.switch_page(DRAW_PAGE)

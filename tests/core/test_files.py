@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def test_an_unfinished_file_is_hidden_and_goes(tmp_path: Path) -> None:
 def test_old_strays_are_removed_and_nobody_else_s_files(tmp_path: Path) -> None:
     for name in (".unfinished-old.part", ".unfinished-new.part", ".theirs.part"):
         (tmp_path / name).touch()
-        age = 60 if "new" in name else 7200
+        age = 5 if "new" in name else 7200
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     files.write(tmp_path / "a.txt", b"a", bulk=True)
     assert len(os.listdir(tmp_path)) == 4
@@ -49,6 +51,22 @@ def test_old_strays_are_removed_and_nobody_else_s_files(tmp_path: Path) -> None:
     assert set(os.listdir(tmp_path)) == {".unfinished-new.part", ".theirs.part", "a.txt"}
     files.remove_strays(tmp_path, age=0)
     assert set(os.listdir(tmp_path)) == {".theirs.part", "a.txt"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_a_file_of_a_writer_that_was_killed_goes_soon_and_others_stay(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from core import files\n"
+        "with files.unfinished(Path(sys.argv[1]), b'half'): os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=False)
+    (left,) = tmp_path.iterdir()
+    with files.unfinished(tmp_path, b"whole") as file:
+        for each in (left, file):
+            os.utime(each, (time.time() - 60,) * 2)
+        files.remove_strays(tmp_path)
+        assert os.listdir(tmp_path) == [file.name]
+    assert not os.listdir(tmp_path)
 
 
 def test_what_can_t_be_written_is_said_before(tmp_path: Path) -> None:

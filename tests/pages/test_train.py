@@ -1,15 +1,21 @@
 """The Train page, run by Streamlit's AppTest; its trainings are real ones."""
 
+import dataclasses
 import shutil
+import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.networks import Library
+from core.data import pictures
+from core.networks import Library, LoggedEpoch
+from core.networks.file import MAX_BYTES, to_bytes
 from core.presentation.remedies import TITLES
-from core.recipe import PRESETS
-from tests.conftest import SHIPPED
+from core.recipe import MOST_MEMBERS, MOST_WEIGHTS, PRESETS, Recipe
+from tests.conftest import SHIPPED, random_mlp
+from tests.core.networks.samples import CARD
 from tests.pages.conftest import opened as open_page
 from tests.pages.conftest import until, well
 
@@ -211,6 +217,38 @@ def test_shipped_networks_can_t_be_deleted_kept_ones_can(library: Library) -> No
     well(at.button(key="delete").click().run())
     assert at.success[0].value == "mine is deleted."
     assert at.selectbox(key="card_of").options == ["standard", "first-digits"]
+
+
+def test_a_network_that_can_t_be_deleted_is_a_sentence(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.keep("mine", *SHIPPED.load("report"))
+    at = opened(card="mine")
+
+    def refuse(*arguments: object, **settings: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    well(at.button(key="delete").click().run())
+    assert [error.value for error in at.error] == ["mine can't be deleted: Read-only file system."]
+    monkeypatch.undo()
+    assert "mine" in library.names()
+
+
+def test_what_may_be_downloaded_may_be_uploaded() -> None:
+    largest = tomllib.loads((Path(APP).parent / ".streamlit/config.toml").read_text())
+    upload = largest["server"]["maxUploadSize"] * 2**20
+    sizes = [784, 1150, 1150, 1150, 1150, 1150, 1150, 400, 10]  # 7,978,100 weights of 8,000,000
+    network = random_mlp(tuple(sizes), seed=0, dtype=np.float32)
+    log = tuple(
+        LoggedEpoch(member, epoch, 1 / 3, 2 / 3, 1 / 7, 6 / 7)
+        for member in range(1, MOST_MEMBERS + 1)
+        for epoch in range(1, 1001)
+    )
+    recipe = Recipe(hidden=(8,), epochs=1000, members=MOST_MEMBERS)
+    content = to_bytes(network, dataclasses.replace(CARD, recipe=recipe, log=log))
+    assert len(content) * MOST_WEIGHTS / 7_978_100 < MAX_BYTES <= upload
+    assert upload >= pictures.MAX_BYTES
 
 
 def test_a_damaged_file_is_one_sentence(folder: Path) -> None:

@@ -14,6 +14,7 @@ from core.serving.evaluations import ALL, BUDGETS, Curve, Question, shipped_curv
 from core.serving.jobs import FAILED, Computation
 from pages.parts import downloads
 from pages.parts.address import listed, put_in_address, some_of
+from pages.parts.escaped import escaped
 from pages.parts.server import server
 from pages.parts.state import BESIDE, Setting
 
@@ -164,7 +165,7 @@ def curves_now(
         if curve is not None:
             lines[title] = curve
         if better is not None and (progress := better.look()).state == FAILED:
-            st.error(progress.error)
+            st.error(escaped(progress.error))
         elif better is not None and not (own and isinstance(method, MinimalMethod)):
             # The curve of a minimal attack is its evaluation.
             waited_for[f"{title}'s curve"] = better

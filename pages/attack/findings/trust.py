@@ -6,6 +6,7 @@ from core.presentation.sanity import verdicts
 from core.serving.evaluations import CHECKED
 from core.serving.jobs import DONE, FAILED, Computation
 from core.serving.networks import ServedNetwork
+from pages.parts.escaped import escaped
 from pages.parts.server import server, who
 
 
@@ -23,7 +24,7 @@ def show_trust(chosen: ServedNetwork, epsilon: float, *, stopped: bool) -> dict[
         chosen, epsilon, who=who(), stopped=stopped
     )
     if progress.state == FAILED:
-        st.error(progress.error)
+        st.error(escaped(progress.error))
         return {}
     if progress.state != DONE:
         st.write("Running the checks …")

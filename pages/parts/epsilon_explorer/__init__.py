@@ -20,6 +20,7 @@ from pages.parts.epsilon_explorer.choices import (
     compare_with,
     predict_first,
 )
+from pages.parts.sent import SentError, number, taken, text, whole_number
 from pages.parts.state import EPSILON
 
 # How the slider shows its budgets: name, factor, decimals, unit.
@@ -134,20 +135,28 @@ def epsilon_explorer(
     identity, message = _packed(first, second, about, choices, placing)
 
     def sent(event: str) -> Any:
-        return st.session_state[key][event]
+        return st.session_state[key].get(event)
+
+    largest = float(method.scale.budgets[-1])
 
     def shown() -> None:
-        on_epsilon(float(sent("shown")["epsilon"]))
-        if sent("shown")["id"] == identity:
+        told = sent("shown")
+        if not isinstance(told, Mapping):
+            raise SentError("what is shown is no object")
+        on_epsilon(number(told.get("epsilon"), 0, largest))
+        if told.get("id") == identity:
             on_shown()
+
+    def checked(take: Callable[[], None]) -> Callable[[], None]:
+        return taken("The live ε", take)
 
     _explorer(
         data=message,
-        on_epsilon_change=lambda: on_epsilon(float(sent("epsilon"))),
-        on_label_change=lambda: on_label(int(sent("label"))),
-        on_compare_change=lambda: compare_with(str(sent("compare"))),
-        on_predict_change=lambda: predict_first(sent("predict") == "on"),
-        on_shown_change=shown,
+        on_epsilon_change=checked(lambda: on_epsilon(number(sent("epsilon"), 0, largest))),
+        on_label_change=checked(lambda: on_label(whole_number(sent("label"), 0, 9))),
+        on_compare_change=checked(lambda: compare_with(text(sent("compare")))),
+        on_predict_change=checked(lambda: predict_first(sent("predict") == "on")),
+        on_shown_change=checked(shown),
         key=key,
     )
 

@@ -12,6 +12,7 @@ import streamlit as st
 from core.networks import LIBRARY, NetworkFileError, shown_name
 from core.serving.networks import ServedNetwork
 from pages.parts.address import on_or_off, one_of
+from pages.parts.escaped import escaped
 from pages.parts.server import server
 from pages.parts.state import COMPARE, EPSILON, PREDICT, Setting
 
@@ -59,7 +60,7 @@ def second_network(first: ServedNetwork) -> ServedNetwork | None:
     try:
         return server().network(name)
     except NetworkFileError as error:
-        st.error(f"{error} Compare with another network.")
+        st.error(f"{escaped(str(error))} Compare with another network.")
         return None
 
 

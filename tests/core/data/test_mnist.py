@@ -83,6 +83,31 @@ def test_a_damaged_archive_is_a_sentence(own_root: Path, no_network: None, damag
         mnist.load("test", root=own_root)
 
 
+def test_damaged_files_are_not_downloaded_again_and_again(
+    own_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = own_root / "MNIST" / "raw" / "t10k-images-idx3-ubyte.gz"
+    whole, tries = archive.read_bytes(), []
+    archive.write_bytes(whole[:9000])
+
+    def refuse(*args: object, **settings: object) -> None:
+        tries.append(args)
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(mnist.DataFileError) as first:
+        mnist.load("test", root=own_root)
+    tried = len(tries)
+    assert tried > 0
+    for _ in range(3):
+        with pytest.raises(mnist.DataFileError) as again:
+            mnist.load("test", root=own_root)
+        assert str(again.value) == str(first.value)
+    assert len(tries) == tried
+    archive.write_bytes(whole)  # a file has changed
+    assert len(mnist.load("test", root=own_root)) == 10_000
+
+
 def test_an_unwritable_disk_is_a_sentence(own_root: Path, no_network: None) -> None:
     nowhere = own_root / "file"
     nowhere.write_text("a file where the folder should be")

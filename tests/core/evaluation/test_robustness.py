@@ -8,6 +8,7 @@ import pytest
 from core.attacks import fgsm, pgd
 from core.batches import BATCH
 from core.data.mnist import Digits
+from core.evaluation import shipped
 from core.evaluation.robustness import (
     BLOCK,
     EPSILONS,
@@ -222,6 +223,21 @@ def test_figures_that_can_t_be_are_damage(
     next(iter(entries.values())).update(change)
     path.write_text(json.dumps(entries))
     with pytest.raises(MeasuredFileError, match="damaged"):
+        read_cache(path)
+
+
+@pytest.mark.parametrize("value", ["Infinity", "NaN", "1e999", "true", '"many"', "1.5", "[1]"])
+def test_a_figure_that_is_no_number_is_damage_whatever_the_checksum(
+    value: str, tmp_path: Path, few: Digits
+) -> None:
+    path = tmp_path / "robustness.json"
+    write_cache({"one": linear(1)}, few, path=path)
+    ((key, entry),) = json.loads(path.read_text()).items()
+    fields = {name: each for name, each in entry.items() if name not in ("network", "sha256")}
+    fields["images"] = json.loads(value)
+    changed = {key: {"network": "one", "sha256": shipped._checksum(fields), **fields}}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(MeasuredFileError, match="^robustness.json is damaged; .* anew.$"):
         read_cache(path)
 
 

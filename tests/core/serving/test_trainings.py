@@ -1,19 +1,23 @@
 import dataclasses
+import gc
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from core import measures
 from core.data.mnist import Digits
+from core.networks import parse
+from core.networks.file import to_bytes
 from core.networks.mlp import MLP
 from core.recipe import Recipe
 from core.serving import trainings
-from core.serving.jobs import LineFullError
+from core.serving.jobs import LineFullError, StoppedError
 from core.serving.lecturer import ClosedError, Lecturer
 from core.serving.rights import NotYoursError, Rights
 from core.serving.trainings import (
@@ -24,9 +28,12 @@ from core.serving.trainings import (
     Trainings,
 )
 from core.serving.visitors import Visitor
+from core.training import outcome as outcome_module
+from core.training.cost import Limits
 
 QUICK = Recipe(hidden=(16,), epochs=2)
 LONG = Recipe(hidden=(16,), epochs=1000)
+LONG_ENOUGH = Recipe(hidden=(16,), epochs=1000, training_images=500)  # little work by any estimate
 
 
 class Clock:
@@ -90,12 +97,11 @@ def test_a_run_is_trained_to_its_end(queue: Trainings, test_digits: Digits) -> N
     status = wait(queue, run, ended)
     assert status.state == "done"
     assert not status.error
-    assert [report.logged.epoch for report in status.reports] == [1, 2]
+    assert [logged.epoch for logged in status.log] == [1, 2]
     assert (status.images, status.share) == (12_000, 1.0)
     assert status.result is not None
     network, card = status.result
     assert isinstance(network, MLP)
-    assert network is status.reports[-1].network
     few = Digits(test_digits.x[:6000], test_digits.y[:6000])
     assert card.test_accuracy == measures.accuracy(network, few.x, few.y)
     assert card.epochs_trained == 2
@@ -105,7 +111,7 @@ def test_a_run_is_trained_to_its_end(queue: Trainings, test_digits: Digits) -> N
 
 def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> None:
     runs = [submit(queue, recipe) for recipe in (LONG, QUICK, QUICK)]
-    wait(queue, runs[0], lambda status: bool(status.reports))
+    wait(queue, runs[0], lambda status: bool(status.log))
     others = [queue.status(run) for run in runs[1:]]
     assert [(other.state, other.ahead) for other in others if other] == [
         ("waiting", 1),
@@ -121,14 +127,14 @@ def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> Non
 
 def test_a_run_that_is_stopped_keeps_its_best_epoch(queue: Trainings) -> None:
     run = submit(queue, LONG)
-    wait(queue, run, lambda status: len(status.reports) >= 3)
+    wait(queue, run, lambda status: len(status.log) >= 3)
     stop(queue, run)
     status = wait(queue, run, ended)
     assert status.state == "stopped"
     assert status.result is not None
-    best = max(report.logged.validation_accuracy for report in status.reports)
+    best = max(logged.validation_accuracy for logged in status.log)
     assert status.result[1].validation_accuracy == pytest.approx(best)
-    assert status.reports[status.result[1].epochs_trained - 1].logged.validation_accuracy == best
+    assert status.log[status.result[1].epochs_trained - 1].validation_accuracy == best
 
 
 def test_a_run_stopped_while_waiting_never_begins(queue: Trainings) -> None:
@@ -140,7 +146,7 @@ def test_a_run_stopped_while_waiting_never_begins(queue: Trainings) -> None:
     stop(queue, first)
     wait(queue, first, ended)
     status = wait(queue, second, ended)
-    assert not status.reports
+    assert not status.log
     assert status.result is None
     assert "before it began" in status.error
 
@@ -149,12 +155,12 @@ def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
     clock = Clock()
     queue = Trainings(load=few, clock=clock, unwatched_seconds=100)
     run = submit(queue, LONG)
-    wait(queue, run, lambda status: bool(status.reports))
+    wait(queue, run, lambda status: bool(status.log))
     clock.now = 99
-    wait(queue, run, lambda status: len(status.reports) > 3)
+    wait(queue, run, lambda status: len(status.log) > 3)
     clock.now = 198  # 99 seconds since the last look
-    epochs = len(wait(queue, run, lambda status: True).reports)
-    assert wait(queue, run, lambda status: len(status.reports) > epochs).state == "running"
+    epochs = len(wait(queue, run, lambda status: True).log)
+    assert wait(queue, run, lambda status: len(status.log) > epochs).state == "running"
     clock.now = 300
     assert wait(queue, submit(queue, QUICK), ended).state == "done"  # after it, so it has ended
     status = wait(queue, run, ended)
@@ -163,11 +169,104 @@ def test_a_run_that_nobody_watches_ends(few: Callable[[str], Digits]) -> None:
     assert status.result is not None
 
 
+def test_a_run_that_takes_too_long_ends_and_keeps_its_best_epoch(
+    few: Callable[[str], Digits],
+) -> None:
+    clock = Clock()
+    queue = Trainings(load=few, clock=clock, limits=Limits(seconds=100), unwatched_seconds=1e9)
+    run = submit(queue, LONG_ENOUGH)
+    wait(queue, run, lambda status: bool(status.log))
+    clock.now = 100
+    epochs = len(wait(queue, run, lambda status: True).log)
+    assert wait(queue, run, lambda status: len(status.log) > epochs).state == "running"
+    clock.now = 101
+    status = wait(queue, run, ended)
+    assert status.state == "stopped"
+    assert "101 s" in status.error
+    assert "100" in status.error
+    assert status.result is not None
+    assert status.result[1].epochs_trained <= len(status.log)
+
+
+def test_a_run_that_would_cost_too_much_is_refused_before_it_waits(
+    few: Callable[[str], Digits],
+) -> None:
+    queue = Trainings(load=few, limits=Limits(seconds=1, memory=1e9))
+    with pytest.raises(ValueError, match=r"about [\d,]+ s .* this server allows 1 s and 1,000 MB"):
+        submit(queue, LONG)
+    assert not queue._jobs._jobs
+
+
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+def test_memory_does_not_grow_with_the_epochs(few: Callable[[str], Digits], engine: str) -> None:
+    recipe = Recipe(hidden=(8,), training_images=20, batch_size=1 if engine == "compiled" else 10)
+
+    def networks() -> int:
+        gc.collect()
+        return sum(type(each) is MLP for each in gc.get_objects())
+
+    most = []
+    for epochs in (5, 40):
+        before, seen = networks(), [0]
+        limits, clock = Limits(), time.monotonic
+        trainings._train(
+            dataclasses.replace(recipe, epochs=epochs),
+            *(few, clock, limits, lambda *told: seen.append(networks())),  # noqa: B023
+        )
+        assert len(seen) > epochs
+        most.append(max(seen) - before)
+    assert max(most) <= 5
+
+
+def test_an_ended_run_keeps_one_network(queue: Trainings) -> None:
+    recipe = dataclasses.replace(QUICK, epochs=9, training_images=100)
+    status = wait(queue, submit(queue, recipe), ended)
+    assert status.result is not None
+    assert not any(isinstance(part, MLP) for name, part in vars(status).items() if name != "result")
+
+
+def test_a_large_network_that_was_stopped_is_measured_on_some_images(
+    few: Callable[[str], Digits], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_module, "_AFTER_STOP", 1)
+    queue = Trainings(load=few)
+    run = submit(queue, LONG)
+    wait(queue, run, lambda status: bool(status.log))
+    stop(queue, run)
+    status = wait(queue, run, ended)
+    assert status.result is not None
+    network, card = status.result
+    assert card.measured_on == 1000
+    x, y = few("train").x[:1000], few("train").y[:1000]
+    assert card.train_accuracy == pytest.approx(measures.accuracy(network, x, y))
+    read = parse(to_bytes(network, card), "x")[1]
+    assert read == card
+
+
+def test_stop_counts_while_the_accuracies_are_measured(
+    few: Callable[[str], Digits], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = dataclasses.replace(QUICK, training_images=300)
+    told = 0
+
+    def tell(share: float, so_far: Any = None, /) -> None:
+        nonlocal told
+        if len(so_far.log) == 2:  # all epochs have ended
+            told += 1
+        if told > 1:
+            raise StoppedError("It was stopped.")
+
+    status = trainings._train(recipe, few, time.monotonic, Limits(), tell)
+    assert told == 2
+    assert status.result is not None
+    assert status.result[1].epochs_trained in (1, 2)
+
+
 def test_unwatched_runs_in_line_are_passed_over(few: Callable[[str], Digits]) -> None:
     clock = Clock()
     queue = Trainings(load=few, clock=clock, unwatched_seconds=100)
     first, second = submit(queue, LONG), submit(queue, QUICK)
-    wait(queue, first, lambda status: bool(status.reports))
+    wait(queue, first, lambda status: bool(status.log))
     clock.now = 90
     queue.status(first)
     clock.now = 150
@@ -223,7 +322,7 @@ def test_a_run_is_stopped_by_its_owner_and_the_lecturer_alone(
         assert not queue.may_stop(run, who=who) and not queue.is_own(run, who=who)
         with pytest.raises(NotYoursError):
             queue.stop(run, who=who)
-    assert wait(queue, run, lambda status: bool(status.reports)).state == "running"
+    assert wait(queue, run, lambda status: bool(status.log)).state == "running"
     assert queue.is_own(run, who=Visitor("a", "another tab"))
     lecturer.say("the word", who=teacher)
     queue.stop(run, who=teacher)
@@ -296,7 +395,9 @@ def test_many_may_submit_at_once(queue: Trainings) -> None:
     networks = [queue.status(run) for run in runs[:2]]
     assert networks[0] is not None
     assert networks[1] is not None
-    one, other = (status.reports[-1].network for status in networks if status)
+    one, other = (status.result[0] for status in networks if status and status.result)
+    assert isinstance(one, MLP)
+    assert isinstance(other, MLP)
     np.testing.assert_array_equal(one.weights[0], other.weights[0])
 
 

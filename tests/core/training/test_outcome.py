@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from core.data.mnist import Digits
 from core.networks.ensemble import Ensemble
 from core.recipe import Recipe
 from core.training import EpochResult, of_digits, split, train
-from core.training.outcome import learned_nothing, log_lines, outcome
+from core.training.outcome import Epochs, learned_nothing, log_lines, outcome
 
 RECIPE = Recipe(hidden=(16,), epochs=3, training_images=1500)
 
@@ -19,13 +20,21 @@ def results(training_digits: Digits, test_digits: Digits) -> list[EpochResult]:
     return list(train(RECIPE, training, validation))
 
 
+def kept(results: Iterable[EpochResult]) -> Epochs:
+    """Return what is kept of some epochs."""
+    epochs = Epochs()
+    for result in results:
+        epochs = epochs.after(result)
+    return epochs
+
+
 def test_a_training_that_came_to_its_end_keeps_the_last_epoch(
     results: list[EpochResult], training_digits: Digits, test_digits: Digits
 ) -> None:
     training, validation = split(RECIPE, training_digits, test_digits)
     network, card = outcome(
         RECIPE,
-        results,
+        kept(results),
         training=training,
         validation=validation,
         test=test_digits,
@@ -56,7 +65,7 @@ def test_one_that_was_stopped_keeps_its_best_epoch(
     worse[1] = results[1]
     network, card = outcome(
         RECIPE,
-        worse,
+        kept(worse),
         training=few,
         validation=few,
         test=few,
@@ -76,7 +85,7 @@ def test_a_loss_that_is_no_number_leaves_no_log(
     astray = [*results[:2], with_numbers(results[2], validation_loss=float("nan"))]
     network, card = outcome(
         RECIPE,
-        astray,
+        kept(astray),
         training=few,
         validation=few,
         test=few,
@@ -96,7 +105,7 @@ def test_an_ensemble_that_was_stopped_keeps_its_members_so_far(
     results = list(train(recipe, few, few))[:2]
     network, card = outcome(
         recipe,
-        results,
+        kept(results),
         training=few,
         validation=few,
         test=test_digits,

@@ -1,0 +1,1 @@
+"""What strangers may send: files, messages and addresses that are generated from a seed."""
