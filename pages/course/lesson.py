@@ -178,9 +178,6 @@ def show_what_one_sees(left: DeltaGenerator, right: DeltaGenerator, case: Case) 
         else:
             st.markdown(f"Your guess: **{step.answers[guess or 0]}**.")
             st.markdown(step.task)
-        st.button(
-            "Change the answer", key="change", type="tertiary", on_click=take_back, args=[number]
-        )
     return seen
 
 

@@ -297,9 +297,9 @@ STEPS = (
     Step(
         "The gradient that float32 loses",
         lambda case: (
-            f"The network is very sure that this is {case.a_digit}: it leaves "
+            f"The network is very sure of its {case.label}: it leaves "
             f"{lesson.odds(doubt_of(case))} for all other digits. The gradient is made of 1 "
-            "minus its probability. Most libraries use float32, which has seven digits."
+            "minus its probability. Most libraries have seven digits for it (float32)."
         ),
         lambda case: (
             "FGSM with the exact gradient, or with float32's: which one needs the larger ε?"
