@@ -13,7 +13,8 @@ from core.evaluation.shipped import MeasuredFileError
 from core.networks import NetworkFileError
 from core.presentation.lesson import on_guess
 from core.serving.networks import ServedNetwork
-from pages.course.lesson_steps import STANDARD, STEPS, Case, case_for, has_seen, place_slider
+from pages.course.lesson_case import Case
+from pages.course.lesson_steps import STANDARD, STEPS, case_for, has_seen, place_slider
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_images
 from pages.parts.escaped import with_code

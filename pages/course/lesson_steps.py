@@ -13,84 +13,39 @@ import streamlit as st
 
 from core.attacks import LINF, METHODS, BudgetMethod, Method, fgsm
 from core.evaluation.path import AttackPath, random_flips
-from core.evaluation.replication import Replication
 from core.evaluation.robustness import EPSILONS
-from core.evaluation.shipped import MeasuredFileError
-from core.losses import doubt, float32_autograd_cotangent, softmax
+from core.losses import softmax
 from core.measures import SCREEN, logits
 from core.networks import shown_name
 from core.presentation import lesson, words
 from core.presentation.charts import evasion_over_epsilon
 from core.presentation.lesson import Outcome
 from core.serving.networks import ServedNetwork
+from pages.course.lesson_case import (
+    Case,
+    aim,
+    doubt_of,
+    fooling_size,
+    is_misread,
+    is_never_unfit,
+    is_too_unsure,
+    measured,
+    stand_in,
+)
 from pages.parts.address import listed, nearest_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
 from pages.parts.epsilon_explorer import OWN_GRADIENT, Attacked, epsilon_explorer
 from pages.parts.epsilon_explorer.choices import Choices
 from pages.parts.server import server
 from pages.parts.state import AIM, BUDGET, EPSILON, NETWORKS, RECIPE, SEEN, STEP
-from pages.parts.subject import Subject, label_of, of_test_set
+from pages.parts.subject import Subject
 
 STANDARD, ROBUST = "report", "adversarial-pgd"
-STAND_IN = 0  # a test digit: a 7
 BOTH_FGSM = "Both attackers use FGSM on the same network. Only their gradients differ."
 # FGSM with the gradient that float32 rounds. METHODS has the attacks that one should use.
 _ATTACK = METHODS["fgsm"]
 assert isinstance(_ATTACK, BudgetMethod)
 ROUNDED = replace(_ATTACK, name="fgsm_float32", attack=partial(fgsm, gradient="float32_autograd"))
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """What a step is shown on.
-
-    Attributes:
-        subject: the digit.
-        label: what it is.
-        standard: the network under attack.
-        instead: why it is not the digit that one has drawn; empty if it is.
-        plays: whether the slider moves once by itself, because nobody wants to guess.
-    """
-
-    subject: Subject
-    label: int
-    standard: ServedNetwork
-    instead: str = ""
-    plays: bool = False
-
-    @property
-    def a_digit(self) -> str:
-        """The label with its article."""
-        return words.with_article(self.label)
-
-    def path(
-        self, method: Method, *, network: ServedNetwork | None = None, target: int | None = None
-    ) -> AttackPath:
-        """Follow the digit along the budgets of an attack."""
-        attacked = network or self.standard
-        return server().evaluations.path(attacked, method, self.subject.x, self.label, target)
-
-
-def is_misread(case: Case) -> str:
-    """Say that the network misreads a digit without any attack, if it does."""
-    if int(logits(case.standard.network, case.subject.x).argmax()) == case.label:
-        return ""
-    return "The network misreads your digit without any attack."
-
-
-def is_too_unsure(case: Case) -> str:
-    """Say that a digit is misread, or that float32 loses nothing of its gradient, if so."""
-    found = logits(case.standard.network, case.subject.x)
-    if float32_autograd_cotangent(found, np.array([case.label]))[0, case.label] == 0:
-        return ""
-    return is_misread(case) or (
-        "On your digit float32 loses nothing: the network is not sure enough of it."
-    )
-
-
-def is_never_unfit(case: Case) -> str:
-    """Let any digit be shown."""
-    return ""
 
 
 @dataclass(frozen=True)
@@ -392,17 +347,6 @@ def place_slider() -> None:
     st.session_state["lesson_placed"] = st.session_state.get("lesson_placed", 0) + 1
 
 
-def stand_in(standard: ServedNetwork, why: str) -> Case:
-    """Return one of MNIST's test digits, for a step that can't be shown on one's own.
-
-    Raises:
-        DataFileError: MNIST can't be read.
-    """
-    subject = of_test_set(STAND_IN)
-    label = label_of(subject, 0)
-    return Case(subject, label, standard, f"{why} This is one of MNIST's test digits.")
-
-
 def case_for(step: int, own: Case | None, standard: ServedNetwork) -> Case:
     """Return what a step is shown on: the own digit, if the step says something on it.
 
@@ -417,28 +361,3 @@ def case_for(step: int, own: Case | None, standard: ServedNetwork) -> Case:
         return stand_in(standard, "You have not drawn a digit, or not said which it is.")
     why = STEPS[step - 1].unfit(own)
     return stand_in(standard, why) if why else own
-
-
-def doubt_of(case: Case) -> float:
-    """Return the probability that the network leaves for all other digits."""
-    found = logits(case.standard.network, case.subject.x)
-    return float(doubt(found, np.array([case.label]))[0])
-
-
-def fooling_size(case: Case) -> float:
-    """Return the ε at which FGSM flips the prediction; 0.1 if it does not."""
-    flip = case.path(METHODS["fgsm"]).flip
-    return 0.1 if flip is None else flip.epsilon
-
-
-def aim(case: Case) -> int:
-    """Return the digit that the question asks for."""
-    return 0 if case.label else 1
-
-
-def measured(network: ServedNetwork) -> Replication | None:
-    """Return what was measured on all test images, if it is known and can be read."""
-    try:
-        return network.shipped_report
-    except MeasuredFileError:  # the course report's page says so
-        return None
