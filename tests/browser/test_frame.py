@@ -1,0 +1,34 @@
+"""What is around every page in a real browser: the menu of pages and the window's title."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.draw_page import open_page, settle, widget
+
+NewContext = Callable[..., BrowserContext]
+
+
+def menu_s_right_edge(page: Page) -> float:
+    """Return where the open menu of a narrow window ends."""
+    right: float = page.get_by_test_id("stSidebar").evaluate(
+        "menu => menu.getBoundingClientRect().right"
+    )
+    return right
+
+
+def test_on_a_phone_the_menu_closes_when_a_page_is_chosen(
+    new_context: NewContext, app_url: str
+) -> None:
+    context = new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    open_page(page, f"{app_url}/train", "card_of")
+    page.wait_for_function("history.pushState.chooses")  # a moment after the page has opened
+    page.get_by_test_id("stExpandSidebarButton").tap()
+    settle(page)
+    assert menu_s_right_edge(page) > 200
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Remedies").tap()
+    expect(widget(page, "against")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
+    settle(page)
+    assert menu_s_right_edge(page) <= 0
