@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # importing these would slow down pages that draw none of the
     from core.networks import LoggedEpoch
 
 _MOST_EPOCHS = 500  # on a chart of a training
+_FEW_EPOCHS = 6  # that each have a mark on its axis
 LEGIBLE_LINES = 8
 
 
@@ -77,6 +78,10 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     """
     drawn = sorted({*range(0, len(log), -(-len(log) // _MOST_EPOCHS)), len(log) - 1})
     sides = (("", "loss", ".4f"), ("2", "accuracy", ".2%"))
+    parts = (("train", "training, during the epoch"), ("validation", "validation, after it"))
+    epochs: dict[str, Any] = {"rangemode": "tozero"}
+    if len(log) < _FEW_EPOCHS:
+        epochs["dtick"] = 1  # else Plotly marks half an epoch
     lines = [
         line(
             name,
@@ -90,7 +95,7 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
             xaxis=f"x{side}",
             yaxis=f"y{side}",
         )
-        for place, (part, name) in enumerate((("train", "training"), ("validation", "validation")))
+        for place, (part, name) in enumerate(parts)
         for side, measure, form in sides
     ]
     # The axes' titles are above them, because beside them they would cover the curves on a phone.
@@ -100,12 +105,12 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     ]
     return figure(
         lines,
-        titled("epoch", rangemode="tozero", domain=[0, 0.42]),
+        titled("epoch", domain=[0, 0.42], **epochs),
         {"rangemode": "tozero"},
         height=320,
         top=55,
         legend=legend(1.1, "bottom"),
-        xaxis2=titled("epoch", rangemode="tozero", domain=[0.58, 1], anchor="y2"),
+        xaxis2=titled("epoch", domain=[0.58, 1], anchor="y2", **epochs),
         yaxis2={"tickformat": ".1%", "anchor": "x2"},
         annotations=titles,
     )

@@ -136,14 +136,6 @@ REMEDIES = (
     ),
 )
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
-# Every preset's name for people.
-TITLES = {
-    "report": "Standard, the course report's",
-    **{remedy.preset: remedy.title for remedy in REMEDIES},
-    "first-digits": "Only 0 to 4 (to transfer from)",
-    "few-images": "500 images only",
-    "any-hand": "Reads any hand",
-}
 
 
 def presets() -> list[str]:

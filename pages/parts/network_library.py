@@ -33,7 +33,12 @@ def show_library() -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         name = st.selectbox(
-            "Network", names, format_func=shown_name, key=CARD.key, persist_state="session"
+            "Network",
+            names,
+            format_func=shown_name,
+            key=CARD.key,
+            persist_state="session",
+            help=words.on_networks(names),
         )
         st.file_uploader(
             "Bring a network along (.safetensors, as downloaded here)",
@@ -106,7 +111,7 @@ def _bring_along() -> None:
     except OSError as error:
         st.session_state["library_said"] = ("bad", f"The file can't be written: {error.strerror}.")
     else:
-        st.session_state["library_said"] = ("good", f"Kept as {name}.")
+        st.session_state["library_said"] = ("good", f"Kept as “{name}”.")
         CARD.set(name)
 
 

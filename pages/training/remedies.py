@@ -14,7 +14,7 @@ from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
-from core.presentation.words import in_percent, percent, points
+from core.presentation.words import in_percent, on_networks, percent, points
 from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
@@ -111,6 +111,7 @@ def choose(names: list[str]) -> tuple[list[str], float]:
             format_func=shown_name,
             key=NETWORKS.key,
             persist_state="session",
+            help=on_networks(names),
         )
     with right:
         epsilon = st.select_slider(
