@@ -128,7 +128,7 @@ def show_question(case: Case, *, can_answer: bool) -> None:
     """Show what one has to know, the question, and its answers while there is none."""
     number = STEP.get()
     step = STEPS[number - 1]
-    st.subheader(step.title, anchor=False)
+    st.title(step.title, anchor=False)
     with st.container(key="lesson_text"):
         st.markdown(step.text(case))
         if number > 1 and case.instead:

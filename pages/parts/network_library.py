@@ -20,7 +20,7 @@ from pages.parts.trainings import show_accuracies
 def show_library() -> None:
     """Show a network's card and file, and a place to upload another one."""
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown("##### Networks", width="content")
+        st.markdown("## Networks", width="content")
         show_lecturer()
     if said := st.session_state.pop("library_said", None):
         kind, text = said

@@ -61,7 +61,7 @@ images and the time that *first-digits* needed are not counted here.
 
 def main() -> None:
     """Show the page."""
-    st.markdown("#### What each remedy really buys")
+    st.markdown("# What each remedy really buys")
     names = network_names()
     if not names:
         return
@@ -248,7 +248,7 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
 
 def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
     """Show the evasion rates over ε under one of the attacks."""
-    st.markdown("##### The more an attack may change, the more images it fools")
+    st.markdown("## The more an attack may change, the more images it fools")
     st.segmented_control(
         "Attack", ATTACK_TITLES, required=True, key=AGAINST.key, persist_state="session"
     )
@@ -276,7 +276,7 @@ def show_findings(
     epsilon: float,
 ) -> None:
     """Show what each remedy is and what was found about it, in two columns."""
-    st.markdown(f"##### What was found, at ε = {epsilon:g}")
+    st.markdown(f"## What was found, at ε = {epsilon:g}")
     found = [
         BY_PRESET[name]
         for name in chosen
@@ -307,7 +307,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
         baseline: the network.
         accuracy: on all test images, in [0, 1].
     """
-    st.markdown("##### Mirroring: is a mirrored digit still a digit?")
+    st.markdown("## Mirroring: is a mirrored digit still a digit?")
     st.markdown(MIRRORED)
     found = server().measurements.mirrored(baseline)
     images = [
@@ -330,7 +330,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
 
 def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> None:
     """Show what a start from a network that has learned some of the digits saves."""
-    st.markdown("##### What transfer saves")
+    st.markdown("## What transfer saves")
     st.markdown(TRANSFER)
     learned = transfer.card.recipe.training_images
     st.markdown(

@@ -48,7 +48,7 @@ held out. Choosing an epoch by the test images means learning from them a little
 
 def main() -> None:
     """Show the page."""
-    st.markdown("#### Train a network")
+    st.markdown("# Train a network")
     RUN.start(parse=str, default="")
     st.html(STYLE)
     with st.container(key="training"):

@@ -32,3 +32,12 @@ def test_on_a_phone_the_menu_closes_when_a_page_is_chosen(
     expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
     settle(page)
     assert menu_s_right_edge(page) <= 0
+
+
+def test_the_window_s_title_names_the_page_first(page: Page, app_url: str) -> None:
+    for address, key, name in (("train", "card_of", "Train"), ("", "attack", "Draw")):
+        open_page(page, f"{app_url}/{address}", key)
+        expect(page).to_have_title(f"{name} – Small Change")
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    page.get_by_role("link", name="Remedies").first.click()
+    expect(page).to_have_title("Remedies – Small Change")

@@ -51,7 +51,7 @@ def test_everything_is_shown_and_nothing_sticks_out(
 def test_a_link_at_the_top_leads_to_each_section(page: Page, app_url: str) -> None:
     open_test_set(page, app_url, "?images=a%20sample%20of%201,000")
     links = page.locator("p", has_text="On this page").get_by_role("link")
-    titles = page.get_by_role("heading", level=5)
+    titles = page.get_by_role("heading", level=2)
     expect(titles).to_have_text(links.all_inner_texts())
     for link in links.all():
         anchor = (link.get_attribute("href") or "").removeprefix("#")

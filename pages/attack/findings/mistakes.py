@@ -17,7 +17,7 @@ SHOWN_IMAGES = 20  # of a cell of the matrix
 
 def show_mistakes(evaluation: Evaluation, question: Question) -> None:
     """Show what each digit is most often mistaken for, and the confusion matrix."""
-    st.markdown("##### What each digit is mistaken for")
+    st.markdown("## What each digit is mistaken for")
     matrix = confusion(evaluation.y, evaluation.after)
     mistakes = most_mistaken(matrix)
     head = ("digit", "most often", "misclassified", "images")

@@ -14,7 +14,7 @@ from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, TEN
 
 def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     """Show ten digits with their adversarial twins: the report's Figure 4."""
-    st.markdown("##### Ten digits and their adversarial twins")
+    st.markdown("## Ten digits and their adversarial twins")
     places = indices(question.images)
     turn = np.argsort(ORDER)[places]  # a larger sample shows the same ten
     rows = []
