@@ -110,7 +110,7 @@ def go_on_at(number: int, said: str) -> None:
     """Bring a lost focus to the step's title, its slider, or what one saw; say that, too."""
     asked = answer(number) == OPEN
     if asked:
-        target = ".st-key-lesson_ask h3"
+        target = ".st-key-lesson_ask h1"
     else:
         target = ".st-key-lesson_seen" if is_seen(number) else "#epsilon"
     keep_focus(f"{number} {asked}", target, said.replace("*", ""))
