@@ -242,11 +242,17 @@ def mistakes_bars(mistakes: Sequence["Mistakes"]) -> Figure:
     )
 
 
-def confusion_matrix(matrix: IntArray) -> Figure:
+def confusion_matrix(
+    matrix: IntArray, *, chosen: tuple[int | None, int | None] = (None, None)
+) -> Figure:
     """Draw a confusion matrix with cells that can be selected.
 
     Plotly can't select the cells of a heatmap, so an invisible point lies over each cell: its `x`
-    is the label, its `y` is the digit. `matrix` holds `(10, 10)` counts, a row for each digit.
+    is the label, its `y` is the digit.
+
+    Args:
+        matrix: `(10, 10)` counts, a row for each digit.
+        chosen: the digit and the label of the cell that gets a frame; none if one is missing.
     """
     digits = list(range(len(matrix)))
     right = np.eye(len(matrix), dtype=bool)
@@ -261,11 +267,21 @@ def confusion_matrix(matrix: IntArray) -> Figure:
         "x": [taken_for for _, taken_for in cells],
         "y": [digit for digit, _ in cells],
         "customdata": [[f"{matrix[cell]:,} of {images[cell[0]]:,}"] for cell in cells],
-        "marker": {"symbol": "square", "size": 26, "opacity": 0, "color": COLOURS[1]},
-        "selected": {"marker": {"opacity": 0.45}},
+        "marker": {"symbol": "square", "size": 26, "opacity": 0},
+        "selected": {"marker": {"opacity": 0}},
         "unselected": {"marker": {"opacity": 0}},
         "hovertemplate": "%{y} taken for %{x}: %{customdata[0]}<extra></extra>",
     }
+    digit, label = chosen
+    frames = []
+    if digit is not None and label is not None:
+        frames = [
+            {
+                **{"type": "rect", "x0": label - 0.5, "x1": label + 0.5},
+                **{"y0": digit - 0.5, "y1": digit + 0.5},
+                "line": {"color": COLOURS[1], "width": 4},
+            }
+        ]
     bare = {"dtick": 1, "fixedrange": True, "showgrid": False, "zeroline": False}
     return figure(
         [wrong_cells, right_cells | {"textfont": {"color": "#555"}}, points],
@@ -278,6 +294,7 @@ def confusion_matrix(matrix: IntArray) -> Figure:
         showlegend=False,
         dragmode=False,
         hovermode="closest",
+        shapes=frames,
     )
 
 

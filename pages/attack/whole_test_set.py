@@ -26,7 +26,19 @@ from pages.parts.contents import show_contents
 from pages.parts.escaped import escaped, with_code
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
-from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, ROUNDED, TEN, WHY
+from pages.parts.state import (
+    ATTACK,
+    CELL_DIGIT,
+    CELL_LABEL,
+    IMAGES,
+    INTO,
+    L2,
+    LINF,
+    MODEL,
+    ROUNDED,
+    TEN,
+    WHY,
+)
 from pages.parts.waiting import show_waiting
 
 # The titles of the sections, which are long: each has a link at the top.
@@ -172,7 +184,10 @@ def start_findings(method: Method) -> None:
     WHY.start(parse=whole_number(9), default=0)
     into = INTO.of(WHY.get())
     into.start(parse=whole_number(9), default=None)
-    put_in_address({into: None if into.get() is None else str(into.get())})
+    optional = (into, CELL_DIGIT, CELL_LABEL)
+    for setting in optional[1:]:
+        setting.start(parse=whole_number(9), default=None)
+    put_in_address({each: None if each.get() is None else str(each.get()) for each in optional})
     start_beside(method)
 
 

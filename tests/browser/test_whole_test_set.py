@@ -85,6 +85,7 @@ def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
     with Image.open(file) as picture:
         assert picture.width % 112 == 0
         assert picture.height > 2 * 112
+    expect_address(page, f"cell_label={label}")
     choose(page, "Attack", "BIM")
     expect_address(page, "attack=BIM")
     expect_address(page, "linf=0.15")
@@ -121,7 +122,7 @@ def downloaded(page: Page, key: str, folder: Path) -> Path:
 def test_a_test_image_opens_on_the_draw_page(page: Page, app_url: str) -> None:
     open_test_set(page, app_url, "?linf=0.3")
     expect_all_images(page)
-    page.locator("[class*=st-key-open_] button").first.click()
+    page.get_by_role("button", name="Open this 0 on the Draw page").click()
     expect(page.locator(".dial output")).to_have_text("0.300")
     expect(widget(page, "digit")).to_be_visible()
 
