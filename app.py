@@ -14,6 +14,7 @@ st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout
 # alone. Streamlit's mark of the focus on a link to a page is a shade that can hardly be seen.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }"
+    ".stMain h1 { padding-top: 0.75rem; } .stMain h2 { padding-top: 0.375rem; }"
     ".st-key-history { display: none; }"
     ".stMain [data-testid=stSliderThumbValue], .stMain .stButtonGroup button[data-selected=true]"
     " { color: inherit; }"
@@ -37,6 +38,8 @@ page = st.navigation(
     ],
     position="top",
 )
+# The first call, before the navigation, sets the icon: Streamlit would load one from elsewhere.
+st.set_page_config(page_title=f"{page.title} – Small Change")
 share_place = st.container(key="share")
 choose_steps()  # before the page, whose first run may take long
 with failures_explained(page.title), address_followed(page.title):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # importing these would slow down pages that draw none of the
     from core.networks import LoggedEpoch
 
 _MOST_EPOCHS = 500  # on a chart of a training
+_FEW_EPOCHS = 6  # that each have a mark on its axis
 LEGIBLE_LINES = 8
 
 
@@ -77,6 +78,10 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     """
     drawn = sorted({*range(0, len(log), -(-len(log) // _MOST_EPOCHS)), len(log) - 1})
     sides = (("", "loss", ".4f"), ("2", "accuracy", ".2%"))
+    parts = (("train", "training, during the epoch"), ("validation", "validation, after it"))
+    epochs: dict[str, Any] = {"rangemode": "tozero"}
+    if len(log) < _FEW_EPOCHS:
+        epochs["dtick"] = 1  # else Plotly marks half an epoch
     lines = [
         line(
             name,
@@ -90,7 +95,7 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
             xaxis=f"x{side}",
             yaxis=f"y{side}",
         )
-        for place, (part, name) in enumerate((("train", "training"), ("validation", "validation")))
+        for place, (part, name) in enumerate(parts)
         for side, measure, form in sides
     ]
     # The axes' titles are above them, because beside them they would cover the curves on a phone.
@@ -100,12 +105,12 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     ]
     return figure(
         lines,
-        titled("epoch", rangemode="tozero", domain=[0, 0.42]),
+        titled("epoch", domain=[0, 0.42], **epochs),
         {"rangemode": "tozero"},
         height=320,
         top=55,
         legend=legend(1.1, "bottom"),
-        xaxis2=titled("epoch", rangemode="tozero", domain=[0.58, 1], anchor="y2"),
+        xaxis2=titled("epoch", domain=[0.58, 1], anchor="y2", **epochs),
         yaxis2={"tickformat": ".1%", "anchor": "x2"},
         annotations=titles,
     )
@@ -237,11 +242,17 @@ def mistakes_bars(mistakes: Sequence["Mistakes"]) -> Figure:
     )
 
 
-def confusion_matrix(matrix: IntArray) -> Figure:
+def confusion_matrix(
+    matrix: IntArray, *, chosen: tuple[int | None, int | None] = (None, None)
+) -> Figure:
     """Draw a confusion matrix with cells that can be selected.
 
     Plotly can't select the cells of a heatmap, so an invisible point lies over each cell: its `x`
-    is the label, its `y` is the digit. `matrix` holds `(10, 10)` counts, a row for each digit.
+    is the label, its `y` is the digit.
+
+    Args:
+        matrix: `(10, 10)` counts, a row for each digit.
+        chosen: the digit and the label of the cell that gets a frame; none if one is missing.
     """
     digits = list(range(len(matrix)))
     right = np.eye(len(matrix), dtype=bool)
@@ -256,11 +267,21 @@ def confusion_matrix(matrix: IntArray) -> Figure:
         "x": [taken_for for _, taken_for in cells],
         "y": [digit for digit, _ in cells],
         "customdata": [[f"{matrix[cell]:,} of {images[cell[0]]:,}"] for cell in cells],
-        "marker": {"symbol": "square", "size": 26, "opacity": 0, "color": COLOURS[1]},
-        "selected": {"marker": {"opacity": 0.45}},
+        "marker": {"symbol": "square", "size": 26, "opacity": 0},
+        "selected": {"marker": {"opacity": 0}},
         "unselected": {"marker": {"opacity": 0}},
         "hovertemplate": "%{y} taken for %{x}: %{customdata[0]}<extra></extra>",
     }
+    digit, label = chosen
+    frames = []
+    if digit is not None and label is not None:
+        frames = [
+            {
+                **{"type": "rect", "x0": label - 0.5, "x1": label + 0.5},
+                **{"y0": digit - 0.5, "y1": digit + 0.5},
+                "line": {"color": COLOURS[1], "width": 4},
+            }
+        ]
     bare = {"dtick": 1, "fixedrange": True, "showgrid": False, "zeroline": False}
     return figure(
         [wrong_cells, right_cells | {"textfont": {"color": "#555"}}, points],
@@ -273,6 +294,7 @@ def confusion_matrix(matrix: IntArray) -> Figure:
         showlegend=False,
         dragmode=False,
         hovermode="closest",
+        shapes=frames,
     )
 
 

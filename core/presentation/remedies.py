@@ -136,14 +136,6 @@ REMEDIES = (
     ),
 )
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
-# Every preset's name for people.
-TITLES = {
-    "report": "Standard, the course report's",
-    **{remedy.preset: remedy.title for remedy in REMEDIES},
-    "first-digits": "Only 0 to 4 (to transfer from)",
-    "few-images": "500 images only",
-    "any-hand": "Reads any hand",
-}
 
 
 def presets() -> list[str]:
@@ -193,19 +185,29 @@ def chance() -> Chance:
     return Chance(*(round(points(max(each), min(each)) / 100, 3) for each in shares))
 
 
+def on_chance() -> str:
+    """Say which differences between two networks count as none, and why."""
+    accuracy, fgsm, pgd = (f"{100 * share:.1f}" for share in chance())
+    return (
+        f"Differences of up to {accuracy} points in accuracy, {fgsm} in the evasion rate under "
+        f"FGSM and {pgd} under PGD count as none: networks of one recipe with different seeds "
+        "differ as much"
+    )
+
+
 NO_DIFFERENCE = "No clear difference."
 TOO_LARGE = "Nearly all images are misclassified; try a smaller ε."
 TOO_SMALL = "Hardly any image is misclassified; try a larger ε."
 _SATURATED = 0.1
 VERDICTS = {  # by the gain in accuracy and in robustness
     (1, 1): "More accurate and more robust.",
-    (0, 1): "More robust, and as accurate.",
+    (0, 1): "More robust, but not clearly more accurate.",
     (-1, 1): "More robust, but less accurate.",
-    (1, 0): "More accurate, but not more robust.",
-    (0, 0): "Neither more accurate nor more robust.",
-    (-1, 0): "Less accurate, and not more robust.",
+    (1, 0): "More accurate, but not clearly more robust.",
+    (0, 0): "Neither clearly more accurate nor clearly more robust.",
+    (-1, 0): "Less accurate, and not clearly more robust.",
     (1, -1): "More accurate, but less robust.",
-    (0, -1): "Less robust, and not more accurate.",
+    (0, -1): "Less robust, and not clearly more accurate.",
     (-1, -1): "Less accurate and less robust.",
 }
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.evaluation.sanity import HARDLY_ANY, MOST, NEARLY_ALL, Sanity
+from core.evaluation.sanity import HARDLY_ANY, MOST, NEARLY_ALL, Sanity, Vanished
 from core.presentation.words import percent
 
 
@@ -30,9 +30,16 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
         return percent(count / found.images)
 
     def of_all(count: int) -> str:
-        return f"{count:,} of all {found.images:,} images ({share(count)})"
+        return f"{count:,} of {sample} ({share(count)})"
 
-    at, misclassified = f"At ε = {found.epsilon:g}", f"of all {found.images:,} images"
+    def lost(gradient: Vanished) -> str:
+        said = f"loses its largest term, the true label's, on {of_all(gradient.label_term)}"
+        return said + (
+            f", and is 0 in every pixel on {of_all(gradient.pixels)}." if gradient.pixels else "."
+        )
+
+    sample = f"a sample of {found.images:,} images"
+    at, misclassified = f"At ε = {found.epsilon:g}", f"of {sample}"
     rising = ", ".join(f"{share(count)} at ε = {budget:g}" for budget, count in found.pgd)
     words = {
         "noise": (
@@ -65,17 +72,15 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             "not, the attack is at fault; the network is not robust.",
         ),
         "gradient": (
-            "The exact gradient has not vanished",
-            f"The exact gradient is 0 in every pixel for {of_all(found.exact.pixels)}. "
-            f"The true label's term is 0 for {of_all(found.exact.label_term)}.",
+            "An attack can follow the exact gradient",
+            f"The exact gradient {lost(found.exact)}",
             "An attack that follows the gradient cannot change an image whose gradient is 0. If "
             f"this happens to more than {percent(HARDLY_ANY)} of the images, the network looks "
             "more robust than it is.",
         ),
         "float32_gradient": (
-            "Float32 autograd's gradient has not vanished",
-            f"The true label's term is rounded to 0 for {of_all(found.float32.label_term)}. "
-            f"The gradient is 0 in every pixel for {of_all(found.float32.pixels)}.",
+            "An attack can follow float32 autograd's gradient",
+            f"In float32, the gradient {lost(found.float32)}",
             "When a network is confident, float32 rounds the true label's probability to 1 and the "
             "largest term of the gradient to 0. The remaining terms point elsewhere. Most attack "
             "libraries compute the gradient like this; the attacks here do so only on request.",

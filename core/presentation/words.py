@@ -1,13 +1,15 @@
 """Results in plain words, and numbers as text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.attacks import L2, LINF, WAY, Scale
 from core.classifier import FloatArray
 from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
+from core.networks import shown_name
 from core.recipe import Recipe
 
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
@@ -140,7 +142,36 @@ def _control(random_flips: int, *, noise: bool) -> str:
     return f"{count} of 100 {other}random perturbations of that size {verb} it{too}"
 
 
-# Recipes
+# Networks and recipes
+
+# What is special about each shipped network, and about the recipe of its name.
+SPECIAL = MappingProxyType(
+    {
+        "report": "the course report's recipe; most others change one thing in it",
+        "augmentation": "learns from images turned, shifted and scaled at random",
+        "dropout": "hidden units are switched off at random while it learns",
+        "weight-decay": "its weights are kept small",
+        "schedule": "the learning rate falls from epoch to epoch",
+        "adam": "each weight has a step size of its own",
+        "early-stopping": "stops when the loss on other images no longer falls",
+        "ensemble": "five networks, their probabilities averaged",
+        "first-digits": "learns the digits 0 to 4 alone",
+        "few-images": "learns from 500 images alone",
+        "transfer": "starts from first-digits and learns from 500 images",
+        "batch-norm": "the inputs of its hidden units are normalised",
+        "adversarial-fgsm": "learns from images attacked in one step",
+        "adversarial-pgd": "learns from images attacked by PGD",
+        "all-together": "most of these remedies at once",
+        "any-hand": "learns from distorted digits to read anybody's handwriting",
+    }
+)
+
+
+def on_networks(names: Iterable[str]) -> str:
+    """Return a list in Markdown of what is special about the shipped networks among these."""
+    return "\n".join(
+        f"- **{shown_name(name)}**: {SPECIAL[name]}" for name in names if name in SPECIAL
+    )
 
 
 def on_recipe(recipe: Recipe) -> str:

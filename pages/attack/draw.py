@@ -89,7 +89,7 @@ def main() -> None:
     with st.container(key="stage"):
         with st.container(horizontal=True, key="bar"):
             with st.container(key="begin"):
-                st.markdown("#### Draw a digit, turn up ε, watch it flip")
+                st.markdown("# Draw a digit, turn up ε, watch it flip")
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     choose_source()
                     show_scenes()

@@ -1,7 +1,5 @@
 """Test set: what an attack does to MNIST's 10,000 test images, as in the report's figures."""
 
-import re
-
 import streamlit as st
 
 from core.attacks import BY_TITLE, Method
@@ -24,15 +22,28 @@ from pages.attack.findings.twins import open_chosen, show_ten
 from pages.attack.findings.why import show_why
 from pages.parts import downloads
 from pages.parts.address import nearest_of, on_or_off, one_of, put_in_address, whole_number
+from pages.parts.contents import show_contents
 from pages.parts.escaped import escaped, with_code
 from pages.parts.networks import chosen_network, show_network_choice
 from pages.parts.server import server, who
-from pages.parts.state import ATTACK, IMAGES, INTO, L2, LINF, MODEL, ROUNDED, TEN, WHY
+from pages.parts.state import (
+    ATTACK,
+    CELL_DIGIT,
+    CELL_LABEL,
+    IMAGES,
+    INTO,
+    L2,
+    LINF,
+    MODEL,
+    ROUNDED,
+    TEN,
+    WHY,
+)
 from pages.parts.waiting import show_waiting
 
 # The titles of the sections, which are long: each has a link at the top.
 SECTIONS = (
-    "The more an attack may change, the more it evades",
+    "The more an attack may change, the more images it fools",
     "Ten digits and their adversarial twins",
     "What each digit is mistaken for",
     "How large the perturbations are",
@@ -49,7 +60,7 @@ SLIDERS = {
 def main() -> None:
     """Show the page."""
     open_chosen()
-    st.markdown("#### Attack the whole test set")
+    st.markdown("# Attack the whole test set")
     question, budget = choose()
     if question is None:
         return
@@ -106,7 +117,7 @@ def show_findings(
     taken = question if evaluation.images == question.images else question.sample
     epsilon = budget if question.norm == "linf" else SLIDERS["linf"][1]
     show_rates(evaluation, question, budget)
-    show_contents()
+    show_contents(SECTIONS)
     # A container where the number of elements varies: what follows keeps its place.
     with st.container():
         curves = show_curves(question, budget, stopped=stopped)
@@ -120,13 +131,6 @@ def show_findings(
         checks = show_trust(question.chosen, epsilon, stopped=stopped)
     show_downloads(evaluation, question, budget)
     return curves | checks
-
-
-def show_contents() -> None:
-    """Show a link to each section. Streamlit gives a title the anchor of its words."""
-    anchors = {title: re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") for title in SECTIONS}
-    links = " · ".join(f"[{title}](#{anchor})" for title, anchor in anchors.items())
-    st.markdown(f"On this page: {links}")
 
 
 def choose() -> tuple[Question | None, float]:
@@ -180,7 +184,10 @@ def start_findings(method: Method) -> None:
     WHY.start(parse=whole_number(9), default=0)
     into = INTO.of(WHY.get())
     into.start(parse=whole_number(9), default=None)
-    put_in_address({into: None if into.get() is None else str(into.get())})
+    optional = (into, CELL_DIGIT, CELL_LABEL)
+    for setting in optional[1:]:
+        setting.start(parse=whole_number(9), default=None)
+    put_in_address({each: None if each.get() is None else str(each.get()) for each in optional})
     start_beside(method)
 
 

@@ -111,7 +111,7 @@ def go_on_at(number: int, said: str) -> None:
     """Bring a lost focus to the step's title, its slider, or what one saw; say that, too."""
     asked = answer(number) == OPEN
     if asked:
-        target = ".st-key-lesson_ask h3"
+        target = ".st-key-lesson_ask h1"
     else:
         target = ".st-key-lesson_seen" if is_seen(number) else "#epsilon"
     keep_focus(f"{number} {asked}", target, said.replace("*", ""))
@@ -129,7 +129,7 @@ def show_question(case: Case, *, can_answer: bool) -> None:
     """Show what one has to know, the question, and its answers while there is none."""
     number = STEP.get()
     step = STEPS[number - 1]
-    st.subheader(step.title, anchor=False)
+    st.title(step.title, anchor=False)
     with st.container(key="lesson_text"):
         st.markdown(step.text(case))
         if number > 1 and case.instead:

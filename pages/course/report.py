@@ -12,6 +12,7 @@ from core.presentation.course_report.sections import sections
 from core.serving.jobs import DONE, FAILED
 from pages.parts import downloads
 from pages.parts.address import put_in_address
+from pages.parts.contents import show_contents
 from pages.parts.digit_images import show_columns
 from pages.parts.escaped import escaped, with_code
 from pages.parts.networks import chosen_network, show_network_choice
@@ -24,7 +25,7 @@ from pages.parts.waiting import show_waiting
 
 def main() -> None:
     """Show the page."""
-    st.markdown("#### The course report, line by line")
+    st.markdown("# The course report, line by line")
     show_network_choice()
     chosen = chosen_network()
     if chosen is None:
@@ -60,8 +61,10 @@ def show(findings: Findings, name: str) -> None:
         f"report-{name}.html",
         key="html",
     )
-    for number, section in enumerate(sections(findings)):
-        st.markdown(f"##### {section.title}")
+    parts = sections(findings)
+    show_contents(part.title for part in parts)
+    for number, section in enumerate(parts):
+        st.markdown(f"## {section.title}")
         for place, block in enumerate(section.blocks):
             show_block(block, key=f"{number}-{place}")
 

@@ -20,7 +20,7 @@ from pages.parts.trainings import show_accuracies
 def show_library() -> None:
     """Show a network's card and file, and a place to upload another one."""
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.markdown("##### Networks", width="content")
+        st.markdown("## Networks", width="content")
         show_lecturer()
     if said := st.session_state.pop("library_said", None):
         kind, text = said
@@ -33,7 +33,12 @@ def show_library() -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         name = st.selectbox(
-            "Network", names, format_func=shown_name, key=CARD.key, persist_state="session"
+            "Network",
+            names,
+            format_func=shown_name,
+            key=CARD.key,
+            persist_state="session",
+            help=words.on_networks(names),
         )
         st.file_uploader(
             "Bring a network along (.safetensors, as downloaded here)",
@@ -106,7 +111,7 @@ def _bring_along() -> None:
     except OSError as error:
         st.session_state["library_said"] = ("bad", f"The file can't be written: {error.strerror}.")
     else:
-        st.session_state["library_said"] = ("good", f"Kept as {name}.")
+        st.session_state["library_said"] = ("good", f"Kept as “{name}”.")
         CARD.set(name)
 
 

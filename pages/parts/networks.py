@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.networks import LIBRARY, NetworkFileError, shown_name
+from core.presentation.words import on_networks
 from core.serving.networks import ServedNetwork
 from pages.parts.address import one_of
 from pages.parts.escaped import escaped
@@ -52,4 +53,5 @@ def show_network_choice() -> None:
             key=MODEL.key,
             persist_state="session",
             width=165,
+            help=on_networks(names),
         )

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.networks import LIBRARY, shown_name
-from core.presentation.remedies import TITLES
-from core.presentation.words import on_recipe
+from core.presentation.words import on_networks, on_recipe
 from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
 from pages.parts.address import number_up_to, on_or_off, one_of, put_in_address, whole_number
 from pages.parts.escaped import escaped
@@ -18,7 +18,6 @@ from pages.parts.state import RECIPE, Setting
 
 FRESH = "fresh weights"
 SETTINGS = "settings"
-GROUPS = tuple(f"settings_{name}" for name in ("steps", "regularisation", "images", "changes"))
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "sgd": "SGD",
@@ -31,29 +30,38 @@ WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def show_recipe_form(*, train: Callable[[], None], not_now: str) -> None:
-    """Show the choice of a recipe, and a button that calls `train`.
+def show_recipe_form(
+    place: DeltaGenerator,
+    settings_place: DeltaGenerator,
+    *,
+    train: Callable[[], None],
+    not_now: str,
+) -> None:
+    """Show the choice of a recipe, a button that calls `train`, and all settings.
 
     If the settings make no recipe, a sentence says why and the button is disabled.
 
     Args:
+        place: for the choice and the button.
+        settings_place: for the settings.
         train: called on a click.
         not_now: why no training can begin now, a sentence; empty if one can.
     """
     RECIPE.start(parse=one_of(list(PRESETS)), default="report")
     for name, value in _values(PRESETS[RECIPE.get()]).items():
         Setting[Any](_key(name)).start(parse=_parser(name, value), default=value)
-    st.selectbox(
+    place.selectbox(
         "Recipe",
         list(PRESETS),
-        format_func=lambda preset: TITLES[preset],
+        format_func=shown_name,
         key=RECIPE.key,
         persist_state="session",
+        help=on_networks(PRESETS),
         on_change=_fill_in,
     )
     _put_in_address()
-    place = st.container()
-    _show_settings()
+    with settings_place:
+        _show_settings()
     with place:
         try:
             st.caption(escaped(on_recipe(recipe_in_form())))
@@ -70,12 +78,6 @@ def show_recipe_form(*, train: Callable[[], None], not_now: str) -> None:
         )
         if not_now:
             st.caption(not_now)
-
-
-def fold_settings() -> None:
-    """Close the settings: on a phone they push the rest of the page out of sight."""
-    for group in (SETTINGS, *GROUPS):
-        st.session_state[group] = False
 
 
 def recipe_in_form() -> Recipe:
@@ -159,7 +161,7 @@ def _show_settings() -> None:
     switch = partial(show, st.toggle)
 
     _show_usual(show, number, choice)
-    with st.expander("Start, ensemble and steps", key=GROUPS[0], on_change="rerun"):
+    with st.expander("Start, ensemble and steps"):
         starts = [FRESH, *LIBRARY.names()]
         if st.session_state[_key("start")] not in starts:
             starts.append(st.session_state[_key("start")])
@@ -168,15 +170,15 @@ def _show_settings() -> None:
         number("members", "Networks in the ensemble")
         choice("schedule", "Learning-rate schedule", SCHEDULES)
         number("patience", "Early stopping: patience in epochs, 0 for none")
-    with st.expander("Regularisation", key=GROUPS[1], on_change="rerun"):
+    with st.expander("Regularisation"):
         number("weight_decay", "L2 weight decay", step=0.0001, format="%.4f")
         number("dropout", "Dropout, share of units", step=0.05)
         switch("batch_norm", "Batch normalisation")
-    with st.expander("Which images", key=GROUPS[2], on_change="rerun"):
+    with st.expander("Which images"):
         number("training_images", "Training images, 0 for all", step=500)
         number("held_out", "Of these held out for validation, 0 for the test images")
         show(st.pills, "digits", "Digits to learn", range(10), selection_mode="multi")
-    with st.expander("Images changed at random", key=GROUPS[3], on_change="rerun"):
+    with st.expander("Images changed at random"):
         _show_augmentation(number, switch)
 
 
@@ -184,7 +186,7 @@ def _show_usual(
     show: Callable[..., None], number: Callable[..., None], choice: Callable[..., None]
 ) -> None:
     """Show the settings that are changed most often."""
-    with st.expander("The usual settings", key=SETTINGS, on_change="rerun"):
+    with st.expander("The usual settings", key=SETTINGS):
         number("epochs", "Epochs")
         number("learning_rate", "Learning rate", step=0.001, format="%.4f")
         show(st.text_input, "hidden", "Hidden layers, units of each")

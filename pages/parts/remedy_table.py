@@ -33,16 +33,16 @@ def _show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
     """Show a row for each network."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     rate = partial(number, format="%.1f %%", width=75)
-    beyond = partial(number, "± standard", format="%+.1f", width=90)
+    beyond = partial(number, format="%+.1f", width=85)
     st.dataframe(
         values,
         column_config={
             "network": text("Network", pinned=True, width=120),
             "accuracy": rate("Accuracy"),
-            "accuracy_gain": beyond(),
-            "fgsm": rate("FGSM"),
-            "pgd": rate("PGD"),
-            "pgd_gain": beyond(),
+            "accuracy_gain": beyond("Accuracy ±"),
+            "fgsm": rate("FGSM fools", width=90),
+            "pgd": rate("PGD fools", width=85),
+            "pgd_gain": beyond("PGD ±"),
             "found": text(f"Found, at ε = {epsilon:g}", width=270),
             "expected": text("The course report says", width=170),
             "seconds": number("Training", format="%.0f s", width=70),
@@ -59,11 +59,11 @@ def _show_cards(values: Mapping[str, Sequence[Any]]) -> None:
     cells: dict[str, Callable[[Any], Any]] = {
         "Network": str,
         "Accuracy": "{:.1f} %".format,
-        "± standard": signed,
-        "FGSM": "{:.1f} %".format,
+        "Accuracy ±": signed,
+        "FGSM fools": "{:.1f} %".format,
         "Training": "{:.0f} s".format,
-        "PGD": "{:.1f} %".format,
-        "± standard, PGD": signed,
+        "PGD fools": "{:.1f} %".format,
+        "PGD ±": signed,
         "Found": str,
         "The course report says": str,
         "Attack it": partial(Link, "Draw"),

@@ -119,6 +119,8 @@ LINF = Setting[float]("linf")
 L2 = Setting[float]("l2")
 BESIDE = Setting[list[str]]("beside")  # the attacks on the chart besides the chosen one
 TEN = Setting[int]("ten")  # which ten digits are shown with their twins
+CELL_DIGIT = Setting[int | None]("cell_digit")  # the cell of the matrix whose images are shown
+CELL_LABEL = Setting[int | None]("cell_label")
 WHY = Setting[int]("why")  # the digit that is explained
 INTO = Setting[int | None]("into")  # what it turns into
 # Train

@@ -21,6 +21,7 @@ _STYLE = """<style>
 .rows tbody th { font-weight: 400; }
 .rows code { font-size: 0.85em; }
 .rows a { color: inherit; }
+.rows .count { display: none; }
 @media (max-width: 40rem) {
   .rows :is(th, td) { padding-right: 0.4rem; overflow-wrap: break-word; }
   .cards { overflow-x: visible; }
@@ -36,6 +37,7 @@ _STYLE = """<style>
   .cards td:empty { display: none; }
   .cards [data-title]::before { content: attr(data-title) ": "; opacity: 0.8; }
   /* What fades out at the bottom goes on below; at the end there is nothing but the padding. */
+  .many .count { display: block; margin: 0; font-weight: 600; }
   .many { max-height: 32rem; overflow-y: auto; padding-bottom: 3rem;
     mask-image: linear-gradient(#000 calc(100% - 3rem), transparent); }
   .many:focus-visible { mask-image: none; }
@@ -60,10 +62,11 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     # `st.table` would import pandas, which takes a new server a quarter of a second.
     # What may have to be scrolled must be within reach of the keyboard.
     many = " many" if len(rows) > _MANY else ""
+    count = f'<p class="count">{len(rows)} in this list. It scrolls.</p>' if many else ""
     wide = f' cards{many}" tabindex="0' if len(head) >= _WIDE else ""
     st.html(
-        f'<div class="rows{wide}"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody>'
-        f"</table></div>{_STYLE}"
+        f'<div class="rows{wide}">{count}<table><thead><tr>{titles}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{_STYLE}"
     )
 
 

@@ -17,7 +17,7 @@ from pages.parts.server import server, who
 
 # Of 60,000 training images and 10,000 test images, on which the course report also validated.
 REPORT_ACCURACIES = {
-    "Training": facts.TRAIN_ACCURACY,
+    "Training": facts.TRAIN_ACCURACY,  # counted during the epoch
     "Validation": facts.VALIDATION_ACCURACY,
     "Test": facts.TEST_ACCURACY,
 }
@@ -72,7 +72,7 @@ def show_accuracies(card: Card) -> None:
             if same and name == "Validation":
                 continue
             st.metric(
-                f"{name} accuracy",
+                f"{name} accuracy, at the end",
                 f"{share:.2%}",
                 f"{signed(points(share, report, 2), 2)} points; the report: {report:.2%}"
                 if len(learned) == CLASSES
@@ -80,10 +80,14 @@ def show_accuracies(card: Card) -> None:
                 delta_color="off",
                 delta_arrow="off",
             )
+    measured = (
+        "Measured after the training. The training accuracy of a log or of its chart is counted "
+        "during the epoch, on each image before the network learns from it."
+    )
     validated = " Validated on the test images, as the report did." if same else ""
     most = card.measured_on
     images = f"at most the first {most:,} images" if most else "all images"
-    st.caption(f"Accuracy: classified correctly / {images} of that kind.{validated}")
+    st.caption(f"Accuracy: classified correctly / {images} of that kind.{validated} {measured}")
 
 
 def _stop(run_id: str) -> None:

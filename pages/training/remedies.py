@@ -14,7 +14,7 @@ from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
-from core.presentation.words import in_percent, percent, points
+from core.presentation.words import in_percent, on_networks, percent, points
 from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
@@ -28,10 +28,8 @@ from pages.parts.state import AGAINST, BUDGET, MODEL, NETWORKS
 from pages.parts.waiting import show_waiting
 
 STANDARD = shown_name(BASELINE)
-YARDSTICKS = {remedy.compared_with for remedy in REMEDIES}
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
-CHANCE = remedies.chance()
 EXPLANATION = f"""
 The course report recommends a number of remedies for robustness and tries none. Here each of them
 was tried. A network was trained by the standard recipe, the report's, with that one change. Then
@@ -42,19 +40,17 @@ all test images were attacked by an attacker who knows everything about the netw
   may move each pixel by ε. Images that were misclassified before the attack count too.
 - **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
   findings compare networks under PGD.
-- Networks of the standard recipe with different seeds differ by up to {100 * CHANCE.accuracy:.1f}
-  points in accuracy. Their evasion rates at ε = 0.1 differ by up to {100 * CHANCE.fgsm:.1f} points
-  under FGSM and {100 * CHANCE.pgd:.1f} under PGD. Differences that are no larger count as none, at
-  every ε.
+- {remedies.on_chance()}. This was measured with the standard recipe at ε = 0.1, and is
+  used at every ε.
 - *transfer* learned from few images only. It is compared with *few-images*, which learned from the
   same images. All others are compared with *standard*.
 """
 MIRRORED = """
-The report counts **flipping** among the augmentations. A mirrored cat is still a cat, but most
-mirrored digits are no digits: only 0, 1 and 8 stay what they are. Training on mirrored digits
-teaches the network that a mirrored 2 is a 2, and it spends weights on shapes that nobody writes.
-This is why *augmentation* rotates, shifts and scales, but does not flip. The pictures show the
-first test image of each digit, mirrored, and what *standard* takes it for:
+The report counts **flipping**, that is mirroring, among the augmentations. A mirrored cat is still
+a cat, but most mirrored digits are no digits: only 0, 1 and 8 stay what they are. Training on
+mirrored digits teaches the network that a mirrored 2 is a 2, and it spends weights on shapes that
+nobody writes. This is why *augmentation* rotates, shifts and scales, but does not mirror. The
+pictures show the first test image of each digit, mirrored, and what *standard* takes it for:
 """
 TRANSFER = """
 *transfer* starts from *first-digits*, a network that has learned the digits 0 to 4 from all their
@@ -65,7 +61,7 @@ images and the time that *first-digits* needed are not counted here.
 
 def main() -> None:
     """Show the page."""
-    st.markdown("#### What each remedy really buys")
+    st.markdown("# What each remedy really buys")
     names = network_names()
     if not names:
         return
@@ -115,6 +111,7 @@ def choose(names: list[str]) -> tuple[list[str], float]:
             format_func=shown_name,
             key=NETWORKS.key,
             persist_state="session",
+            help=on_networks(names),
         )
     with right:
         epsilon = st.select_slider(
@@ -171,17 +168,22 @@ def show_table(
         "pgd_gain": beyond_baseline(pgd, chosen),
         "found": [short_finding(name, known, epsilon) for name in chosen],
         "expected": [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen],
-        "seconds": [networks[name].card.train_seconds for name in chosen],
+        "seconds": [whole_seconds(networks[name].card.train_seconds) for name in chosen],
         "draw": [f"./?{MODEL.key}={quote(name)}" for name in chosen],
     }
     show_values(values, epsilon)
     st.caption(
-        "Accuracy: classified correctly / all 10,000 test images. FGSM, PGD: evasion rate, "
-        "misclassified under that attack / all 10,000. ± standard: compared with standard, in "
-        "percentage points above or below; for PGD's evasion rate, below is better. Found: the "
-        "comparison with standard; transfer is compared with few-images. Training: the time on the "
-        "machine that trained the network."
+        "Accuracy: classified correctly / all 10,000 test images. FGSM fools, PGD fools: the "
+        "evasion rate, misclassified under that attack / all 10,000. ±: percentage points above or "
+        f"below {STANDARD}; for PGD, below is better. Found: compared with {STANDARD}, transfer "
+        "with few-images. Training: the time on the machine that trained the network.\n\n"
+        f"{remedies.on_chance()}."
     )
+
+
+def whole_seconds(seconds: float | None) -> int | None:
+    """Return a time as it is shown: a browser would round 8.5 up, and Python rounds it down."""
+    return None if seconds is None else round(seconds)
 
 
 def known_in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
@@ -202,8 +204,10 @@ def beyond_baseline(shares: Mapping[str, float], names: list[str]) -> list[float
 def short_finding(name: str, known: Mapping[str, Robustness], epsilon: float) -> str:
     """Return what was found about a network, in one sentence."""
     other = compared_with(name)
-    if name in YARDSTICKS:
-        return "Others are compared with it."
+    if name == BASELINE:
+        return "The others are compared with it."
+    if others := [each.preset for each in REMEDIES if each.compared_with == name]:
+        return f"For comparison with {', '.join(others)}."
     if name not in known or other not in known:
         return "Not measured yet."
     return remedies.verdict(known[name], known[other], epsilon=epsilon)
@@ -244,7 +248,7 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
 
 def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
     """Show the evasion rates over ε under one of the attacks."""
-    st.markdown("##### The more an attack may change, the more it evades")
+    st.markdown("## The more an attack may change, the more images it fools")
     st.segmented_control(
         "Attack", ATTACK_TITLES, required=True, key=AGAINST.key, persist_state="session"
     )
@@ -272,7 +276,7 @@ def show_findings(
     epsilon: float,
 ) -> None:
     """Show what each remedy is and what was found about it, in two columns."""
-    st.markdown(f"##### What was found, at ε = {epsilon:g}")
+    st.markdown(f"## What was found, at ε = {epsilon:g}")
     found = [
         BY_PRESET[name]
         for name in chosen
@@ -303,7 +307,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
         baseline: the network.
         accuracy: on all test images, in [0, 1].
     """
-    st.markdown("##### Flipping: is a mirrored digit still a digit?")
+    st.markdown("## Mirroring: is a mirrored digit still a digit?")
     st.markdown(MIRRORED)
     found = server().measurements.mirrored(baseline)
     images = [
@@ -326,7 +330,7 @@ def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:
 
 def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> None:
     """Show what a start from a network that has learned some of the digits saves."""
-    st.markdown("##### What transfer saves")
+    st.markdown("## What transfer saves")
     st.markdown(TRANSFER)
     learned = transfer.card.recipe.training_images
     st.markdown(

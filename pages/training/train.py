@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core.networks import LIBRARY, MAX_NAME
-from core.presentation.remedies import TITLES
+from core.networks import LIBRARY, MAX_NAME, shown_name
 from core.presentation.words import on_nothing_learned, on_recipe
+from core.recipe import PRESETS
 from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status
 from pages.parts.address import put_in_address
@@ -12,13 +12,24 @@ from pages.parts.escaped import escaped
 from pages.parts.failures import failures_explained
 from pages.parts.lecturer import closed
 from pages.parts.network_library import show_library
-from pages.parts.recipe_form import fold_settings, recipe_in_form, show_recipe_form
+from pages.parts.recipe_form import recipe_in_form, show_recipe_form
 from pages.parts.server import server, who
 from pages.parts.state import MODEL, RECIPE, RUN
 from pages.parts.trainings import show_accuracies, show_epochs, show_progress
 
 DRAW_PAGE = "pages/attack/draw.py"
 SECONDS_BETWEEN_LOOKS = 0.7
+# On a phone the run comes before the settings, which would push it out of sight.
+AREAS = ("form", "run", "settings")
+STYLE = """<style>
+@media (min-width: 40.01rem) {
+  .st-key-training { display: grid; gap: 1rem 3rem; grid-template: "form run" auto
+    "settings run" 1fr / minmax(0, 1fr) minmax(0, 2fr); }
+  .st-key-training > :has(> .st-key-training_form) { grid-area: form; }
+  .st-key-training > :has(> .st-key-training_run) { grid-area: run; }
+  .st-key-training > :has(> .st-key-training_settings) { grid-area: settings; }
+}
+</style>"""
 EXPLANATION = """
 Training shows the network one image at a time, or a batch of them, and moves every weight a little
 against the gradient of the **loss**. The loss is large when the network gives the right digit a
@@ -29,7 +40,7 @@ When that rises while the training loss still falls, the network begins to memor
 As in the course report, the validation images are the test images, unless some training images are
 held out. Choosing an epoch by the test images means learning from them a little.
 
-*Standard* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
+*standard* is the recipe of the course report: 784-128-64-10, one image at a time, learning rate
 0.01, 20 epochs. Most other recipes make one change that the report recommends for more robustness.
 *Remedies* shows what each of them really buys.
 """
@@ -37,13 +48,14 @@ held out. Choosing an epoch by the test images means learning from them a little
 
 def main() -> None:
     """Show the page."""
-    st.markdown("#### Train a network")
+    st.markdown("# Train a network")
     RUN.start(parse=str, default="")
-    left, right = st.columns([1, 2], gap="large")
-    with left:
-        busy = "Wait until the training shown here has ended, or stop it." if is_busy() else ""
-        show_recipe_form(train=begin, not_now=closed() or busy)
-    with right:
+    st.html(STYLE)
+    with st.container(key="training"):
+        form, run, settings = (st.container(key=f"training_{area}") for area in AREAS)
+    busy = "Wait until the training shown here has ended, or stop it." if is_busy() else ""
+    show_recipe_form(form, settings, train=begin, not_now=closed() or busy)
+    with run:
         if problem := st.session_state.pop("train_problem", ""):
             st.error(escaped(problem))
         show_run()
@@ -61,9 +73,10 @@ def begin() -> None:
     if is_busy():  # a second click before the page has answered the first
         return
     try:
-        RUN.set(server().trainings.submit(recipe_in_form(), who=who()))
-        st.session_state["run_title"] = TITLES[RECIPE.get()]
-        fold_settings()
+        recipe, preset = recipe_in_form(), RECIPE.get()
+        RUN.set(server().trainings.submit(recipe, who=who()))
+        name = shown_name(preset) if recipe == PRESETS[preset] else "network"
+        st.session_state["run_name"] = f"My {name}"
     except ValueError as error:
         st.session_state["train_problem"] = str(error)
 
@@ -116,8 +129,9 @@ def show_end(run_id: str, status: Status) -> None:
     if status.result is None:
         return
     card = status.result[1]
-    ended = "Stopped" if status.state == STOPPED else "Trained"
-    st.markdown(f"**{ended} after {status.seconds:.0f} s**, keeping epoch {card.epochs_trained}.")
+    ended = "Stopped after" if status.state == STOPPED else "Trained in"
+    took = f"{status.seconds:.0f} s" if status.seconds >= 1 else "less than 1 s"
+    st.markdown(f"**{ended} {took}**, keeping epoch {card.epochs_trained}.")
     if status.learned_nothing:
         st.warning(on_nothing_learned(card.recipe))
     show_accuracies(card)
@@ -127,19 +141,22 @@ def show_end(run_id: str, status: Status) -> None:
         if name not in LIBRARY.names():
             st.info(f"It was kept as {escaped(name)} and has been deleted since.")
             return
-        st.success(f"Kept as {escaped(name)}. It can be chosen on every page.")
+        st.success(f"Kept as “{escaped(name)}”. Everybody who uses this server can choose it.")
         if st.button("Attack it on the Draw page", key="attack_it"):
             MODEL.set(name)
             st.switch_page(DRAW_PAGE)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(
-            "Name",
-            value=st.session_state.get("run_title", "My network"),
-            max_chars=MAX_NAME,
-            key="keep_name",
-        )
+        offer_name(run_id)
+        st.text_input("Name", max_chars=MAX_NAME, key="keep_name")
         st.button("Keep it", key="keep", on_click=keep, args=[run_id, status])
+
+
+def offer_name(run_id: str) -> None:
+    """Fill in the text box, once for each run."""
+    state = st.session_state
+    if state.get("name_offered") != run_id or "keep_name" not in state:
+        state["name_offered"], state["keep_name"] = run_id, state.get("run_name", "My network")
 
 
 def keep(run_id: str, status: Status) -> None:

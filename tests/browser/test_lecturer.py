@@ -39,7 +39,7 @@ def test_a_browser_is_a_person_in_all_its_tabs_and_another_one_says_the_word(
     content = LIBRARY.path("report").read_bytes()
     file = FilePayload(name=f"{NAME}.safetensors", mimeType="", buffer=content)
     page.locator("input[type=file]").set_input_files(file)
-    expect(page.get_by_text(f"Kept as {NAME}.")).to_be_visible()
+    expect(page.get_by_text(f"Kept as “{NAME}”.")).to_be_visible()
     query = f"?card={NAME}"
     for tab in (opened(mine, query), page):
         tab.reload()

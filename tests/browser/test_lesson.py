@@ -154,7 +154,7 @@ def test_a_step_is_one_screen(page: Page, app_url: str, width: int, height: int)
             expect(widget(page, "lesson_seen")).to_be_visible()
             settle(page)
             page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
-            for part in ("h3", ".st-key-lesson_seen", ".verdict", ".dial"):
+            for part in ("h1", ".st-key-lesson_seen", ".verdict", ".dial"):
                 fits(part)
             if width > 900:
                 for part in (".st-key-next", ".sentence", ".images", ".bars"):

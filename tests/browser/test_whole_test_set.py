@@ -51,7 +51,7 @@ def test_everything_is_shown_and_nothing_sticks_out(
 def test_a_link_at_the_top_leads_to_each_section(page: Page, app_url: str) -> None:
     open_test_set(page, app_url, "?images=a%20sample%20of%201,000")
     links = page.locator("p", has_text="On this page").get_by_role("link")
-    titles = page.get_by_role("heading", level=5)
+    titles = page.get_by_role("heading", level=2)
     expect(titles).to_have_text(links.all_inner_texts())
     for link in links.all():
         anchor = (link.get_attribute("href") or "").removeprefix("#")
@@ -85,6 +85,7 @@ def test_a_cell_shows_its_images_and_the_settings_are_in_the_address(
     with Image.open(file) as picture:
         assert picture.width % 112 == 0
         assert picture.height > 2 * 112
+    expect_address(page, f"cell_label={label}")
     choose(page, "Attack", "BIM")
     expect_address(page, "attack=BIM")
     expect_address(page, "linf=0.15")
@@ -121,7 +122,7 @@ def downloaded(page: Page, key: str, folder: Path) -> Path:
 def test_a_test_image_opens_on_the_draw_page(page: Page, app_url: str) -> None:
     open_test_set(page, app_url, "?linf=0.3")
     expect_all_images(page)
-    page.locator("[class*=st-key-open_] button").first.click()
+    page.get_by_role("button", name="Open this 0 on the Draw page").click()
     expect(page.locator(".dial output")).to_have_text("0.300")
     expect(widget(page, "digit")).to_be_visible()
 

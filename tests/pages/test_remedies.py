@@ -77,12 +77,14 @@ def test_the_table_is_there_at_once_with_what_was_measured() -> None:
         assert row["accuracy"] == in_percent(own.clean_accuracy)
         for attack in ("fgsm", "pgd"):
             assert row[attack] == in_percent(own.evasion_rate(attack, 0.1))
+        assert row["seconds"] == round(SHIPPED.load(name)[1].train_seconds or 0)
         if name != "report":
             for column in ("accuracy", "pgd"):  # the difference of what is shown
                 gain = row[column] - rows.loc["standard", column]
                 assert row[f"{column}_gain"] == pytest.approx(gain, abs=1e-9)
             assert row["found"] == remedies.verdict(own, report, epsilon=0.1)
     assert rows.loc["weight-decay", "draw"] == "./?model=weight-decay"
+    assert "transfer" in rows.loc["few-images", "found"]
     transfer, scratch = shipped_robustness("transfer"), shipped_robustness("few-images")
     assert rows.loc["transfer", "found"] == remedies.verdict(transfer, scratch, epsilon=0.1)
     assert "10,000 test images" in at.caption[0].value
@@ -93,7 +95,7 @@ def test_a_phone_gets_the_same_as_cards() -> None:
     rows = table(at)
     (head, *cards), *_ = tables(at)
     assert [card[0] for card in cards] == list(rows.index)
-    gain = head.index("± standard")
+    gain = head.index("Accuracy ±")
     for card, (_, row) in list(zip(cards, rows.iterrows(), strict=True))[1:]:
         assert float(card[1].removesuffix(" %")) == row["accuracy"]
         assert float(card[gain].replace("\N{MINUS SIGN}", "-")) == row["accuracy_gain"]

@@ -29,7 +29,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
     report_network: MLP, test_digits: Digits
 ) -> None:
     at = measured()
-    titles = [text.value.removeprefix("##### ") for text in at.markdown if "#####" in text.value]
+    titles = [text.value.removeprefix("## ") for text in at.markdown if "## " in text.value]
     assert titles == [
         "The data",
         "The network",

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.data import pictures
 from core.networks import Library, LoggedEpoch
 from core.networks.file import MAX_BYTES, to_bytes
-from core.presentation.remedies import TITLES
+from core.presentation.words import SPECIAL
 from core.recipe import MOST_MEMBERS, MOST_WEIGHTS, PRESETS, Recipe
 from tests.conftest import SHIPPED, random_mlp
 from tests.core.networks.samples import CARD
@@ -58,7 +58,7 @@ def test_the_page_opens_with_the_report_s_recipe_and_a_card() -> None:
     assert "99.55%" in at.metric[0].delta
 
 
-def test_the_usual_settings_come_first_and_all_are_folded_after_a_click() -> None:
+def test_the_usual_settings_come_first() -> None:
     at = opened()
     labels = [each.label for each in at.expander]
     keys = [each.key for each in at.number_input]
@@ -67,8 +67,8 @@ def test_the_usual_settings_come_first_and_all_are_folded_after_a_click() -> Non
     assert len(labels) == len(set(labels)) > 5
 
 
-def test_every_preset_has_a_title_and_fills_in_the_form() -> None:
-    assert set(TITLES) == set(PRESETS)
+def test_every_preset_is_explained_and_fills_in_the_form() -> None:
+    assert set(SPECIAL) == set(PRESETS)
     at = opened()
     for preset in ("ensemble", "adversarial-pgd", "transfer", "any-hand", "report"):
         well(at.selectbox(key="recipe").set_value(preset).run())
@@ -87,7 +87,7 @@ def test_a_network_is_trained_kept_and_attacked(library: Library) -> None:
     assert "Epoch [2/2], Validation Loss" in at.code[0].value
     at.text_input(key="keep_name").set_value("Mine")
     well(at.button(key="keep").click().run())
-    assert at.success[0].value == "Kept as Mine. It can be chosen on every page."
+    assert "“Mine”" in at.success[0].value
     card = library.load("Mine")[1]
     assert card.recipe.training_images == 500
     assert not library.is_shipped("Mine")
@@ -134,6 +134,14 @@ def test_accuracy_on_some_digits_is_not_set_beside_the_report_s() -> None:
     assert at.metric[1].delta == "of the digits 0, 1, 2, 3, 4 alone"
 
 
+def test_a_network_is_named_after_the_recipe_that_it_was_trained_by() -> None:
+    at = train_a_little(opened(), epochs=1)
+    assert at.text_input(key="keep_name").value == "My network"
+    well(at.selectbox(key="recipe").set_value("few-images").run())
+    until_ended(well(at.button(key="train").click().run()))
+    assert at.text_input(key="keep_name").value == "My few-images"
+
+
 def test_a_reload_finds_the_run_by_its_address() -> None:
     at = train_a_little(opened())
     again = opened(run=at.query_params["run"])
@@ -151,7 +159,7 @@ def test_two_of_the_same_name_are_two_networks() -> None:
         at = train_a_little(opened(), epochs=1)
         at.text_input(key="keep_name").set_value("Twin")
         well(at.button(key="keep").click().run())
-        assert at.success[0].value.startswith(f"Kept as {expected}.")
+        assert at.success[0].value.startswith(f"Kept as “{expected}”.")
 
 
 def test_a_bad_name_loses_nothing() -> None:
@@ -162,7 +170,7 @@ def test_a_bad_name_loses_nothing() -> None:
     assert at.button(key="keep")
     at.text_input(key="keep_name").set_value("good")
     well(at.button(key="keep").click().run())
-    assert at.success[0].value.startswith("Kept as good.")
+    assert at.success[0].value.startswith("Kept as “good”.")
 
 
 @pytest.mark.parametrize(("rate", "warnings"), [(2.0, 1), (0.01, 0)])
@@ -273,6 +281,6 @@ def test_a_file_is_brought_along(library: Library) -> None:
         ("theirs.safetensors", content, "application/octet-stream")
     )
     well(at.run())
-    assert at.success[0].value == "Kept as theirs."
+    assert at.success[0].value == "Kept as “theirs”."
     assert library.load("theirs")[1] == SHIPPED.load("report")[1]
     assert at.selectbox(key="card_of").value == "theirs"

@@ -177,12 +177,25 @@ def test_a_test_image_opens_on_the_draw_page(test_digits: Digits) -> None:
     of_all(well(at.switch_page(PAGE).run()))
     opener = next(button for button in at.button if (button.key or "").startswith("open_"))
     place = int((opener.key or "").removeprefix("open_"))
-    assert opener.label == str(test_digits.y[place])
+    assert f"**{test_digits.y[place]}**" in opener.label
     well(opener.click().run())
     assert at.session_state["digit"] == place
     assert at.session_state["epsilon"] == pytest.approx(0.2)
     assert at.query_params["digit"] == str(place)
     assert at.query_params["epsilon"] == "0.200"
+
+
+def test_a_cell_of_the_matrix_is_chosen_without_a_mouse() -> None:
+    at = of_all(opened(images="a sample of 1,000"), "1,000")
+    before = len(pictures(at))
+    well(at.selectbox(key="cell_digit").set_value(4).run())
+    assert len(pictures(at)) == before
+    well(at.selectbox(key="cell_label").set_value(9).run())
+    assert len(pictures(at)) > before
+    assert (at.query_params["cell_digit"], at.query_params["cell_label"]) == ("4", "9")
+    again = of_all(opened(**{name: str(at.query_params[name]) for name in at.query_params}))
+    assert again.selectbox(key="cell_label").value == 9
+    assert len(pictures(again)) == len(pictures(at))
 
 
 def test_the_address_brings_everything_back() -> None:

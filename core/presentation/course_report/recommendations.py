@@ -19,7 +19,6 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
         preset: title for title, presets in facts.RECOMMENDATIONS.items() for preset in presets
     }
     others = {each.preset: each.title for each in REMEDIES if each.preset not in titles}
-    chance = remedies.chance()
     yield (
         "The report recommends eight remedies for robustness but tries none. This program comes "
         "with a network for each remedy. The network named standard has none of them. The figures "
@@ -32,9 +31,7 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     )
     yield Table(
         f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
-        f"Differences of up to {100 * chance.accuracy:.1f} points in accuracy, "
-        f"{100 * chance.fgsm:.1f} in the evasion rate under FGSM and {100 * chance.pgd:.1f} under "
-        "PGD count as none, because networks of one recipe with different seeds differ as much",
+        + remedies.on_chance(),
         head,
         tuple(_rows(findings, titles)),
     )

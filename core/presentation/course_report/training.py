@@ -2,10 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby, pairwise, zip_longest
 
 import numpy as np
 
+from core.evaluation.seeds import known_spread
+from core.evaluation.shipped import MeasuredFileError
 from core.networks import LoggedEpoch
 from core.presentation import words
 from core.presentation.course_report import facts
@@ -249,12 +252,20 @@ def _why_others(recipe: Recipe) -> str:
     """Say why the accuracies differ from the report's."""
     if len(recipe.digits) < 10:
         return "The report's network knows all ten digits, which is harder."
-    same = dataclasses.replace(recipe, seed=0) == Recipe()
-    which = "the same, so the differences are due to chance" if same else "a different one"
-    return (
-        f"The recipe is {which}. The initial weights and the order of the images are random, and "
-        "the report does not give its seed."
+    unknown = (
+        "The initial weights and the order of the images are random. The report does not give its "
+        "seed, its preprocessing, how it drew its first weights, or its framework."
     )
+    if dataclasses.replace(recipe, seed=0) != Recipe():
+        return f"The recipe is a different one. {unknown}"
+    with suppress(MeasuredFileError):
+        if spread := known_spread(recipe):
+            low, high = map(percent, spread.clean_accuracy)
+            unknown += (
+                f" The test accuracies of {spread.networks} networks of this recipe, each with "
+                f"another seed, are {low} to {high}."
+            )
+    return f"The recipe is the same, so the differences can be due to chance. {unknown}"
 
 
 def _running_accuracy(findings: Findings) -> float | None:

@@ -10,6 +10,7 @@ from core.serving.evaluations import Question, indices
 from pages.attack.findings.twins import column_of
 from pages.parts import downloads
 from pages.parts.digit_images import columns_png, show_columns
+from pages.parts.state import CELL_DIGIT, CELL_LABEL
 from pages.parts.tables import show_table
 
 SHOWN_IMAGES = 20  # of a cell of the matrix
@@ -17,7 +18,7 @@ SHOWN_IMAGES = 20  # of a cell of the matrix
 
 def show_mistakes(evaluation: Evaluation, question: Question) -> None:
     """Show what each digit is most often mistaken for, and the confusion matrix."""
-    st.markdown("##### What each digit is mistaken for")
+    st.markdown("## What each digit is mistaken for")
     matrix = confusion(evaluation.y, evaluation.after)
     mistakes = most_mistaken(matrix)
     head = ("digit", "most often", "misclassified", "images")
@@ -32,19 +33,38 @@ def show_mistakes(evaluation: Evaluation, question: Question) -> None:
         st.plotly_chart(
             charts.mistakes_bars(mistakes), config=downloads.chart("mistakes"), key="mistakes_bars"
         )
-    picked = st.plotly_chart(
-        charts.confusion_matrix(matrix),
+    st.plotly_chart(
+        charts.confusion_matrix(matrix, chosen=(CELL_DIGIT.get(), CELL_LABEL.get())),
         config=downloads.chart("matrix"),
         key="matrix",
-        on_select="rerun",
+        on_select=choose_clicked,
         selection_mode="points",
     )
     st.caption(
         "Each row is a digit, each column what the network takes it for. A cell counts images. "
-        "Click a cell to see its images; on a touch screen, tap it twice."
+        "Click a cell to see its images (on a touch screen, tap it twice), or choose it here:"
     )
-    if cells := picked["selection"]["points"]:
-        show_cell(int(cells[0]["y"]), int(cells[0]["x"]), evaluation, question)
+    with st.container(horizontal=True):
+        for title, setting in (("Digit", CELL_DIGIT), ("Taken for", CELL_LABEL)):
+            st.selectbox(
+                title,
+                list(range(10)),
+                index=None,
+                placeholder="any",
+                key=setting.key,
+                persist_state="session",
+                width=150,
+            )
+    digit, label = CELL_DIGIT.get(), CELL_LABEL.get()
+    if digit is not None and label is not None:
+        show_cell(digit, label, evaluation, question)
+
+
+def choose_clicked() -> None:
+    """Choose the cell that was clicked."""
+    for point in st.session_state["matrix"]["selection"]["points"][:1]:
+        CELL_DIGIT.set(int(point["y"]))
+        CELL_LABEL.set(int(point["x"]))
 
 
 def show_cell(digit: int, label: int, evaluation: Evaluation, question: Question) -> None:

@@ -97,7 +97,7 @@ def show_chart(curves: Mapping[str, Curve], norm: str, budget: float, *, key: st
 
 def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str, Computation]:
     """Show the evasion rates of several attacks over ε; return what is still being computed."""
-    st.markdown("##### The more an attack may change, the more it evades")
+    st.markdown("## The more an attack may change, the more images it fools")
     norm = question.norm
     setting, others, default = choice_beside(question.method)
     beside = st.multiselect(
@@ -174,7 +174,7 @@ def curves_now(
 
 def show_norms(evaluation: Evaluation, question: Question, budget: float) -> None:
     """Show how large the perturbations are."""
-    st.markdown("##### How large the perturbations are")
+    st.markdown("## How large the perturbations are")
     found, within = evaluation, np.ones(evaluation.images, np.bool_)
     if isinstance(question.method, MinimalMethod):
         # Without a limit, the norm that an image needs is known even above the budget.

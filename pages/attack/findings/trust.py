@@ -12,7 +12,7 @@ from pages.parts.server import server, who
 
 def show_trust(chosen: ServedNetwork, epsilon: float, *, stopped: bool) -> dict[str, Computation]:
     """Show the checks; return what is still being computed."""
-    st.markdown("##### Can these numbers be trusted?")
+    st.markdown("## Can these numbers be trusted?")
     st.write(
         "These checks should hold for every evaluation of an attack. They attack this network with "
         "noise, FGSM and PGD, whichever attack you chose."

@@ -11,10 +11,16 @@ from pages.parts import downloads
 from pages.parts.digit_images import Column, columns_png, show_columns
 from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, TEN
 
+# A screen reader reads the whole name of a button, out of its row.
+_NUMBERS_ALONE = """<style>
+.st-key-open_ten button p { font-size: 0; }
+.st-key-open_ten button p strong { font-size: 1rem; font-weight: inherit; }
+</style>"""
+
 
 def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     """Show ten digits with their adversarial twins: the report's Figure 4."""
-    st.markdown("##### Ten digits and their adversarial twins")
+    st.markdown("## Ten digits and their adversarial twins")
     places = indices(question.images)
     turn = np.argsort(ORDER)[places]  # a larger sample shows the same ten
     rows = []
@@ -44,14 +50,15 @@ def show_ten(evaluation: Evaluation, question: Question, budget: float) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Another ten", on_click=another, key="another_ten")
         downloads.png(lambda: columns_png(columns), "ten-digits.png", key="ten_png")
-    with st.container(horizontal=True, vertical_alignment="center"):
+    st.html(_NUMBERS_ALONE)
+    with st.container(horizontal=True, vertical_alignment="center", key="open_ten"):
         st.write("Open on the Draw page:")
         for row in rows:
             place = int(places[row])
             st.button(
-                str(evaluation.y[row]),
+                f"Open this **{evaluation.y[row]}** on the Draw page",
                 key=f"open_{place}",
-                help=f"Test digit {place}",
+                help=f"Test image no. {place}",
                 on_click=choose_for_draw,
                 args=(place, question, budget),
             )

@@ -22,7 +22,7 @@ from pages.parts.tables import show_table
 
 def show_why(evaluation: Evaluation, question: Question) -> None:
     """Show whether the report's explanations hold."""
-    st.markdown("##### Why that label?")
+    st.markdown("## Why that label?")
     turned = confusion(
         evaluation.y[evaluation.correct_before], evaluation.after[evaluation.correct_before]
     )
@@ -86,7 +86,7 @@ def show_similarity(
         "similarity",
         "by the report",
         "their similarity",
-        "explained by",
+        "the report's explanation",
     )
     rows = [
         (

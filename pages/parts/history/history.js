@@ -7,7 +7,9 @@ const SOON = 2000; // milliseconds
 const SLIDERS = ["[data-testid=stSlider]", "input[type=range]"]; // Streamlit's, and any other
 
 export default function () {
-  if (!history.pushState.chooses) chooseEntries();
+  if (history.pushState.chooses) return;
+  chooseEntries();
+  closeMenu();
 }
 
 function chooseEntries() {

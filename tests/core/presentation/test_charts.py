@@ -7,6 +7,7 @@ from core.data.mnist import Digits
 from core.evaluation.confusion import confusion, most_mistaken
 from core.evaluation.path import follow
 from core.evaluation.robustness import Robustness
+from core.networks import LoggedEpoch
 from core.networks.mlp import MLP
 from core.presentation import charts
 from core.presentation.charts import (
@@ -180,3 +181,10 @@ def test_norms_where_none_is_flipped() -> None:
     figure = go.Figure(charts.norm_distribution(y, np.zeros(10), np.zeros(10, bool), bound=0.0))
     assert [len(box.x) for box in figure.data[:2]] == [0, 10]
     assert figure.layout.yaxis.range == (0, 1)
+
+
+@pytest.mark.parametrize(("epochs", "marks"), [(1, [1, 1]), (3, [1, 1]), (20, [None, None])])
+def test_no_half_epoch_is_marked(epochs: int, marks: list[int | None]) -> None:
+    log = [LoggedEpoch(1, epoch + 1, 0.3, 0.9, 0.2, 0.95) for epoch in range(epochs)]
+    layout = go.Figure(charts.training_curves(log)).layout
+    assert [layout.xaxis.dtick, layout.xaxis2.dtick] == marks

@@ -194,3 +194,8 @@ def test_what_transfer_saves(transfer: float, scratch: float, numbers: str) -> N
     said = remedies.transfer_saves(transfer, scratch, learned=500, tested=10_000)
     assert re.findall(r"\d[\d.,]*\d", said) == numbers.split()
     assert ("fewer" in said, "more" in said) == (transfer > scratch, transfer < scratch)
+
+
+def test_the_rule_names_what_chance_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remedies, "chance", lambda: Chance(0.004, 0.05, 0.088))
+    assert re.findall(r"\d+\.\d", remedies.on_chance()) == ["0.4", "5.0", "8.8"]

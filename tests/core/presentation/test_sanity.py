@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from core.evaluation.sanity import Rounding, Sanity, Vanished
 from core.presentation.sanity import verdicts
 
@@ -37,8 +39,14 @@ def test_each_check_has_its_verdict_and_its_numbers() -> None:
             ("50.8\xa0%", "78.4\xa0%", "1,000 images"),
             ("15.2\xa0% at ε = 0.05, 78.4\xa0% at ε = 0.1, 99.9\xa0% at ε = 0.2", "1,000 images"),
             ("100.0\xa0%", "95.0\xa0%", "1,000 images"),
-            ("3 of all 1,000 images (0.3\xa0%)", "0 of all 1,000 images (0.0\xa0%)"),
-            ("640 of all 1,000 images (64.0\xa0%)", "17 of all 1,000 images (1.7\xa0%)"),
+            (
+                "3 of a sample of 1,000 images (0.3\xa0%)",
+                "0 of a sample of 1,000 images (0.0\xa0%)",
+            ),
+            (
+                "640 of a sample of 1,000 images (64.0\xa0%)",
+                "17 of a sample of 1,000 images (1.7\xa0%)",
+            ),
             ("32.6\xa0%", "50.8\xa0%", "1,000 images"),
             ("ε = 0.1", "1,234", "1,100", "748", "747", "90\xa0%"),
         ],
@@ -47,3 +55,10 @@ def test_each_check_has_its_verdict_and_its_numbers() -> None:
         assert verdict.meaning
         for number in numbers:
             assert number in verdict.finding
+
+
+def test_a_gradient_that_is_0_nowhere_is_not_spoken_of() -> None:
+    complete = replace(FOUND, exact=Vanished(label_term=12, pixels=0, either=12))
+    finding = verdicts(complete)[list(FOUND.passed).index("gradient")].finding
+    assert "12 of a sample of 1,000 images (1.2\xa0%)" in finding
+    assert "0 of" not in finding

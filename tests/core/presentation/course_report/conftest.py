@@ -67,7 +67,7 @@ def always_fooled(card: Card, few: tuple[Digits, Digits]) -> Findings:
 @pytest.fixture(scope="session")
 def together(report_network: MLP, card: Card, few: tuple[Digits, Digits]) -> Findings:
     """An ensemble of two with images held out; its members' logs differ in length."""
-    recipe = Recipe(members=2, epochs=9, held_out=100, patience=2, start="<i>`x`</i>")
+    recipe = Recipe(members=2, epochs=9, held_out=100, patience=2, start="first-digits")
     log = [
         LoggedEpoch(member, epoch, 1 / epoch, 0.9, 0.2 + abs(epoch - lowest) / 10, 0.8)
         for member, epochs, lowest in ((1, 5, 3), (2, 9, 7))
