@@ -11,6 +11,7 @@ from pages.parts.state import ATTACK, COMPARE, DIGIT, EPSILON, MODEL, SOURCE, TA
 from pages.parts.subject import TEST_DIGIT
 
 ANY_OTHER = "any other digit"
+_MENU = "scenes"  # the menu's key
 FIRST, WRONG = "first", "wrong"  # test digits that the network decides on
 
 
@@ -92,14 +93,10 @@ SCENES = (
 
 
 def show_scenes() -> None:
-    """Show a button for each scene, once they are asked for."""
-    scenes = st.popover("Scenes", key="scenes", on_change="rerun")
-    if scenes.open:
-        names = set(LIBRARY.names())
-        with scenes:
-            for scene in SCENES:
-                if scene.networks <= names:
-                    st.button(scene.title, on_click=_set, args=[scene], help=scene.why)
+    """Show a menu of the scenes."""
+    names = set(LIBRARY.names())
+    if titles := [scene.title for scene in SCENES if scene.networks <= names]:
+        st.menu_button("Scenes", titles, key=_MENU, on_click=_choose)
 
 
 def show_why() -> None:
@@ -110,10 +107,15 @@ def show_why() -> None:
         st.markdown(f"**{scene.title}.** {scene.why}")
 
 
+def _choose() -> None:
+    """Set the page to the scene that was chosen in the menu."""
+    title = st.session_state[_MENU]
+    _set(next(scene for scene in SCENES if scene.title == title))
+
+
 def _set(scene: Scene) -> None:
     """Set the page to a scene."""
     state = st.session_state
-    state["scenes"] = False  # closes the list
     try:
         index = _index(scene)
     except NetworkFileError:  # the choice of networks says what is wrong
