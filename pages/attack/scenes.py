@@ -11,7 +11,7 @@ from pages.parts.state import ATTACK, COMPARE, DIGIT, EPSILON, MODEL, SOURCE, TA
 from pages.parts.subject import TEST_DIGIT
 
 ANY_OTHER = "any other digit"
-_MENU = "scenes"  # the menu's key
+_LIST = "scenes"  # the list's key
 FIRST, WRONG = "first", "wrong"  # test digits that the network decides on
 
 
@@ -93,10 +93,20 @@ SCENES = (
 
 
 def show_scenes() -> None:
-    """Show a menu of the scenes."""
+    """Show a list of the scenes."""
     names = set(LIBRARY.names())
-    if titles := [scene.title for scene in SCENES if scene.networks <= names]:
-        st.menu_button("Scenes", titles, key=_MENU, on_click=_choose)
+    # Streamlit's menu button would do, but after a rerun the keyboard does not reach its menu.
+    st.selectbox(
+        "Scenes",
+        [scene.title for scene in SCENES if scene.networks <= names],
+        index=None,
+        placeholder="Scenes",
+        key=_LIST,
+        on_change=_choose,
+        label_visibility="collapsed",
+        filter_mode=None,
+        width=100,
+    )
 
 
 def show_why() -> None:
@@ -108,9 +118,11 @@ def show_why() -> None:
 
 
 def _choose() -> None:
-    """Set the page to the scene that was chosen in the menu."""
-    title = st.session_state[_MENU]
-    _set(next(scene for scene in SCENES if scene.title == title))
+    """Set the page to the scene that was chosen."""
+    title = st.session_state[_LIST]
+    st.session_state[_LIST] = None  # the list is there for the next choice
+    if title is not None:
+        _set(next(scene for scene in SCENES if scene.title == title))
 
 
 def _set(scene: Scene) -> None:

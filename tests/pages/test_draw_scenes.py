@@ -14,7 +14,7 @@ from tests.pages.test_draw import SEVEN, draw, explorer, opened
 def shown(scene: Scene) -> tuple[AppTest, dict[str, Any]]:
     """Choose a scene; return the page, and the data of the live ε."""
     at = draw(opened(), SEVEN)
-    well(at.menu_button(key="scenes").click(scene.title).run())
+    well(at.selectbox(key="scenes").set_value(scene.title).run())
     data = explorer(at)
     assert data is not None
     assert data["start"] == pytest.approx(scene.epsilon)
