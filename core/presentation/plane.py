@@ -151,13 +151,23 @@ def on_map(around: Surroundings) -> str:
     plane = around.plane
     labels, counts = np.unique(plane.labels, return_counts=True)
     order = np.argsort(-counts)
-    few = f"below {percent(0.01, 0)}"
     shares = ", ".join(
-        f"{labels[at]}: {percent(share, 0) if share >= 0.005 else few}"
-        for at, share in zip(order, counts[order] / plane.labels.size, strict=True)
+        f"{labels[at]}: {percent(share / 100, 0) if share else 'below ' + percent(0.01, 0)}"
+        for at, share in zip(order, _whole_percent(counts[order]), strict=True)
     )
     images = percent(float(plane.inside.mean()), 0)
-    return f"Share of the map by label: {shares}. {images} of the points are images."
+    return (
+        f"Share of the map by digit: {shares}. {images} of the map are images. In the hatched part "
+        "some of the 784 pixels would be darker than black or lighter than white."
+    )
+
+
+def _whole_percent(counts: NDArray[np.int64]) -> list[int]:
+    """Return shares in whole per cent that add up to 100: the largest remainders are rounded up."""
+    shares = 100 * counts / counts.sum()
+    whole = np.floor(shares).astype(int)
+    whole[np.argsort(whole - shares, kind="stable")[: 100 - whole.sum()]] += 1
+    return [int(share) for share in whole]
 
 
 def _line(name: str, points: FloatArray, *, mode: str, dash: str) -> list[dict[str, Any]]:

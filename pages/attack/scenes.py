@@ -11,6 +11,7 @@ from pages.parts.state import ATTACK, COMPARE, DIGIT, EPSILON, MODEL, SOURCE, TA
 from pages.parts.subject import TEST_DIGIT
 
 ANY_OTHER = "any other digit"
+_LIST = "scenes"  # the list's key
 FIRST, WRONG = "first", "wrong"  # test digits that the network decides on
 
 
@@ -92,14 +93,20 @@ SCENES = (
 
 
 def show_scenes() -> None:
-    """Show a button for each scene, once they are asked for."""
-    scenes = st.popover("Scenes", key="scenes", on_change="rerun")
-    if scenes.open:
-        names = set(LIBRARY.names())
-        with scenes:
-            for scene in SCENES:
-                if scene.networks <= names:
-                    st.button(scene.title, on_click=_set, args=[scene], help=scene.why)
+    """Show a list of the scenes."""
+    names = set(LIBRARY.names())
+    # Streamlit's menu button would do, but after a rerun the keyboard does not reach its menu.
+    st.selectbox(
+        "Scenes",
+        [scene.title for scene in SCENES if scene.networks <= names],
+        index=None,
+        placeholder="Scenes",
+        key=_LIST,
+        on_change=_choose,
+        label_visibility="collapsed",
+        filter_mode=None,
+        width=100,
+    )
 
 
 def show_why() -> None:
@@ -110,10 +117,17 @@ def show_why() -> None:
         st.markdown(f"**{scene.title}.** {scene.why}")
 
 
+def _choose() -> None:
+    """Set the page to the scene that was chosen."""
+    title = st.session_state[_LIST]
+    st.session_state[_LIST] = None  # the list is there for the next choice
+    if title is not None:
+        _set(next(scene for scene in SCENES if scene.title == title))
+
+
 def _set(scene: Scene) -> None:
     """Set the page to a scene."""
     state = st.session_state
-    state["scenes"] = False  # closes the list
     try:
         index = _index(scene)
     except NetworkFileError:  # the choice of networks says what is wrong

@@ -26,7 +26,7 @@ def show(x: FloatArray, label: int, chosen: ServedNetwork | None) -> None:
     last = len(server().digits("test")) - 1
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="which_digit"):
         index = st.number_input(
-            "Test digit", 0, last, key=DIGIT.key, persist_state="session", width=140
+            "Test image no.", 0, last, key=DIGIT.key, persist_state="session", width=140
         )
         st.selectbox(
             "or look for", [ANY, *map(str, range(10))], key=_WANTED, width=125, on_change=_forget
@@ -34,7 +34,7 @@ def show(x: FloatArray, label: int, chosen: ServedNetwork | None) -> None:
     # Streamlit keeps the last index that is allowed, and says why in a tooltip alone.
     show_below(
         f".st-key-which_digit:has(.st-key-{DIGIT.key} [aria-invalid=true])",
-        f"The test digits are numbered 0 to {last:,}. The one that was shown stays.",
+        f"The test images have the numbers 0 to {last:,}. The one that was shown stays.",
     )
     with st.container(horizontal=True, gap="small", key="look_for"):
         st.button("At random", on_click=_take, args=["any", chosen])

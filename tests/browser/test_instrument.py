@@ -188,6 +188,13 @@ def test_two_networks_under_one_slider(page: Page, app_url: str) -> None:
     expect(page.locator(".verdict")).to_have_count(2)
 
 
+def picture_width(page: Page) -> float:
+    """Return how wide the adversarial image is in the window."""
+    box = page.locator("canvas.adversarial").bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
     page: Page, app_url: str
 ) -> None:
@@ -197,6 +204,9 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
     expect_seen(page, r"[^7]")
     settle(page)
     header, others = page.get_by_test_id("stHeader"), widget(page, "attack")
+    attack = page.locator(".explorer .attack")  # which one, on which network
+    expect(attack).to_be_hidden()
+    sizes = [picture_width(page)]
     slider(page).focus()
     page.keyboard.press("f")
     expect(header).to_be_hidden()
@@ -208,6 +218,10 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
         assert box["y"] >= 0
         assert box["x"] + box["width"] <= page.evaluate("innerWidth")
         assert box["y"] + box["height"] <= page.evaluate("innerHeight")
+    expect(attack).to_contain_text("PGD")
+    expect(attack).to_contain_text("standard")
+    sizes.append(picture_width(page))
+    assert sizes[1] > 1.2 * sizes[0]
     height = page.locator(".verdict .now").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
     assert height > 0.12 * page.evaluate("innerHeight")
     before = page.locator("canvas.clean").evaluate("c => c.toDataURL()")
@@ -225,8 +239,28 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
     button = page.get_by_role("button", name="Big screen")
     button.click()
     expect(header).to_be_hidden()
-    page.get_by_role("button", name="Leave").click()
+    expect(slider(page)).to_be_focused()
+    expect(page.locator("output")).to_have_text("0.150")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("output")).to_have_text("0.155")
+    leave = page.get_by_role("button", name="Leave")
+    leave.click()
     expect(header).to_be_visible()
+    expect(leave).to_have_count(0)
+    expect(button).to_be_focused()
+
+    # Without a digit there is still a way out, and something that says what to do.
+    page.keyboard.press("Enter")
+    expect(header).to_be_hidden()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".explorer")).to_have_count(0)
+    expect(page.get_by_test_id("stAlert")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(attack).to_be_visible()
+    expect(header).to_be_hidden()
+    leave.click()
+    expect(header).to_be_visible()
+    settle(page)
 
     # The key does nothing in a text field, and can be switched off.
     page.get_by_label("Attack", exact=True).click()

@@ -12,6 +12,7 @@ from typing import Any
 
 import streamlit as st
 
+NAME = "Drawing area; without a pointer choose Test digit"  # for a screen reader
 _STYLE = (Path(__file__).parent / "canvas.css").read_text("utf-8")
 
 
@@ -65,7 +66,8 @@ def _mounted() -> Any:
     """Return what mounts the canvas. Streamlit finds the package's files by the name."""
     return st.components.v2.component(
         "streamlit-drawable-canvas.streamlit_drawable_canvas",
-        html=f'<style>{_STYLE}</style><div class="canvas-root"></div>',
+        html=f"<style>{_STYLE}</style>"
+        f'<div class="canvas-root" role="img" aria-label="{NAME}"></div>',
         css="index-*.css",
         js="index-*.js",
     )

@@ -129,6 +129,7 @@ def epsilon_explorer(
     about = {
         "label": label,
         "attack": method.name.replace("_", "-"),  # in the names of downloaded pictures
+        "title": method.title,
         "note": note if second else "",
     }
     placing = {"play": play, "start": start, "placed": placed}

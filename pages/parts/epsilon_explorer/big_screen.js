@@ -11,6 +11,12 @@ class BigScreen {
     this.root = document.documentElement;
     this.style = document.createElement("style");
     this.style.textContent = BIG_SCREEN_CSS;
+    // It stays when the canvas is cleared and the explorer goes away.
+    this.way = document.createElement("button");
+    this.way.type = "button";
+    this.way.id = "leave-big-screen";
+    this.way.textContent = "Leave (Esc)";
+    this.way.addEventListener("click", () => this.leave());
     document.addEventListener("keydown", (event) => this.pressed(event));
     document.addEventListener("fullscreenchange", () => {
       if (this.isOn && !document.fullscreenElement) this.leave();
@@ -28,8 +34,7 @@ class BigScreen {
   attach(section) {
     if (this.section !== section) {
       this.section = section;
-      this.button = section.querySelector(".big-button");
-      this.button.addEventListener("click", () => this.toggle());
+      section.querySelector(".big-button").addEventListener("click", () => this.enter());
       const key = section.querySelector(".key input");
       key.checked = keyIsOn();
       key.addEventListener("change", () => rememberKey(key.checked));
@@ -44,11 +49,14 @@ class BigScreen {
 
   enter() {
     this.path = location.pathname;
+    this.focused = this.section.getRootNode().activeElement ?? document.activeElement;
     this.page = document.querySelector("[data-testid=stMain]"); // it scrolls
     this.place = this.page.scrollTop;
     document.head.append(this.style);
+    document.querySelector("[data-testid=stApp]").append(this.way);
     this.root.classList.add(ON);
     this.arrange();
+    this.section.querySelector("#epsilon").focus({ preventScroll: true });
     this.page.scrollTop = 0;
     this.root.requestFullscreen?.().catch(() => {});
   }
@@ -56,7 +64,9 @@ class BigScreen {
   leave() {
     this.root.classList.remove(ON);
     this.style.remove();
+    this.way.remove();
     this.arrange();
+    if (this.focused.isConnected) this.focused.focus({ preventScroll: true });
     this.page.scrollTop = this.place;
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   }
@@ -65,7 +75,6 @@ class BigScreen {
   arrange() {
     for (const part of document.querySelectorAll("[data-big]")) delete part.dataset.big;
     this.section.classList.toggle("big", this.isOn);
-    this.button.textContent = this.isOn ? "Leave (Esc)" : "Big screen";
     if (!this.isOn) return;
     const cell = this.section.getRootNode().host.closest("[data-testid=stElementContainer]");
     const canvas = document.querySelector("[class*=st-key-canvas-]");

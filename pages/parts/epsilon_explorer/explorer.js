@@ -28,6 +28,7 @@ class Explorer {
     this.announcement = find(".announcement");
     this.slider = find("input");
     this.output = find("output");
+    this.attack = find(".attack");
     this.name = find(".dial label");
     this.norms = find(".norms");
     this.template = find("template");
@@ -107,6 +108,7 @@ class Explorer {
     if (this.data && this.data.axis.name !== data.axis.name) this.waitForRest();
     this.data = data;
     this.name.textContent = data.axis.name;
+    this.attack.textContent = `${data.title} on ${data.paths.map(({ name }) => name).join(" and ")}`;
     const last = data.epsilons.length - 1;
     this.slider.max = last;
     if (this.start !== null) {

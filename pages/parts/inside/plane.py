@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from core.attacks import WAY
 from core.classifier import FloatArray
+from core.evaluation.plane import Surroundings
 from core.presentation.code import Shown
 from core.presentation.plane import map_chart, on_map
 from core.serving.networks import ServedNetwork
@@ -51,18 +53,30 @@ def show_plane(shown: Shown, chosen: ServedNetwork, x: FloatArray) -> None:
         axis = AXES[method.scale.name]
         budget = f"{axis['factor'] * around.budget:.{axis['digits']}f}{axis['unit']}"
         st.write(
-            "Each point is an image, and its colour is the digit that the network sees in it; the "
-            "paler, the less sure. Look for how near the border is in the attack's direction, to "
-            "the right, and how far it is across. The attack's image is the one at "
-            f"{axis['name']} = {budget}."
+            "Each point stands for 784 pixels, and its colour is the digit that the network sees "
+            "in them; the paler, the less sure. Look for how near the border is in the attack's "
+            f"direction, to the right, and how far it is across. {_upwards(around)} The attack's "
+            f"image is the one at {axis['name']} = {budget}."
         )
         st.plotly_chart(
             map_chart(around),
             config=downloads.chart(f"map-{label}-{method.name}-{ACROSS.get()}"),
             key="map_chart",
         )
-        st.caption(
-            f"{on_map(around)} Hatched points are none: a pixel would be darker than black or "
-            "lighter than white. Dashed: how far the attack may go, or as far as it went. Dots: "
-            "the attack's steps, seen from straight above the plane."
-        )
+        near = f"within {axis['name']} = {budget} of the digit"
+        if method.scale is WAY:
+            near = "as near to the digit as the attack's"
+        said = f"{on_map(around)} Inside the dashed line: the images {near}."
+        if around.trail is not None:
+            said += " Dots: the attack's steps, seen from straight above the plane."
+        st.caption(said)
+
+
+def _upwards(around: Surroundings) -> str:
+    """Say where the map's other direction leads."""
+    if around.towards is None:
+        return "Upwards leads a change of the same size, lighter or darker at random in each pixel."
+    return (
+        f"Upwards leads towards {around.towards}, the runner-up: the most probable digit apart "
+        "from those that the network sees without and with the attack."
+    )

@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -150,3 +151,12 @@ def test_the_shares_in_words_are_those_of_the_map() -> None:
     said = on_map(Surroundings(drawn(labels), 0.1, np.zeros((2, 2)), None, None))
     shares = said.replace("\N{NO-BREAK SPACE}", " ")
     assert all(part in shares for part in ("7: 70 %", "3: 30 %", "8: below 1 %", "100 % of"))
+
+
+def test_the_shares_add_up_to_a_hundred() -> None:
+    labels = np.repeat([7, 3, 9, 8], [50, 25, 24, 1]).reshape(10, 10)
+    labels = np.tile(labels, (3, 3))[:, :28]  # thirds of a per cent
+    said = on_map(Surroundings(drawn(labels), 0.1, np.zeros((2, 2)), None, None))
+    shares = re.findall(r"\d: (\d+)", said.replace("\N{NO-BREAK SPACE}", " "))
+    assert sum(map(int, shares)) == 100
+    assert len(shares) == 4

@@ -72,9 +72,9 @@ def _show(shown: Shown, network: MLP) -> None:
         )
     else:
         st.write(
-            "Each cell is a hidden unit: above without the attack, below with it, the brighter the "
-            "more active. Look for the cells that were dark and are bright now: the attack "
-            "switches them on, and a few of them carry the change to the digits."
+            "Each cell is a hidden unit: its upper half without the attack, its lower half with "
+            "it, the brighter the more active. Compare the two halves. The attack makes some units "
+            "more active and others less; the table shows which changes count most."
         )
         _units(data=message(shown, network, watch(network, shown.path.x_adv)), key="units_shown")
 

@@ -344,9 +344,10 @@ function largestOf(values) {
 }
 
 function plain(value) {
-  return value.toFixed(2).replace("-", "−");
+  const text = value.toFixed(2);
+  return text === "-0.00" ? "0.00" : text.replace("-", "−");
 }
 
 function signed(value) {
-  return (value < 0 ? "" : "+") + plain(value);
+  return (value >= 0.005 ? "+" : "") + plain(value);
 }
