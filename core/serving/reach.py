@@ -1,7 +1,9 @@
 """Links that others can open: the address by which they reach this server."""
 
+import hashlib
 import ipaddress
 import socket
+import uuid
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -51,6 +53,12 @@ def is_alone(*, listens_on: str, asked_for: Iterable[str], forwarded: bool) -> b
     except ValueError:  # no host has such a name
         return False
     return not forwarded and all(map(is_this_machine, [listens_on, *hosts]))
+
+
+def own_name(port: int) -> str:
+    """Return what tells this server from others behind the same address, also after a restart."""
+    machine = hashlib.sha256(str(uuid.getnode()).encode()).hexdigest()[:4]
+    return f"{port}-{machine}"
 
 
 def own_address() -> str | None:

@@ -22,8 +22,8 @@ WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lectur
 class Server:
     """The images, the networks, and the long work; a process has one."""
 
-    def __init__(self) -> None:
-        """Start with nothing read and nothing computed."""
+    def __init__(self, name: str = "") -> None:
+        """Start with nothing read and nothing computed; see `core.serving.reach.own_name`."""
         images = Cache(2)
         LIBRARY.remove_strays()
 
@@ -35,7 +35,7 @@ class Server:
         self.rights = Rights(self.lecturer)
         self.digits = digits
         self._networks = Cache(60)
-        self.trainings = Trainings(load=digits, rights=self.rights)
+        self.trainings = Trainings(load=digits, rights=self.rights, name=name)
         self.evaluations = Evaluations(digits)
         self.measurements = Measurements(digits)
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on

@@ -79,6 +79,7 @@ class Trainings:
         rights: Rights | None = None,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
+        name: str = "",
     ) -> None:
         """Start with an empty line.
 
@@ -89,9 +90,12 @@ class Trainings:
             rights: of all people on the server; None for a server without a lecturer's word.
             clock: returns seconds, as `time.monotonic`.
             limits: what a run may cost; None for those of the environment.
+            name: the server's, which a run's id has in it; without a dot.
         """
         self._load = load
         self._clock = clock
+        self._name = name
+        self._start = secrets.token_hex(4)  # differs after a restart
         self._limits = limits or Limits.from_environment()
         self._jobs = Jobs(
             most_kept=REMEMBERED,
@@ -122,7 +126,8 @@ class Trainings:
         self._rights.lecturer.check_open(who=who)
         load_start(recipe)
         self._limits.check(estimate(recipe, self._load("train"), self._load("test")))
-        run_id, person = secrets.token_hex(6), person_of(who)
+        run_id = f"{self._name}.{self._start}.{secrets.token_hex(6)}"
+        person = person_of(who)
         work = partial(_train, recipe, self._load, self._clock, self._limits)
         with self._lock:
             self._last = {
@@ -148,6 +153,20 @@ class Trainings:
         if status.state == DONE and status.too_long:
             return replace(status, state=STOPPED, error=status.too_long)
         return status
+
+    def why_unknown(self, run_id: str) -> str:
+        """Say why a run has no status: it ended long ago or in a restart, or runs elsewhere."""
+        name, _, rest = run_id.partition(".")
+        if rest.startswith(f"{self._start}."):
+            return "This training ended long ago and is not known any more."
+        if not rest:
+            return "This training is not known any more."
+        if name == self._name:
+            return "This training is not known any more: the server was restarted since."
+        return (
+            "This training runs on another server, and a browser stays with one. It can be "
+            "followed where it was started."
+        )
 
     def is_own(self, run_id: str, *, who: Hashable) -> bool:
         """Return whether somebody has begun a run."""

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.serving.reach import is_alone
+from core.serving.reach import is_alone, own_name
 from core.serving.server import Server
 from core.serving.visitors import Visitor
 
@@ -20,7 +20,7 @@ TOKEN_BYTES = 16
 @st.cache_resource(show_spinner=False)
 def server() -> Server:
     """Return the one server of this process."""
-    return Server()
+    return Server(own_name(int(st.get_option("server.port"))))
 
 
 def who() -> Visitor:

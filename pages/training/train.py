@@ -99,7 +99,7 @@ def show_run() -> None:
     if status is None:
         RUN.set("")
         st.warning(
-            "This training is not known any more: it ended long ago, or the server was restarted. "
+            f"{server().trainings.why_unknown(run_id)} "
             "If its network was kept, it is in the list of networks below."
         )
         return

@@ -15,7 +15,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from core.serving import jobs
+from core.serving import jobs, trainings
 
 TIMEOUT = 600  # seconds until a run of a page or a computation counts as broken
 
@@ -24,6 +24,7 @@ TIMEOUT = 600  # seconds until a run of a page or a computation counts as broken
 def fresh_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start each test with a server that has computed nothing; end what runs on it afterwards."""
     monkeypatch.setattr(jobs, "UNWATCHED_SECONDS", TIMEOUT)  # a run of a page may take long
+    monkeypatch.setattr(trainings, "PLACE_SECONDS", TIMEOUT)
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()

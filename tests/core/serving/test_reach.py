@@ -2,7 +2,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from core.serving.reach import LONGEST, for_code, is_alone, is_this_machine, own_address, reachable
+from core.serving.reach import (
+    LONGEST,
+    for_code,
+    is_alone,
+    is_this_machine,
+    own_address,
+    own_name,
+    reachable,
+)
 
 LOCAL, PHONE = "http://localhost:8501/train?recipe=adam", "192.168.7.20"
 
@@ -69,3 +77,8 @@ def test_a_long_link_leaves_its_picture_out(more: int) -> None:
     assert settings["model"] == ["a b"] and settings["attack"] == ["PGD"]
     assert ("pixels" in settings) == (more == 0)
     assert urlsplit(short).netloc == f"{PHONE}:8501"
+
+
+def test_servers_of_a_machine_have_names_that_outlive_a_restart() -> None:
+    assert own_name(8501) == own_name(8501) != own_name(8502)
+    assert "." not in own_name(8501)

@@ -59,8 +59,8 @@ def few(training_digits: Digits, test_digits: Digits) -> Callable[[str], Digits]
 
 @pytest.fixture
 def queue(few: Callable[[str], Digits]) -> Iterator[Trainings]:
-    """A queue that ends with the test."""
-    queue = Trainings(load=few)
+    """A queue that ends with the test. Its time stands still: nobody loses a place in it."""
+    queue = Trainings(load=few, clock=Clock())
     yield queue
     for run in list(queue._jobs._jobs):
         stop(queue, str(run))
@@ -379,6 +379,19 @@ def test_ids_can_t_be_guessed_and_unknown_ones_do_nothing(queue: Trainings) -> N
     first, second = submit(queue, QUICK), submit(queue, QUICK)
     assert first != second
     assert len(first) >= 8
+
+
+def test_a_run_that_is_not_here_is_said_to_be_elsewhere_or_gone(
+    few: Callable[[str], Digits],
+) -> None:
+    first, again, other = (Trainings(load=few, name=name) for name in ("8501", "8501", "8502"))
+    run = submit(first, QUICK)
+    stop(first, run)
+    assert "another server" in other.why_unknown(run)
+    assert "restarted" in again.why_unknown(run)
+    forgotten = first.why_unknown(run)
+    assert "restarted" not in forgotten and "another" not in forgotten
+    assert "restarted" not in first.why_unknown("nobody")
 
 
 def test_many_may_submit_at_once(queue: Trainings) -> None:
