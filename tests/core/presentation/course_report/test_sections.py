@@ -187,7 +187,7 @@ def test_chance_is_shown_by_networks_that_differ_in_their_seeds_alone(findings: 
     assert spread is not None
     bounds = {percent(accuracy) for accuracy in spread.clean_accuracy}
     for changed, said in (({"seed": 5}, True), ({"dropout": 0.2}, False)):
-        recipe = Recipe(**changed)  # type: ignore[arg-type]
+        recipe = Recipe(**changed)
         own = dataclasses.replace(findings, card=dataclasses.replace(findings.card, recipe=recipe))
         sentences = next(text for text in texts(own, "Accuracy") if "recipe is" in text)
         assert all((bound in sentences) == said for bound in bounds)
