@@ -20,6 +20,10 @@ st.html(
     " { color: inherit; }"
     "[data-testid=stTopNavLink]:focus-visible, [data-testid=stSidebarNavLink]:focus-visible"
     " { outline: 3px solid currentColor; outline-offset: -3px; }"
+    # Streamlit's grey for charts is pale. The map's words lie on a light ground in both themes.
+    ".js-plotly-plot :is(.xtick, .ytick, .x2tick, .y2tick, .legend, [class$=title]) text,"
+    " .js-plotly-plot [class$=title], .js-plotly-plot:not(.st-key-map_chart *) .annotation text"
+    " { fill: currentColor !important; }"
     # In the bar above the page, clear of the menu and of Streamlit's sign that it runs.
     ":has(> .st-key-share) { position: absolute; }"
     ".st-key-share { position: fixed; top: 0.6rem; right: 9rem; width: auto; z-index: 999991; }"

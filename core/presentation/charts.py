@@ -12,6 +12,7 @@ from core.presentation.figure import (
     COLOURS,
     GREY,
     MARK_LINE,
+    TEXT,
     Figure,
     bars,
     figure,
@@ -67,7 +68,7 @@ def probabilities_along(path: "AttackPath", *, epsilon: float, axis: str = "ε")
         marks=marks,
         height=320,
         left=50,
-        legend={"title": {"text": "digit"}},
+        legend={"title": {"text": "digit", "font": TEXT}, "font": TEXT},
     )
 
 
@@ -106,12 +107,12 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     return figure(
         lines,
         titled("epoch", domain=[0, 0.42], **epochs),
-        {"rangemode": "tozero"},
-        height=320,
-        top=55,
+        titled("", rangemode="tozero"),
+        height=340,
+        top=75,
         legend=legend(1.1, "bottom"),
         xaxis2=titled("epoch", domain=[0.58, 1], anchor="y2", **epochs),
-        yaxis2={"tickformat": ".1%", "anchor": "x2"},
+        yaxis2=titled("", tickformat=".1~%", anchor="x2"),
         annotations=titles,
     )
 
@@ -144,7 +145,7 @@ def evasion_over_epsilon(
         )
         for place, (name, each) in enumerate(networks.items())
     ]
-    return _over_budgets(lines, "ε", epsilon, height=520, legend=legend(-0.18, "top", maxheight=1))
+    return _over_budgets(lines, "ε", epsilon, height=620, legend=legend(-0.22, "top", maxheight=1))
 
 
 def evasion_curves(
@@ -197,7 +198,7 @@ def accuracy_of_each_digit(series: Mapping[str, FloatArray]) -> Figure:
         titled("digit", dtick=1),
         shares("classified correctly"),
         height=320,
-        legend={"orientation": "h", "y": 1.15},
+        legend=legend(1.02, "bottom"),
     )
 
 
@@ -233,6 +234,7 @@ def mistakes_bars(mistakes: Sequence["Mistakes"]) -> Figure:
     ]
     traces[0]["text"] = [", ".join(map(str, each.labels)) for each in mistakes]
     traces[0] |= {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
+    traces[0]["insidetextfont"] = TEXT
     return figure(
         traces,
         titled("digit", standoff=8, dtick=1),
@@ -284,7 +286,7 @@ def confusion_matrix(
         ]
     bare = {"dtick": 1, "fixedrange": True, "showgrid": False, "zeroline": False}
     return figure(
-        [wrong_cells, right_cells | {"textfont": {"color": "#555"}}, points],
+        [wrong_cells, right_cells | {"textfont": {**TEXT, "color": "#555"}}, points],
         titled("taken for", side="top", range=[-0.5, 9.5], **bare),
         titled("digit", range=[9.5, -0.5], **bare),
         height=440,
@@ -363,6 +365,7 @@ def _cells(matrix: IntArray, where: NDArray[np.bool_], **look: Any) -> dict[str,
         "z": shown,
         "text": [[str(count) if count else "" for count in row] for row in shown],
         "texttemplate": "%{text}",
+        "textfont": TEXT,
         "xgap": 2,
         "ygap": 2,
         "zmin": 0,

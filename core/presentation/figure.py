@@ -15,6 +15,8 @@ Figure: TypeAlias = dict[str, Any]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 GREY = "#888"
+# In pixels. A front end's theme sets the sizes of its own, so every text names this one.
+TEXT = {"size": 15}
 MARK_LINE = {"dash": "dot", "width": 1.5, "color": GREY}
 
 
@@ -25,13 +27,16 @@ def figure(
     *,
     marks: Sequence[tuple[dict[str, Any], dict[str, Any]]] = (),
     height: int = 380,
-    left: int = 55,
+    left: int = 65,
     right: int = 10,
-    top: int = 30,
-    bottom: int = 45,
+    top: int = 35,
+    bottom: int = 55,
     **layout: Any,
 ) -> Figure:
-    """Return a figure of traces over two axes, with marks and more settings of the layout."""
+    """Return a figure of traces over two axes, with marks and more settings of the layout.
+
+    Axes are made by `titled`, or are dicts with its font.
+    """
     if marks:
         shapes, labels = zip(*marks, strict=True)
         layout |= {"shapes": list(shapes), "annotations": list(labels)}
@@ -40,6 +45,8 @@ def figure(
         "layout": {
             "height": height,
             "margin": {"l": left, "r": right, "t": top, "b": bottom},
+            "font": TEXT,
+            "hoverlabel": {"font": TEXT},
             "hovermode": "x unified",
             "xaxis": x,
             "yaxis": y,
@@ -89,7 +96,7 @@ def bars(
 def titled(title: str, *, standoff: int | None = None, **settings: Any) -> dict[str, Any]:
     """Return an axis with a title; `standoff` is its distance from the tick labels, in pixels."""
     distance = {} if standoff is None else {"standoff": standoff}
-    return {"title": {"text": title, **distance}, **settings}
+    return {"title": {"text": title, "font": TEXT, **distance}, "tickfont": TEXT, **settings}
 
 
 def shares(title: str) -> dict[str, Any]:
@@ -99,7 +106,7 @@ def shares(title: str) -> dict[str, Any]:
 
 def legend(y: float, anchor: str, **settings: Any) -> dict[str, Any]:
     """Return a horizontal legend above or below the axes."""
-    return {"orientation": "h", "y": y, "yanchor": anchor, **settings}
+    return {"orientation": "h", "y": y, "yanchor": anchor, "font": TEXT, **settings}
 
 
 def mark(
@@ -124,7 +131,7 @@ def level(y: float, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def text(words: str, *, yanchor: str = "bottom", **place: Any) -> dict[str, Any]:
     """Return a text on the chart."""
-    return {"text": words, "yanchor": yanchor, "showarrow": False, **place}
+    return {"text": words, "yanchor": yanchor, "showarrow": False, "font": TEXT, **place}
 
 
 def stroke(place: int) -> dict[str, Any]:

@@ -46,20 +46,20 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             "Random noise is weaker than FGSM",
             f"{at}, {share(found.noise)} {misclassified} are misclassified under random noise and "
             f"{share(found.fgsm)} under FGSM.",
-            "Both change every pixel by ε, but only FGSM chooses the direction. If noise misleads "
-            "more often, the gradient is masked or the attack is broken. A failed attack then says "
-            "nothing about the network.",
+            "Both change every pixel by ε, but only FGSM chooses the direction. If noise fools "
+            "the network more often, the gradient is masked or the attack is broken. A failed "
+            "attack then says nothing about the network.",
         ),
         "steps": (
             "FGSM is no stronger than PGD",
             f"{at}, {share(found.fgsm)} {misclassified} are misclassified under FGSM and "
             f"{share(found.pgd[1][1])} under PGD.",
             "PGD takes many small steps and computes the gradient anew at each of them, so it "
-            "should find at least what FGSM finds in one step. If FGSM misleads more often, the "
+            "should find at least what FGSM finds in one step. If FGSM fools more images, the "
             "gradient is masked near the images, or PGD's steps are too few or too short.",
         ),
         "budget": (
-            "A larger ε misleads more often",
+            "A larger ε fools the network more often",
             f"Under PGD, these shares {misclassified} are misclassified: {rising}.",
             "A larger ε allows every change that a smaller ε allows. If the rate falls, the attack "
             "misses adversarial images that exist, and the rates are too low by an unknown amount.",
@@ -86,22 +86,22 @@ def verdicts(found: Sanity) -> tuple[Verdict, ...]:
             "libraries compute the gradient like this; the attacks here do so only on request.",
         ),
         "float32_attack": (
-            "Float32 autograd's gradient misleads as often as the exact one",
+            "Float32 autograd's gradient fools the network as often as the exact one",
             f"{at}, {share(found.fgsm_float32)} {misclassified} are misclassified under FGSM with "
             f"float32 autograd's gradient and {share(found.fgsm)} with the exact one.",
             "The attack and the network are the same; only the rounding of the gradient differs. "
-            "If the exact gradient misleads more often, the other one overstates the network's "
+            "If the exact gradient fools it more often, the other one overstates the network's "
             "robustness. This is gradient masking, caused by rounding alone.",
         ),
         "rounding": (
-            "Misled images survive rounding to a screen's 256 grey levels",
-            f"{at}, FGSM misleads {found.fgsm_rounding.misled:,} images that were classified "
-            f"correctly before; {found.fgsm_rounding.survive:,} of them stay misclassified when "
-            f"they are rounded. PGD misleads {found.pgd_rounding.misled:,}, and "
+            "Fooled images survive rounding to a screen's 256 grey levels",
+            f"{at}, FGSM fools the network on {found.fgsm_rounding.misled:,} images that "
+            f"were classified correctly before; {found.fgsm_rounding.survive:,} of them stay "
+            f"misclassified when rounded. PGD fools it on {found.pgd_rounding.misled:,}, and "
             f"{found.pgd_rounding.survive:,} stay. At least {percent(MOST, 0)} are expected.",
             "The pixels of the attack's own images are float numbers. A screen or a picture file "
-            "rounds them to 256 grey levels. If many images "
-            "don't survive this, the rates tell little about pictures that one can show or save.",
+            "rounds them to 256 grey levels. If many images don't survive this, the "
+            "rates tell little about pictures that one can show or save.",
         ),
     }
     return tuple(

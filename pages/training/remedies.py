@@ -262,7 +262,7 @@ def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
         ),
         config={"displayModeBar": False},
     )
-    said = f"Evasion rate: misclassified under {title} / all 10,000 test images."
+    said = f"Evasion rate, the share that is fooled: misclassified under {title} / all 10,000."
     if len(measured) > LEGIBLE_LINES:
         said += f" Only the {LEGIBLE_LINES} lines that differ most from {STANDARD}'s are drawn."
         said += " Tap a name to show or hide its line."

@@ -92,7 +92,7 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
         return "This network misclassifies at least as many images without any attack."
     if exact.epsilon is None and rounded.epsilon is None:
         return (
-            f"FGSM misleads the network on at most {percent(max(exact.rates))} of the images with "
+            f"FGSM fools the network on at most {percent(max(exact.rates))} of the images with "
             f"the exact gradient, and on at most {percent(max(rounded.rates))} with {ROUNDED}, "
             f"whatever ε is. {why}"
         )
@@ -101,7 +101,7 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
     if exact.epsilon is None:
         return (
             f"FGSM reaches this rate only with {ROUNDED}. It takes one straight step, and a large "
-            "step in a worse direction may happen to mislead the network more often."
+            "step in a worse direction may happen to fool the network more often."
         )
     if not rounded.vanished.any():
         return (

@@ -123,7 +123,8 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     note = f" From a sample: {', '.join(sampled)} images." if sampled else ""
     rest = f" The rates of {' and '.join(short)} at larger ε {when}." if short else ""
     st.caption(
-        f"Evasion rate: misclassified / all {question.images:,} images.{note}{rest} "
+        f"Evasion rate, the share that is fooled: misclassified / all {question.images:,} images."
+        f"{note}{rest} "
         "Random noise is the control: it changes the pixels by as much as an attack, but in a "
         "random direction."
     )

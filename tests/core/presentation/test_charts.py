@@ -188,3 +188,20 @@ def test_no_half_epoch_is_marked(epochs: int, marks: list[int | None]) -> None:
     log = [LoggedEpoch(1, epoch + 1, 0.3, 0.9, 0.2, 0.95) for epoch in range(epochs)]
     layout = go.Figure(charts.training_curves(log)).layout
     assert [layout.xaxis.dtick, layout.xaxis2.dtick] == marks
+
+
+def test_all_texts_of_a_chart_are_large_enough_to_read() -> None:
+    log = [LoggedEpoch(1, epoch + 1, 0.3, 0.9, 0.2, 0.95) for epoch in range(3)]
+    networks = {"report": rates(0.1, 0.5, 0.9)}
+    for drawn in (
+        charts.training_curves(log),
+        evasion_over_epsilon(networks, attack="pgd", epsilon=0.1, baseline="report"),
+        accuracy_of_each_digit({"a": np.full(10, 0.5)}),
+        charts.confusion_matrix(np.eye(10, dtype=np.int64), chosen=(4, 9)),
+    ):
+        layout = go.Figure(drawn).layout
+        axes = [layout[name] for name in layout if name[1:5] == "axis"]
+        fonts = [font for axis in axes for font in (axis.tickfont, axis.title.font)]
+        fonts += [layout.legend.font] if layout.showlegend is not False else []
+        fonts += [each.font for each in layout.annotations]
+        assert {font.size for font in fonts} == {15}

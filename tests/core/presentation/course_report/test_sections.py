@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from core.evaluation.replication import EPSILONS
+from core.evaluation.seeds import known_spread
 from core.networks import Card
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Chart, Table, percent
@@ -179,3 +180,14 @@ def test_similarities_and_their_ranks(findings: Findings) -> None:
         assert row[3] == str(ranks[-1])
     assert f"{ranks.count(1)} of 9 digits" in said[1]
     assert f"{np.mean(ranks):.1f} of 9" in said[1]
+
+
+def test_chance_is_shown_by_networks_that_differ_in_their_seeds_alone(findings: Findings) -> None:
+    spread = known_spread(Recipe())
+    assert spread is not None
+    bounds = {percent(accuracy) for accuracy in spread.clean_accuracy}
+    for changed, said in (({"seed": 5}, True), ({"dropout": 0.2}, False)):
+        recipe = Recipe(**changed)
+        own = dataclasses.replace(findings, card=dataclasses.replace(findings.card, recipe=recipe))
+        sentences = next(text for text in texts(own, "Accuracy") if "recipe is" in text)
+        assert all((bound in sentences) == said for bound in bounds)
