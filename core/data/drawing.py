@@ -64,7 +64,7 @@ class Stages:
             (self.evened, "The light evened out: what stands out from the paper"),
             (self.ink, "The strokes, without specks, frames and lines"),
             (self.scaled, f"The digit, its strokes as wide as MNIST's, in {DIGIT} × {DIGIT}"),
-            (self.image, f"Centred by mass, {SIDE} × {SIDE}: what the network sees"),
+            (self.image, f"Centred by mass, {SIDE} × {SIDE}: what the network gets"),
         )
 
 

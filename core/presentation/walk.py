@@ -12,7 +12,8 @@ NORMS = {"linf": "Largest change of a pixel", "l2": "L2 norm", "l0": "Changed pi
 def on_walk(walk: Walk, method: Method, *, label: int) -> str:
     """Say what an attack's steps do to a digit that is meant to be `label`."""
     steps = len(walk.x_adv) - 1
-    took = f"{method.title} takes {steps} step{'' if steps == 1 else 's'}."
+    starts = "starts at a random image within ε and " if walk.distance[0] > 0 else ""
+    took = f"{method.title} {starts}takes {steps} step{'' if steps == 1 else 's'}."
     if not steps:
         return f"{method.title} takes no step: its goal is reached already."
     if walk.gave_up:

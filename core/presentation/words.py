@@ -56,8 +56,9 @@ def with_article(digit: int) -> str:
 def on_prediction(probabilities: FloatArray) -> str:
     """Say what a network sees in a clean image, given its `(10,)` probabilities."""
     prediction = int(probabilities.argmax())
-    sure = f"{100 * probabilities[prediction]:.2f}% sure"
-    return f"Without attack: {with_article(prediction)}, {sure}."
+    share = float(probabilities[prediction])
+    sure = percent(share, 2) if share <= 0.9999 else f"more than {percent(0.9999, 2)}"
+    return f"Without attack: {with_article(prediction)}, {sure} sure."
 
 
 def on_no_digit(distance: float) -> str:
@@ -104,7 +105,10 @@ def on_path(
     flips = f"Flips from {before} to {path.flip.after} at {_size(path.flip, scale)}"
     flips += f"; {_control(path.random_flips, noise=noise)}." if control else "."
     if scale is WAY and path.flip.epsilon > 1:
-        flips += " At 100%, rounding to a screen's 256 grey levels undoes the flip."
+        flips += (
+            f" {percent(1, 0)} is the change that the attack found. Rounded to a screen's 256 grey "
+            f"levels, it takes {percent(path.flip.epsilon)}."
+        )
     if target is None or target == path.flip.after:
         return flips
     if path.reaches is None:
@@ -126,7 +130,7 @@ def _size(flip: Flip, scale: Scale) -> str:
 def _budget(budget: float, scale: Scale, *, exact: bool = True) -> str:
     """Return a budget with its unit."""
     if scale is WAY:
-        return f"{budget:{'.1%' if exact else '.0%'}} of the change"
+        return f"{percent(budget, 1 if exact else 0)} of the change"
     if scale is L2:
         return f"an L2 norm of {budget:{'.2f' if exact else 'g'}}"
     if exact and budget < 0.0005:
@@ -218,15 +222,16 @@ def on_robustness(found: "Robustness", epsilon: float) -> str:
     """Say how a network does without an attack and under attacks at a budget that was measured."""
     fgsm, pgd = (found.evasion_rate(attack, epsilon) for attack in ("fgsm", "pgd"))
     return (
-        f"test accuracy {found.clean_accuracy:.2%}; at ε = {epsilon:g}, {fgsm:.2%} of the test "
-        f"images are misclassified under FGSM and {pgd:.2%} under PGD"
+        f"test accuracy {percent(found.clean_accuracy, 2)}; at ε = {epsilon:g}, FGSM fools it with "
+        f"{percent(fgsm, 2)} of the test images and PGD with {percent(pgd, 2)}"
     )
 
 
 def on_spread(spread: "Spread") -> str:
     """Say how much networks of one recipe with different seeds differ."""
     accuracies, rates = (
-        f"{low:.1%} to {high:.1%}" for low, high in (spread.clean_accuracy, spread.evasion_rate)
+        f"{percent(low)} to {percent(high)}"
+        for low, high in (spread.clean_accuracy, spread.evasion_rate)
     )
     return (
         f"{spread.networks} networks of this recipe, each with a different seed, have test "

@@ -53,7 +53,7 @@ from pages.parts.subject import (
     show_choice,
     show_source,
     show_tools,
-    show_what_the_network_sees,
+    show_what_the_network_gets,
 )
 
 STYLE = (Path(__file__).parent / "draw.css").read_text("utf-8")
@@ -131,8 +131,8 @@ def show_digit_under_attack() -> None:
                     show_remarks(subject, chosen, prediction)
         with right.container(key="more"):
             if subject is not None and chosen is not None:
-                with st.expander("What the network sees", expanded=True):
-                    show_what_the_network_sees(subject)
+                with st.expander("What the network gets", expanded=True):
+                    show_what_the_network_gets(subject)
                 show_chart(path)
                 show_inside(subject, chosen, path)
             show_explanation()

@@ -70,7 +70,7 @@ def show() -> None:
     picture = current()
     with st.container(key="digit_shown"):
         if picture is not None and picture.pixels is not None:
-            show_images([(picture.pixels / 255, "The picture of the link, as the network sees it")])
+            show_images([(picture.pixels / 255, "The picture of the link, as the network gets it")])
         elif source == FILE and picture is not None and picture.rgba is not None:
             show_images([(picture.rgba[..., :3] / 255, "Your picture")])
 

@@ -175,16 +175,16 @@ def correct_label(subject: Subject, label: int) -> None:
     st.session_state["correction"] = (subject.id, label)
 
 
-def show_what_the_network_sees(subject: Subject) -> None:
+def show_what_the_network_gets(subject: Subject) -> None:
     """Show the stages from the drawing to 28 × 28 pixels, and a switch for the centring."""
     stages = subject.stages
     if stages is None:
         whose = "MNIST's digits are" if subject.label is not None else "A digit from a link is"
-        st.write(f"{whose} already 28 × 28 pixels. The network sees them as they are.")
+        st.write(f"{whose} already 28 × 28 pixels. The network gets them as they are.")
         return
     *before, ink, scaled, seen = stages.steps
     if not CENTRE.get():
-        show_images([ink, (stages.image, "What the network sees, 28 × 28")])
+        show_images([ink, (stages.image, "What the network gets, 28 × 28")])
     elif SOURCE.get() == DRAW:
         show_images([ink, scaled, seen], box=stages.box)
     else:

@@ -51,6 +51,16 @@ def test_the_lines_compute_what_the_page_shows(title: str) -> None:
     assert any(f"{float(budget):g}" in line.value for line in at.latex)
 
 
+@pytest.mark.parametrize(
+    ("title", "explained"),
+    [("FGSM", {"L"}), ("Random noise", set()), ("PGD", {"L", "Π"}), ("DeepFool", set())],
+)
+def test_only_the_symbols_of_the_formula_are_explained(title: str, explained: set[str]) -> None:
+    at = opened_with_code(digit="0", attack=title, epsilon="0.1")
+    (said,) = [text.value for text in at.expander(key="code").caption]
+    assert {symbol for symbol in ("L", "Π") if f"${symbol}$" in said} == explained
+
+
 def test_a_drawn_digit_that_is_corrected_and_another_network() -> None:
     at = draw(opened_with_code(model="ensemble", epsilon="0.1"), SEVEN)
     check(at)

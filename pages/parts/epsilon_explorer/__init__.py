@@ -27,7 +27,7 @@ from pages.parts.state import EPSILON
 AXES: Mapping[str, dict[str, Any]] = {
     LINF.name: {"name": "ε", "factor": 1, "digits": 3, "unit": ""},
     L2.name: {"name": "ε (L2)", "factor": 1, "digits": 2, "unit": ""},
-    WAY.name: {"name": "change", "factor": 100, "digits": 0, "unit": "%"},
+    WAY.name: {"name": "change", "factor": 100, "digits": 0, "unit": "\N{NO-BREAK SPACE}%"},
 }
 OWN_GRADIENT = (
     "Each network is attacked with its own gradient, so the two adversarial images differ."

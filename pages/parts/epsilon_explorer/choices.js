@@ -30,7 +30,7 @@ class Choices {
     }
     this.select.value = choices.compare;
     this.toggle.checked = choices.predict;
-    const where = axis.unit === "%" ? "At which share of the change" : `At which ${axis.name}`;
+    const where = axis.unit ? "At which share of the change" : `At which ${axis.name}`;
     this.guess.firstElementChild.textContent =
       `${where} does ${paths.length > 1 ? "each" : "it"} flip, and to what?`;
   }

@@ -44,6 +44,7 @@ class Explorer {
     this.labels = Array.from({ length: 10 }, (_, digit) => this.addLabel(find(".meant"), digit));
     this.choices = new Choices(root, this);
     this.note = find(".note");
+    this.noise = find(".of-noise");
     this.slider.addEventListener("input", () => this.moved());
     this.slider.addEventListener("change", () => this.waitForRest());
   }
@@ -118,6 +119,7 @@ class Explorer {
     this.setViews(data.paths.length);
     this.section.classList.toggle("two", data.paths.length > 1);
     this.views.forEach((view, place) => view.show(data.paths[place], data));
+    this.noise.hidden = data.attack !== "noise";
     this.note.hidden = !data.note;
     this.note.textContent = data.note;
     this.labels[data.label].checked = true;
@@ -181,11 +183,12 @@ class Explorer {
     this.output.textContent = budget;
     this.norms.textContent = sizes(data.paths, index);
     this.slider.setAttribute("aria-valuetext", `${budget}. ${seen}`);
-    // A screen reader announces a change of a prediction, not every step of the slider.
+    // A screen reader announces a change of a prediction, not every step of the slider. How sure
+    // it is changes with every step, so it is said of the slider alone.
     const news = [data.id, ...data.paths.map(({ predictions }) => predictions[index])].join();
     if (this.announced !== news) {
       this.announced = news;
-      this.announcement.textContent = `${seen} at ${at}`;
+      this.announcement.textContent = this.views.map(({ seen }) => seen).join("; ");
     }
     if (this.hidden && data.paths.every((path) => index >= flipPlace(path))) this.reveal();
   }
@@ -204,9 +207,9 @@ class Explorer {
   // The beginning of the names of pictures to download.
   fileName({ path }) {
     const { label, attack, axis, epsilons } = this.data;
-    const budget = budgetText(epsilons[this.slider.valueAsNumber], axis).replace("%", "");
+    const budget = budgetText(epsilons[this.slider.valueAsNumber], axis).replace(axis.unit, "");
     const whose = this.views.length > 1 ? `${path.name}-` : "";
-    return `${whose}${label}-${attack}-${axis.unit === "%" ? "way" : "epsilon"}-${budget}`;
+    return `${whose}${label}-${attack}-${axis.unit ? "way" : "epsilon"}-${budget}`;
   }
 }
 

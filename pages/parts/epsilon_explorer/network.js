@@ -93,7 +93,7 @@ class NetworkView {
     this.columns.forEach(({ column, percent, fill }, digit) => {
       const share = shares[digit];
       fill.style.transform = `scaleY(${share})`;
-      percent.textContent = share < 0.005 ? "" : `${Math.round(share * 100)}%`;
+      percent.textContent = share < 0.005 ? "" : inPercent(share);
       column.classList.toggle("predicted", digit === predicted);
     });
     this.verdict.classList.toggle("flipped", predicted !== clean);
@@ -101,11 +101,12 @@ class NetworkView {
     this.now.classList.toggle("wrong", predicted !== this.meant);
     this.before.textContent = clean;
     this.now.textContent = predicted;
-    const sure = `${Math.round(shares[predicted] * 100)}% sure`;
+    const sure = `${inPercent(shares[predicted])} sure`;
     this.certainty.textContent = sure;
     this.bars.setAttribute("aria-label", `Probabilities at ${at}: ` +
-      shares.map((share, digit) => `${digit}: ${Math.round(share * 100)}%`).join(", "));
-    return `${this.who} ${predicted}, ${sure}`;
+      shares.map((share, digit) => `${digit}: ${inPercent(share)}`).join(", "));
+    this.seen = `${this.who} ${predicted}`;
+    return `${this.seen}, ${sure}`;
   }
 }
 
@@ -128,6 +129,10 @@ function stretchesOf({ predictions, flip }, epsilons) {
     stretches.push({ digit, from, to: epsilons.at(-1) });
   });
   return stretches;
+}
+
+function inPercent(share) {
+  return `${Math.round(share * 100)}\u00a0%`;
 }
 
 // A budget as text, with the decimals and the unit of its axis.

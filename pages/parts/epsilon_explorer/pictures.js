@@ -37,7 +37,7 @@ class Pictures {
     changed.setAttribute("aria-label", "The perturbation: orange where lighter, blue where darker");
     attacked.setAttribute("aria-label", `The adversarial image at ${at}`);
     this.caption.textContent =
-      largest > 0 ? `perturbation × ${(1 / largest).toFixed(1)}` : "perturbation";
+      largest > 0 ? `perturbation, shown\u00a0×\u00a0${(1 / largest).toFixed(1)}` : "perturbation";
   }
 }
 

@@ -23,10 +23,17 @@ def show_code(shown: Shown, chosen: ServedNetwork, subject: Subject) -> None:
         )
         st.code(lines(shown, network=chosen.name, digit=digit), language="python", wrap_lines=True)
         st.write("The same as a formula, with the numbers of this place of the slider:")
+        written = formula(shown)
         with st.container(gap="xxsmall"):
-            for line in formula(shown):
+            for line in written:
                 st.latex(line)
-        st.caption(
-            "$x$ is the image, $x'$ the adversarial image, $L$ the cross-entropy and $Z_j$ the "
-            "logit of digit $j$. $Π$ brings an image back into its bounds after each step."
-        )
+        st.caption(_symbols(" ".join(written)))
+
+
+def _symbols(written: str) -> str:
+    """Say what the symbols of a formula mean."""
+    loss = ", $L$ the cross-entropy" if " L(" in written else ""
+    said = f"$x$ is the image, $x'$ the adversarial image{loss} and $Z_j$ the logit of digit $j$."
+    if r"\Pi" in written:
+        said += " $Π$ brings an image back into its bounds after each step."
+    return said

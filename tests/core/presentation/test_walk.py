@@ -30,6 +30,9 @@ def test_what_is_said_names_the_steps_the_flip_and_the_end(walk: Walk) -> None:
     assert "8" in on_walk(seen(walk, 7, 3, 8), BIM, label=7)
     assert "flips" not in on_walk(seen(walk, 7, 7), BIM, label=7)
     assert "step 0" not in on_walk(seen(walk, 3, 3), BIM, label=7)
+    assert "random" not in said
+    at_random = replace(walk, distance=walk.distance + 0.1)
+    assert "starts at a random image" in on_walk(at_random, METHODS["pgd"], label=7)
     assert "1 step." in on_walk(seen(walk, 7, 3), BIM, label=7)
     assert "no step" in on_walk(seen(walk, 7), BIM, label=3)
     gave_up = replace(seen(walk, 7, 7, 7), gave_up=True)

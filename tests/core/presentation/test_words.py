@@ -37,6 +37,9 @@ def test_a_prediction() -> None:
     said = words.on_prediction(np.array([0.0007, 0, 0, 0, 0, 0, 0, 0, 0.9993, 0]))
     assert numbers(said) == "8 99.93"
     assert " an 8," in said
+    said = words.on_prediction(np.array([0, 0, 0.99995, 0.00005, 0, 0, 0, 0, 0, 0]))
+    assert numbers(said) == "2 99.99"  # not 100.00
+    assert "more than" in said
 
 
 WAY_TO_9 = {"scale": WAY, "l2_norm": np.array([0, 1.0, 2.0]), "flip": Flip(0.983, 7, 9, 1.96)}
@@ -59,7 +62,7 @@ UNDONE = {"flip": None, "undone": True}
         ({"scale": L2, "flip": None}, "7 2 5"),
         (WAY_TO_9, "7 9 98.3 2 1.96 100"),
         # Beyond the attack's own image, whose flip rounding to 256 levels undoes.
-        ({**WAY_TO_9, "flip": Flip(1.002, 7, 9, 2.0)}, "7 9 100.2 2 2.00 100 100 256"),
+        ({**WAY_TO_9, "flip": Flip(1.002, 7, 9, 2.0)}, "7 9 100.2 2 2.00 100 100 256 100.2"),
         ({**WAY_TO_9, **UNDONE}, "7 105 256"),
         ({**WAY_TO_9, **UNDONE, "l2_norm": np.zeros(3)}, "7 105 256"),
         (UNDONE, "7 0.5 256"),

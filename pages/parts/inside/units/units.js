@@ -312,8 +312,8 @@ class UnitsView {
       context.drawImage(this.picture, left, 424, 168, 168);
     }
     const link = document.createElement("a");
-    const way = axis.unit === "%" ? "way" : "epsilon";
-    const budget = this.budget().split(" = ")[1].replace("%", "");
+    const way = axis.unit ? "way" : "epsilon";
+    const budget = this.budget().split(" = ")[1].replace(axis.unit, "");
     link.download = `${label}-${attack}-${way}-${budget}-units.png`;
     canvas.toBlob((file) => {
       link.href = URL.createObjectURL(file);

@@ -111,7 +111,7 @@ class Player {
     const at = this.slider.valueAsNumber;
     const last = data.loss.length - 1;
     const label = data.labels[at];
-    const sure = `${Math.round(data.confidence[at] * 100)}% sure`;
+    const sure = `${Math.round(data.confidence[at] * 100)}\u00a0% sure`;
     this.section.classList.toggle("wrong", label !== data.label);
     this.digit.textContent = label;
     this.sure.textContent = `${sure}${at === data.flip ? ": here it flips" : ""}`;
@@ -125,7 +125,7 @@ class Player {
       `${data.budget}. Pixels taken back: ${data.counts[at]} of ${PIXELS}.`;
     if (this.announced !== `${data.id} ${label}`) {
       this.announced = `${data.id} ${label}`;
-      this.announcement.textContent = `The network sees ${label} at ${this.output.textContent}`;
+      this.announcement.textContent = `The network sees ${label}`;
     }
     this.drawPictures(at);
   }
