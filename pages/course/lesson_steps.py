@@ -104,7 +104,7 @@ def show_reading(case: Case) -> Outcome:
 def show_flip(case: Case) -> Outcome:
     """Show FGSM."""
     path = case.path(METHODS["fgsm"])
-    show_explorer(case, [("", path)], METHODS["fgsm"])
+    show_explorer(case, [(shown_name(STANDARD), path)], METHODS["fgsm"])
     return lesson.on_flip(path, case.label)
 
 
@@ -112,7 +112,7 @@ def show_noise(case: Case) -> Outcome:
     """Show random noise."""
     epsilon, path = fooling_size(case), case.path(METHODS["noise"])
     fooled = random_flips(case.standard.network, case.subject.x, epsilon, levels=SCREEN)
-    show_explorer(case, [("", path)], METHODS["noise"])
+    show_explorer(case, [(shown_name(STANDARD), path)], METHODS["noise"])
     return lesson.on_noise(path, epsilon, fooled, measured(case.standard))
 
 
@@ -128,7 +128,7 @@ def show_target(case: Case) -> Outcome:
     )
     put_in_address({AIM: str(AIM.get())})
     path = case.path(METHODS["pgd"], target=AIM.get())
-    show_explorer(case, [("", path)], METHODS["pgd"], target=AIM.get())
+    show_explorer(case, [(shown_name(STANDARD), path)], METHODS["pgd"], target=AIM.get())
     return lesson.on_target(case.path(METHODS["pgd"], target=target), case.label, target)
 
 

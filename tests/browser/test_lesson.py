@@ -16,6 +16,7 @@ from tests.browser.draw_page import (
     position,
     settle,
     slider,
+    wait_until,
     widget,
 )
 
@@ -37,6 +38,12 @@ def go_on(page: Page, title: str) -> None:
     widget(page, "next").get_by_role("button").click()
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     settle(page)
+
+
+def width_of(page: Page, part: str) -> float:
+    box = page.locator(part).bounding_box()
+    assert box is not None
+    return box["width"]
 
 
 def test_by_mouse_one_draws_guesses_turns_epsilon_and_sees(page: Page, app_url: str) -> None:
@@ -70,6 +77,10 @@ def test_by_mouse_one_draws_guesses_turns_epsilon_and_sees(page: Page, app_url: 
     expect(widget(page, "lesson_seen")).to_contain_text("255 grey levels")
     expect(page.locator(".stretch.wrong").first).to_be_visible()
     expect_address(page, "answers=731&seen=3")
+    page.get_by_role("button", name="Big screen").click()
+    wait_until(page, lambda: width_of(page, ".explorer") > 1100)  # of 1280
+    page.keyboard.press("Escape")
+    wait_until(page, lambda: width_of(page, ".explorer") < 1000)
     page.go_back()  # before one saw
     expect(widget(page, "lesson_seen")).to_have_count(0)
     page.go_forward()
