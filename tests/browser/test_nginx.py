@@ -31,7 +31,7 @@ error_log {folder}/error.log;
 events {{}}
 http {{
     include {types};
-    log_format upstream '$cookie_small_change_server $upstream_addr $status $request_uri';
+    log_format upstream '$cookie_small_change_server|$upstream_addr|$status|$request_uri';
     access_log {folder}/access.log upstream;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
@@ -198,7 +198,7 @@ def test_a_class_on_two_servers_and_each_browser_on_one(
     expect_seen(page, 7)
     seen: dict[str, set[str]] = {}
     for line in two_servers.log.read_text().splitlines():
-        cookie, server, status, address = line.split()
+        cookie, server, status, address = line.split("|")
         if cookie != "-" and server != "-":
             seen.setdefault(cookie, set()).add(server)
         if address.startswith("/_stcore/stream"):
