@@ -85,6 +85,8 @@ def show_step(standard: ServedNetwork, *, linked: bool) -> None:
     own = None
     if subject is not None and (number == 1 or label_of(subject, UNKNOWN) != UNKNOWN):
         own = Case(subject, label_of(subject, UNKNOWN), standard)
+        if own.label == UNKNOWN and answer(1) != OPEN:  # a link that says it was answered, not how
+            take_back(1)
     case = replace(case_for(number, own, standard), plays=answer(number) == NO_GUESS)
     with st.container(key="lesson_step"):
         left, right = st.container(key="lesson_ask"), st.container(key="lesson_see")

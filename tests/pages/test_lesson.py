@@ -118,6 +118,14 @@ def test_a_drawing_of_which_nobody_says_what_it_is_is_not_attacked() -> None:
     assert "MNIST's test digits" in said(at)
 
 
+def test_a_link_that_leaves_out_the_label_asks_for_it() -> None:
+    at = answer(draw(opened(), SEVEN), 1, 7)
+    link = stands_for(at)
+    assert not asks(opened(**link), 1)
+    del link["label"]
+    assert asks(opened(**link), 1)
+
+
 def test_who_does_not_guess_is_shown() -> None:
     at = opened(digit=0, step=3)
     assert not answer(at, 3, "1").session_state["seen"]
