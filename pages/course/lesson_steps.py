@@ -158,10 +158,12 @@ def show_cost(case: Case) -> Outcome | None:
     st.select_slider("ε", EPSILONS, key=at.key, persist_state="session")
     put_in_address({at: f"{at.get():g}"})
     if len(known) == len(both):
+        figure = evasion_over_epsilon(
+            known, attack="pgd", epsilon=at.get(), baseline=shown_name(STANDARD)
+        )
+        figure["layout"]["height"] = 430  # two lines in the legend, and one screen
         st.plotly_chart(
-            evasion_over_epsilon(
-                known, attack="pgd", epsilon=at.get(), baseline=shown_name(STANDARD)
-            ),
+            figure,
             config={"displayModeBar": False},
             key="lesson_cost",
         )

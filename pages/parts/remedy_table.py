@@ -33,18 +33,18 @@ def _show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
     """Show a row for each network."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     rate = partial(number, format="%.1f %%", width=75)
-    beyond = partial(number, format="%+.1f", width=85)
+    beyond = partial(number, format="%+.1f", width=80)
     st.dataframe(
         values,
         column_config={
             "network": text("Network", pinned=True, width=120),
-            "accuracy": rate("Accuracy"),
+            "accuracy": rate("Accuracy", width=70),
             "accuracy_gain": beyond("Accuracy ±"),
             "fgsm": rate("FGSM fools", width=90),
             "pgd": rate("PGD fools", width=85),
-            "pgd_gain": beyond("PGD ±"),
-            "found": text(f"Found, at ε = {epsilon:g}", width=270),
-            "expected": text("The course report says", width=170),
+            "pgd_gain": beyond("PGD ±", width=65),
+            "found": text(f"Found, at ε = {epsilon:g}", width=283),
+            "expected": text("The course report says", width=172),
             "seconds": number("Training", format="%.0f s", width=70),
             "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
         },

@@ -170,4 +170,6 @@ def test_a_step_is_one_screen(page: Page, app_url: str, width: int, height: int)
             if width > 900:
                 for part in (".st-key-next", ".sentence", ".images", ".bars"):
                     fits(part)
+        if step == 8 and width > 900:
+            fits(".js-plotly-plot")
         assert overflow(page) <= 0
