@@ -9,13 +9,14 @@ from pages.parts.share import show_share
 
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
-# What chooses the steps for Back shows nothing and would leave a gap. No colour is light enough to
-# be read on a dark page and dark enough for white letters on it, so the primary colour is for areas
-# alone. Streamlit's mark of the focus on a link to a page is a shade that can hardly be seen.
+# What chooses the steps for Back shows nothing and would leave a gap; so would the browser's code.
+# No colour is light enough to be read on a dark page and dark enough for white letters on it, so
+# the primary colour is for areas alone. Streamlit's mark of the focus on a link to a page is a
+# shade that can hardly be seen.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 3.5rem; padding-bottom: 3rem; }"
     ".stMain h1 { padding-top: 0.75rem; } .stMain h2 { padding-top: 0.375rem; }"
-    ".st-key-history { display: none; }"
+    ".st-key-history, .st-key-explorer_code { display: none; }"
     ".stMain [data-testid=stSliderThumbValue], .stMain .stButtonGroup button[data-selected=true]"
     " { color: inherit; }"
     "[data-testid=stTopNavLink]:focus-visible, [data-testid=stSidebarNavLink]:focus-visible"

@@ -30,16 +30,19 @@ WARM_UP = 5.0
 WATCH = 3.0  # seconds between two reruns of the page whose work keeps the server busy
 
 
+Value = float | str | bool | tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Work:
     """What keeps the server busy: a page, its query, and the widgets that start it, by key."""
 
     page: str
     query: str
-    begin: Mapping[str, float | str | bool] = field(default_factory=dict)
+    begin: Mapping[str, Value] = field(default_factory=dict)
 
 
-TRAIN: Mapping[str, float | str | bool] = {"recipe_epochs": 1000.0, "train": True}
+TRAIN: Mapping[str, Value] = {"recipe_epochs": 1000.0, "train": True}
 WORKS = {
     "training, compiled loop": Work("train", "recipe=report", TRAIN),
     "training, PyTorch, adversarial": Work("train", "recipe=adversarial-pgd", TRAIN),
@@ -54,7 +57,10 @@ class Session:
         self._address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
         self._origin, self._page, self._query = url, page, query
         self._hash = ""
-        self._ids: dict[str, str] = {}
+        self._ids: dict[str, str] = {}  # a widget's by its key
+        self._fragments: dict[str, str] = {}  # the fragment that a widget runs, by its key
+        self._cached: set[str] = set()  # the messages that need not be sent again
+        self.received = 0  # bytes
         self._socket: Any = None
 
     async def open(self) -> "Session":
@@ -68,11 +74,16 @@ class Session:
         await self.rerun({})
         return self
 
-    async def rerun(self, changes: Mapping[str, float | str | bool]) -> float:
-        """Set widgets by key and run the page; return the seconds until it has finished."""
+    async def rerun(self, changes: Mapping[str, Value]) -> float:
+        """Set widgets by key and run what they belong to, the page or a fragment of it.
+
+        Return the seconds until it has finished.
+        """
         message = BackMsg()
         rerun = message.rerun_script
         rerun.query_string, rerun.page_script_hash = self._query, self._hash
+        rerun.fragment_id = next((self._fragments.get(key, "") for key in changes), "")
+        rerun.cached_message_hashes.extend(self._cached)
         if not self._hash:
             rerun.page_name = self._page
         for key, value in changes.items():
@@ -81,6 +92,8 @@ class Session:
                 state.trigger_value = value
             elif isinstance(value, str):
                 state.string_value = value
+            elif isinstance(value, tuple):  # a slider's
+                state.double_array_value.data.extend(value)
             else:
                 state.double_value = value
             rerun.widget_states.widgets.append(state)
@@ -88,7 +101,9 @@ class Session:
         await self._socket.send(message.SerializeToString())
         while True:
             forward = ForwardMsg()
-            forward.ParseFromString(await asyncio.wait_for(self._socket.recv(), 60))
+            received = await asyncio.wait_for(self._socket.recv(), 60)
+            self.received += len(received)
+            forward.ParseFromString(received)
             if self._finished(forward):
                 return time.perf_counter() - start
 
@@ -108,7 +123,11 @@ class Session:
             if name == "exception":
                 raise RuntimeError(widget.message)
             if widget_id := getattr(widget, "id", ""):
-                self._ids[widget_id.rpartition("-")[2]] = widget_id
+                key = widget_id.rpartition("-")[2]
+                self._ids[key] = widget_id
+                self._fragments[key] = forward.delta.fragment_id
+            if forward.metadata.cacheable:
+                self._cached.add(forward.hash)
         status = ForwardMsg.ScriptFinishedStatus
         return (
             kind == "script_finished" and forward.script_finished != status.FINISHED_EARLY_FOR_RERUN

@@ -28,6 +28,12 @@ def in_batches(work: Callable[[slice], None], n: int) -> None:
             slice writes. Its first exception is raised here.
         n: the number of rows.
     """
+    if not n:
+        return
+    if n <= BATCH:
+        with one_thread_a_product:
+            work(slice(0, n))
+        return
     todo = deque(slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))
 
     def take() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core import validate
-from core.batches import in_batches
+from core.batches import BATCH, in_batches, one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 
 SCREEN = 256  # grey levels of a screen and of a picture file
@@ -19,6 +19,9 @@ def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
     x = validate.images(x)
     if not len(x):
         raise ValueError("x must hold at least one image")
+    if len(x) <= BATCH:
+        with one_thread_a_product:
+            return classifier.logits(x)
     first = classifier.logits(x[:1])
     out = np.empty((len(x), first.shape[1]), first.dtype)
 

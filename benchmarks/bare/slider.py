@@ -2,5 +2,5 @@
 
 import streamlit as st
 
-value = st.slider("Value", 0, 100, 0)
+value = st.slider("Value", 0, 100, 0, key="value")
 st.text(f"value: {value}")

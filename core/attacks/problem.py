@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core import validate
+from core.batches import BATCH
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import pixel_gradient
 
@@ -173,11 +174,14 @@ class Problem(Goal):
 
 def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:
     """Fill `x_adv`, `(E, N, 784)`, with clip(x + ε · sign, 0, 1) for every budget ε."""
-    moved = np.empty_like(x)  # this stays in the cache; `x_adv` does not and is written only once
-    for epsilon, out in zip(epsilons, x_adv, strict=True):
-        np.multiply(sign, epsilon, out=moved)
+    # `moved` stays in the cache; `x_adv` does not and is written only once. Of few images many
+    # budgets fit, and NumPy takes longer to begin an operation than for one image.
+    several = max(1, BATCH // max(1, len(x)))
+    for start in range(0, len(epsilons), several):
+        some = slice(start, start + several)
+        moved = sign * epsilons[some, None, None]
         moved += x
-        np.clip(moved, 0, 1, out=out)
+        np.clip(moved, 0, 1, out=x_adv[some])
 
 
 def to_sign(values: FloatArray) -> None:

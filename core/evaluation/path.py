@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core import measures, validate
 from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, noise, towards
+from core.batches import one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
 
@@ -106,7 +107,8 @@ def follow(
         def attack(budgets: FloatArray) -> FloatArray:
             return attack_within(classifier, clean, [label], budgets, target=target)[:, 0]
 
-    return trace(classifier, method.scale, attack, target=target, levels=levels)
+    with one_thread_a_product:  # once for all of the small products
+        return trace(classifier, method.scale, attack, target=target, levels=levels)
 
 
 def trace(

@@ -1,6 +1,7 @@
 """Draw: a digit, an attack, and a live ε under which the prediction flips."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -16,12 +17,19 @@ from core.presentation.charts import probabilities_along
 from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
 from pages.attack.scenes import ANY_OTHER, show_scenes, show_why
-from pages.parts.address import nearest_of, one_of, put_in_address, write_address
+from pages.parts.address import (
+    nearest_of,
+    one_of,
+    put_in_address,
+    runs_in_part,
+    write_address_of_part,
+)
 from pages.parts.epsilon_explorer import (
     AXES,
     OWN_GRADIENT,
     SAME_NOISE,
     Attacked,
+    bring_code,
     epsilon_explorer,
 )
 from pages.parts.epsilon_explorer.choices import (
@@ -38,9 +46,9 @@ from pages.parts.inside.code import show_code
 from pages.parts.inside.plane import show_plane
 from pages.parts.inside.units import show_units
 from pages.parts.inside.walk import show_walk
-from pages.parts.networks import chosen_network, show_network_choice
+from pages.parts.networks import chosen_network, found_network, show_network_choice
 from pages.parts.server import server
-from pages.parts.state import ATTACK, EPSILON, MODEL, SOURCE, TARGET
+from pages.parts.state import ATTACK, CODE, EPSILON, MAP, MODEL, SOURCE, TARGET, UNITS, WALK
 from pages.parts.subject import (
     DRAW,
     Subject,
@@ -48,6 +56,7 @@ from pages.parts.subject import (
     chosen_subject,
     correct_label,
     example,
+    example_digit,
     keep_in_address,
     label_of,
     show_choice,
@@ -58,6 +67,8 @@ from pages.parts.subject import (
 
 STYLE = (Path(__file__).parent / "draw.css").read_text("utf-8")
 OTHER_READER = "any-hand"  # learned to read digits that are not written as MNIST's are
+CHART = "chart"  # the key of the chart of the whole path
+VIEWS = (WALK, MAP, UNITS, CODE)  # the other views that depend on the digit and the attack
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 EXPLANATION = """
 **ε** is how far each pixel may move, on a scale from 0 (black) to 1 (white): ε = 0.1 is 26 of 255
@@ -86,6 +97,7 @@ def main() -> None:
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
     start_choices()
     st.html(f"<style>{STYLE}</style>")
+    bring_code()
     with st.container(key="stage"):
         with st.container(horizontal=True, key="bar"):
             with st.container(key="begin"):
@@ -96,7 +108,9 @@ def main() -> None:
             with st.container(horizontal=True, key="settings"):
                 show_attack_choice()
                 show_network_choice()
-        show_digit_under_attack()
+        with st.container(key="desk"):
+            show_digit_under_attack()
+            show_more()
 
 
 @st.fragment
@@ -106,8 +120,7 @@ def show_digit_under_attack() -> None:
     The browser shows first what is sent first: the prediction, then the attack, then the rest.
     """
     with failures_explained("Draw"):
-        with st.container(horizontal=True, key="desk"):
-            left, right = st.container(key="digit_column"), st.container(key="result")
+        left, right = st.container(key="digit_column"), st.container(key="result")
         with right:
             chosen = chosen_network()
         with left:
@@ -122,20 +135,15 @@ def show_digit_under_attack() -> None:
             if subject is None:
                 show_how_to_begin(chosen)
             elif chosen is not None and prediction is not None:
-                path = explore(subject, chosen, label_of(subject, prediction))
+                explore(subject, chosen, label_of(subject, prediction))
         if subject is not None:
             with left:
                 show_tools()
                 if chosen is not None and prediction is not None:
                     show_choice(subject)
                     show_remarks(subject, chosen, prediction)
-        with right.container(key="more"):
-            if subject is not None and chosen is not None:
-                with st.expander("What the network gets", expanded=True):
-                    show_what_the_network_gets(subject)
-                show_chart(path)
-                show_inside(subject, chosen, path)
-            show_explanation()
+            with right, st.expander("What the network gets", expanded=True):
+                show_what_the_network_gets(subject)
         keep_in_address(subject)
         put_in_address(
             {
@@ -146,8 +154,23 @@ def show_digit_under_attack() -> None:
                 **choices_for_address(),
             }
         )
-        write_address()
+        write_address_of_part()
+        if runs_in_part() and is_any_view_open():
+            st.rerun()  # the views below are a part of their own
         server().warm_up()
+
+
+@st.fragment
+def show_more() -> None:
+    """Show the views of the digit and the attack, each computed once it is opened.
+
+    Most of the time they are closed, and a new digit does not send them again.
+    """
+    with failures_explained("Draw"), st.container(key="more"):
+        with st.container(key="views"):
+            show_views()
+        show_explanation()
+        write_address_of_part()
 
 
 def show_prediction(
@@ -198,22 +221,21 @@ def show_how_to_begin(chosen: ServedNetwork | None) -> None:
 
 def explore(
     subject: Subject, chosen: ServedNetwork, label: int, *, is_example: bool = False
-) -> AttackPath:
-    """Show the live ε along a digit's path under the chosen attack; return the path.
+) -> None:
+    """Show the live ε along a digit's path under the chosen attack.
 
     If a second network is chosen, the same attack on it is shown beside. An example's slider moves
     once by itself and stands at the flip; where it is moved is not in the address.
     """
-    method, target = method_chosen(), target_wanted()
-    if target == label:
+    method, target = method_chosen(), target_for(label)
+    if target != target_wanted():
         st.write(
             f"The image is meant to be {words.with_article(label)} already, "
             "so the attack aims for any other digit."
         )
-        target = None
 
     def attacked(network: ServedNetwork) -> Attacked:
-        path = server().evaluations.path(network, method, subject.x, label, target)
+        path = followed(subject, network, label)
         noise = method.name == "noise"
         said = words.on_path(path, label=label, target=target, noise=noise)
         return Attacked(shown_name(network.name), path, said)
@@ -238,7 +260,12 @@ def explore(
         placed=st.session_state["placed"],
         key="example" if is_example else "explorer",
     )
-    return first.path
+
+
+def followed(subject: Subject, network: ServedNetwork, label: int) -> AttackPath:
+    """Return the digit under every budget of the chosen attack on a network."""
+    method, target = method_chosen(), target_for(label)
+    return server().evaluations.path(network, method, subject.x, label, target)
 
 
 def leave_address(epsilon: float) -> None:
@@ -260,6 +287,12 @@ def target_wanted() -> int | None:
     """Return the digit to aim for; None for any other, and for attacks that can't aim."""
     target = TARGET.get()
     return int(target) if target != ANY_OTHER and method_chosen().targeted else None
+
+
+def target_for(label: int) -> int | None:
+    """Return the digit to aim for, if it is another one than the image's own."""
+    target = target_wanted()
+    return None if target == label else target
 
 
 def show_attack_choice() -> None:
@@ -285,25 +318,38 @@ def show_attack_choice() -> None:
     )
 
 
+def show_views() -> None:
+    """Show the chart and the views inside the network and the attack, each once it is opened."""
+    subject, _ = chosen_subject()
+    chosen, _ = found_network()
+    if chosen is None:
+        return
+    if subject is None:  # the page's style hides them; a first stroke need not send them
+        subject = replace(example_digit(), label=None)
+    label = label_of(subject, int(predict(chosen.network, subject.x)[0]))
+    path = followed(subject, chosen, label)
+    show_chart(path)
+    shown = Shown(path, method_chosen(), label, target_for(label), EPSILON.get())
+    show_walk(shown, chosen, subject.x)
+    show_plane(shown, chosen, subject.x)
+    show_units(shown, chosen)
+    show_code(shown, chosen, subject)
+
+
+def is_any_view_open() -> bool:
+    """Return whether something is open that depends on the digit and the attack."""
+    return any(st.session_state.get(key) for key in (CHART, *(view.key for view in VIEWS)))
+
+
 def show_chart(path: AttackPath) -> None:
     """Show a chart of the probabilities over ε, computed once it is opened."""
-    chart = st.expander("The whole path as a chart", key="chart", on_change="rerun")
+    chart = st.expander("The whole path as a chart", key=CHART, on_change="rerun")
     if chart.open and flip_is_hidden():
         chart.caption(NOT_YET)
     elif chart.open:
         axis = AXES[method_chosen().scale.name]["name"]
         figure = probabilities_along(path, epsilon=EPSILON.get(), axis=axis)
         chart.plotly_chart(figure, config={"displayModeBar": False})
-
-
-def show_inside(subject: Subject, chosen: ServedNetwork, path: AttackPath) -> None:
-    """Show the views inside the network and the attack, each computed once it is opened."""
-    label, target = label_of(subject, int(path.predictions[0])), target_wanted()
-    shown = Shown(path, method_chosen(), label, None if target == label else target, EPSILON.get())
-    show_walk(shown, chosen, subject.x)
-    show_plane(shown, chosen, subject.x)
-    show_units(shown, chosen)
-    show_code(shown, chosen, subject)
 
 
 def show_explanation() -> None:

@@ -17,6 +17,7 @@ from pages.course.lesson_case import Case
 from pages.course.lesson_steps import STANDARD, STEPS, case_for, has_seen, place_slider
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_images
+from pages.parts.epsilon_explorer import bring_code
 from pages.parts.escaped import with_code
 from pages.parts.focus import keep_focus
 from pages.parts.server import server
@@ -46,6 +47,7 @@ def main() -> None:
     SEEN.start(parse=matching(rf"[1-{count}]{{0,{count}}}"), default="")
     put_in_address({AIM: None, EPSILON: None})  # unless the step has them
     st.html(f"<style>{STYLE}</style>")
+    bring_code()
     with st.container(key="lesson"):
         show_steps()
         try:

@@ -148,6 +148,21 @@ def write_address() -> None:
     known.stands_for, known.read, known.is_new = dict(known.settings), None, False
 
 
+def write_address_of_part() -> None:
+    """Write the address if this run is of a part of the page; a run of the whole does at its end.
+
+    Call it at the end of each part that has settings in the address.
+    """
+    if runs_in_part():
+        write_address()
+
+
+def runs_in_part() -> bool:
+    """Return whether this run is of fragments alone, not of the whole page."""
+    context = get_script_run_ctx()
+    return context is not None and bool(context.fragment_ids_this_run)
+
+
 def _is_from_elsewhere(known: Address, page: str, now: Mapping[str, str]) -> bool:
     """Return whether an address is neither this session's own nor that of a page just opened."""
     context = get_script_run_ctx()

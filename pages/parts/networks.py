@@ -10,36 +10,43 @@ from pages.parts.escaped import escaped
 from pages.parts.server import server
 from pages.parts.state import MODEL
 
+NO_NETWORK = (
+    "The folder models holds no network. Restore it from a fresh clone, or train one: "
+    "`python -m core train report`"
+)
+
 
 def network_names() -> list[str]:
     """Return the names of all networks; show an error if there are none."""
     names = LIBRARY.names()
     if not names:
-        st.error(
-            "The folder models holds no network. Restore it from a fresh clone, or train one: "
-            "`python -m core train report`"
-        )
+        st.error(NO_NETWORK)
     return names
 
 
 def chosen_network() -> ServedNetwork | None:
     """Return the chosen network; show an error and return None if it can't be used."""
-    names = network_names()
+    network, problem = found_network()
+    if problem:
+        st.error(problem)
+    return network
+
+
+def found_network() -> tuple[ServedNetwork | None, str]:
+    """Return the chosen network, or None and a sentence, in Markdown, that says why."""
+    names = LIBRARY.names()
     if not names:
-        return None
+        return None, NO_NETWORK
     MODEL.start(parse=one_of(names), default=names[0])
     name = MODEL.get()
     if name not in names:
-        st.error(f"The network {escaped(shown_name(name))} no longer exists. Choose another one.")
-        return None
+        gone = f"The network {escaped(shown_name(name))} no longer exists. Choose another one."
+        return None, gone
     try:
-        return server().network(name)
+        return server().network(name), ""
     except NetworkFileError as error:
-        st.error(
-            f"{escaped(str(error))} Choose another network, or train this one again: "
-            "`python -m core train report`"
-        )
-        return None
+        again = "Choose another network, or train this one again: `python -m core train report`"
+        return None, f"{escaped(str(error))} {again}"
 
 
 def show_network_choice() -> None:

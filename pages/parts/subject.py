@@ -96,6 +96,11 @@ def example() -> Subject | None:
     """Return a test digit for those who have had no digit yet; None for others."""
     if SOURCE.get() != DRAW or "begun" in st.session_state:
         return None
+    return example_digit()
+
+
+def example_digit() -> Subject:
+    """Return the test digit that the page shows before anything is drawn."""
     return Subject(f"{TEST_DIGIT} {EXAMPLE}", link.decode(_EXAMPLE_PIXELS), label=4)
 
 

@@ -7,7 +7,7 @@ from core.data import mnist
 from core.evaluation.path import follow
 from core.measures import SCREEN
 from core.networks import LIBRARY
-from pages.parts.epsilon_explorer import Attacked, epsilon_explorer
+from pages.parts.epsilon_explorer import Attacked, bring_code, epsilon_explorer
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     method = BY_TITLE["FGSM"]
     path = follow(network, method, mnist.load("test").x[:1], 7, levels=SCREEN)
     st.session_state.setdefault("heard", [])
+    bring_code()
     epsilon_explorer(
         Attacked("report", path, "A sentence."),
         method=method,

@@ -4,7 +4,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,44 @@ def _text(file: str) -> str:
     return (Path(__file__).parent / file).read_text("utf-8")
 
 
-_PAGE_STYLE = f"const BIG_SCREEN_CSS = {json.dumps(_text('big_screen.css'))};"
-_SCRIPTS = [
-    f"{name}.js"
-    for name in ("message", "pictures", "network", "choices", "big_screen", "play", "explorer")
-]
+def _digest(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+def _code() -> str:
+    """Return all that the browser needs to show an explorer, as a script."""
+    constants = {
+        "HTML": _text("explorer.html"),
+        "CSS": copy_link.CSS + _text("explorer.css"),
+        "BIG_SCREEN_CSS": _text("big_screen.css"),
+    }
+    scripts = ["message", "pictures", "network", "choices", "big_screen", "play", "explorer"]
+    return "\n".join(
+        [
+            *(f"const {name} = {json.dumps(text)};" for name, text in constants.items()),
+            copy_link.JS,
+            *(_text(f"{name}.js") for name in scripts),
+        ]
+    )
+
+
+# The code comes in a component of its own, which never changes: the browser keeps it, and another
+# digit does not bring it again. It is found by its content, so that no page shows an explorer with
+# the code that came before an update.
+_CODE = _code()
+_KEPT = f"const CODE = 'explorer-{_digest(_CODE.encode())}';\n{_text('kept.js')}"
+_kept_code = st.components.v2.component(
+    "explorer_code", js=f"{_CODE}\n{_KEPT}\nkept.bring(showExplorer);\nexport default () => {{}};"
+)
 _explorer = st.components.v2.component(
     "epsilon_explorer",
-    html=_text("explorer.html"),
-    css=copy_link.CSS + _text("explorer.css"),
-    js="\n".join([_PAGE_STYLE, copy_link.JS, *(_text(name) for name in _SCRIPTS)]),
+    js=f"{_KEPT}\nexport default async (component) => (await kept.code)(component);",
 )
+
+
+def bring_code() -> None:
+    """Bring the browser what it needs to show explorers; call it once in each run of a page."""
+    _kept_code(key="explorer_code")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +137,8 @@ def epsilon_explorer(
     key: str,
 ) -> None:
     """Show an image under attack with a slider that works without the server.
+
+    The page must call `bring_code`, too.
 
     Args:
         first: the network under attack.
@@ -185,11 +214,7 @@ def _packed(
         **about,
     }
     identity = _digest(numbers + repr(data).encode())
-    shown = {**data, "id": identity, "choices": choices and asdict(choices)}
+    shown = {**data, "id": identity, "choices": choices and vars(choices)}
     state = _digest(repr(shown).encode())  # differs where anything shown does
     head = json.dumps({**shown, "state": state, **placing}).encode()
     return identity, len(head).to_bytes(4, "little") + head + numbers
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha1(content, usedforsecurity=False).hexdigest()

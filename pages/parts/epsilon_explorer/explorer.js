@@ -6,7 +6,7 @@ const REST = 300; // milliseconds without movement, so that a held arrow key cou
 const explorers = new WeakMap();
 const newest = new WeakMap(); // what each was given last
 
-export default async function (component) {
+async function showExplorer(component) {
   const { parentElement, setTriggerValue } = component;
   newest.set(parentElement, component);
   const data = await unpack(component.data);
@@ -23,6 +23,7 @@ export default async function (component) {
 
 class Explorer {
   constructor(root) {
+    root.innerHTML = `<style>${CSS}</style>${HTML}`;
     const find = (selector) => root.querySelector(selector);
     this.section = find(".explorer");
     this.announcement = find(".announcement");
