@@ -1,36 +1,55 @@
-"""Reruns of the Draw page for ten people at once, while the server is idle and while it is busy.
+"""A class on the Draw page: how long a rerun takes and what it costs, beside a bare page.
 
-The sessions speak Streamlit's own protocol, so the server is measured and no browser. Each session
-takes another test digit about once a second. A rerun lasts from the message that asks for it to the
-message that says that the script has finished.
+Each session takes another test digit about once a second (on the bare page, another value of a
+slider). It speaks Streamlit's own protocol and asks as a browser does, so the server is measured
+and no browser. A rerun lasts from the message that asks for it to the message that says that the
+script has finished. The sessions share the cores with the servers.
 """
 
+import argparse
 import asyncio
 import random
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
 
-import websockets
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.proto.WidgetStates_pb2 import WidgetState
-from websockets.typing import Origin, Subprotocol
+import psutil
 
 from benchmarks.measuring import print_machine, print_table
-from benchmarks.page import DRAW, server
+from benchmarks.page import BARE_SLIDER, DRAW, Site, process_of
+from benchmarks.session import Session, Value
 
-SESSIONS = 10
+CROWDS = (1, 10, 40, 100, 200)
+BUSY_CROWD, LARGE_CROWD, LONG_CROWD = 10, 100, 40
 SECONDS = 20
 PERIOD = 1.0
 WARM_UP = 5.0
+AT_ONCE = 10  # sessions that open at the same time
 WATCH = 3.0  # seconds between two reruns of the page whose work keeps the server busy
+WAVES = 3
+MINUTES = 30
+LOOKS = 6  # at the memory, in these minutes
 
 
-Value = float | str | bool | tuple[float, ...]
+@dataclass(frozen=True)
+class Visit:
+    """What a session does on a page: the widget that it changes, and to which of so many values."""
+
+    site: Site
+    query: str
+    widget: str
+    values: int
+
+    def change(self) -> dict[str, Value]:
+        """Return the widget with another value."""
+        value = float(random.randrange(self.values))
+        return {self.widget: value if self.site is DRAW else (value,)}
+
+
+TAKES_DIGITS = Visit(DRAW, "digit=0&source=test", "digit", 10_000)
+MOVES_SLIDER = Visit(BARE_SLIDER, "", "value", 101)
 
 
 @dataclass(frozen=True)
@@ -42,7 +61,7 @@ class Work:
     begin: Mapping[str, Value] = field(default_factory=dict)
 
 
-TRAIN: Mapping[str, Value] = {"recipe_epochs": 1000.0, "train": True}
+TRAIN: Mapping[str, Value] = {"recipe_epochs": 40.0, "train": True}
 WORKS = {
     "training, compiled loop": Work("train", "recipe=report", TRAIN),
     "training, PyTorch, adversarial": Work("train", "recipe=adversarial-pgd", TRAIN),
@@ -50,127 +69,189 @@ WORKS = {
 }
 
 
-class Session:
-    """One person's connection to the app."""
+@dataclass(frozen=True)
+class Cost:
+    """What the reruns of some sessions took.
 
-    def __init__(self, url: str, page: str = "", query: str = "") -> None:
-        self._address = f"ws://{urlsplit(url).netloc}/_stcore/stream"
-        self._origin, self._page, self._query = url, page, query
-        self._hash = ""
-        self._ids: dict[str, str] = {}  # a widget's by its key
-        self._fragments: dict[str, str] = {}  # the fragment that a widget runs, by its key
-        self._cached: set[str] = set()  # the messages that need not be sent again
-        self.received = 0  # bytes
-        self._socket: Any = None
+    Attributes:
+        seconds: of each rerun.
+        cpu: seconds of the servers' processes, all together.
+        received: bytes that all sessions received.
+    """
 
-    async def open(self) -> "Session":
-        """Connect and run the page for the first time."""
-        self._socket = await websockets.connect(
-            self._address,
-            origin=Origin(self._origin),
-            subprotocols=[Subprotocol("streamlit")],
-            max_size=None,
-        )
-        await self.rerun({})
-        return self
+    seconds: list[float]
+    cpu: float
+    received: int
 
-    async def rerun(self, changes: Mapping[str, Value]) -> float:
-        """Set widgets by key and run what they belong to, the page or a fragment of it.
+    @property
+    def median(self) -> float:
+        """Milliseconds of a rerun."""
+        return 1000 * statistics.median(self.seconds)
 
-        Return the seconds until it has finished.
-        """
-        message = BackMsg()
-        rerun = message.rerun_script
-        rerun.query_string, rerun.page_script_hash = self._query, self._hash
-        rerun.fragment_id = next((self._fragments.get(key, "") for key in changes), "")
-        rerun.cached_message_hashes.extend(self._cached)
-        if not self._hash:
-            rerun.page_name = self._page
-        for key, value in changes.items():
-            state = WidgetState(id=self._ids[key])
-            if isinstance(value, bool):
-                state.trigger_value = value
-            elif isinstance(value, str):
-                state.string_value = value
-            elif isinstance(value, tuple):  # a slider's
-                state.double_array_value.data.extend(value)
-            else:
-                state.double_value = value
-            rerun.widget_states.widgets.append(state)
-        start = time.perf_counter()
-        await self._socket.send(message.SerializeToString())
-        while True:
-            forward = ForwardMsg()
-            received = await asyncio.wait_for(self._socket.recv(), 60)
-            self.received += len(received)
-            forward.ParseFromString(received)
-            if self._finished(forward):
-                return time.perf_counter() - start
+    @property
+    def slowest(self) -> float:
+        """Milliseconds of a rerun, the 95th percentile."""
+        return 1000 * statistics.quantiles(self.seconds, n=20)[-1]
 
-    async def close(self) -> None:
-        """Leave."""
-        await self._socket.close()
+    @property
+    def cpu_each(self) -> float:
+        """The servers' milliseconds of CPU time for a rerun."""
+        return 1000 * self.cpu / len(self.seconds)
 
-    def _finished(self, forward: ForwardMsg) -> bool:
-        """Take what is needed from a message; return whether it ends a run."""
-        kind = forward.WhichOneof("type")
-        if kind == "navigation":
-            self._hash = forward.navigation.page_script_hash
-        elif kind == "delta" and forward.delta.WhichOneof("type") == "new_element":
-            element = forward.delta.new_element
-            name = str(element.WhichOneof("type"))
-            widget = getattr(element, name)
-            if name == "exception":
-                raise RuntimeError(widget.message)
-            if widget_id := getattr(widget, "id", ""):
-                key = widget_id.rpartition("-")[2]
-                self._ids[key] = widget_id
-                self._fragments[key] = forward.delta.fragment_id
-            if forward.metadata.cacheable:
-                self._cached.add(forward.hash)
-        status = ForwardMsg.ScriptFinishedStatus
-        return (
-            kind == "script_finished" and forward.script_finished != status.FINISHED_EARLY_FOR_RERUN
-        )
+    @property
+    def size(self) -> float:
+        """Kilobytes of a rerun."""
+        return self.received / len(self.seconds) / 1000
 
 
 def main() -> None:
-    """Measure and print a table."""
-    with server(DRAW) as url:
-        alone = asyncio.run(rerun_seconds(url, None))
-    rows = [row("nothing", alone, alone)]
-    for name, work in WORKS.items():
-        with server(DRAW) as url:
-            rows.append(row(name, asyncio.run(rerun_seconds(url, work)), alone))
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of the longest measurement")
+    minutes = parser.parse_args().minutes
+    tables = [crowds(), busy(), two_servers(), memory(minutes)]
     print_machine()
-    print_table(
-        ["the Draw page's reruns during", "median", "95th percentile", "ratio", "target"],
-        rows,
-    )
+    for header, rows in tables:
+        print_table(header, rows)
+        print()
     print(
-        f"\n{SESSIONS} sessions take another test digit about every {PERIOD:g} s, for {SECONDS} s. "
-        "Ratio: of the medians."
+        f"Sessions change something about every {PERIOD:g} s, for {SECONDS} s. Ratios are of the "
+        "row's own bare page, measured right before; under a training they are of medians."
     )
 
 
-async def rerun_seconds(url: str, work: Work | None) -> list[float]:
-    """Return the seconds of all sessions' reruns, while some work is done, if any."""
-    sessions = [await Session(url, query="digit=0").open() for _ in range(SESSIONS)]
-    watching = asyncio.create_task(keep_busy(url, work))
-    await asyncio.sleep(WARM_UP)
-    end = time.perf_counter() + SECONDS
-    seconds: list[float] = []
+def crowds() -> tuple[list[str], list[list[str]]]:
+    """Compare Draw with a bare page for crowds of several sizes."""
+    rows = []
+    for crowd in CROWDS:
+        bare, ours = (cost(visit, crowd) for visit in (MOVES_SLIDER, TAKES_DIGITS))
+        rows.append(
+            [
+                f"{crowd}",
+                f"{ours.median:.0f} ms",
+                f"{bare.median:.0f} ms",
+                f"{ours.median / bare.median:.1f}",
+                f"{ours.slowest:.0f} ms",
+                f"{ours.cpu_each:.1f} ms",
+                f"{bare.cpu_each:.1f} ms",
+                f"{ours.cpu_each / bare.cpu_each:.1f}",
+                f"{ours.size:.1f} kB",
+            ]
+        )
+    header = ["sessions", "median rerun", "bare page", "ratio", "95th percentile"]
+    return [*header, "CPU a rerun", "bare page", "ratio", "received a rerun"], rows
 
-    async def take_digits(session: Session) -> None:
+
+def busy() -> tuple[list[str], list[list[str]]]:
+    """Compare a server that does something else, too, with one that does not."""
+    rows = []
+    for name, work in WORKS.items():
+        alone, beside = (cost(TAKES_DIGITS, BUSY_CROWD, each) for each in (None, work))
+        ratio = f"{beside.median / alone.median:.2f}"
+        times = [f"{alone.median:.0f} ms", f"{beside.median:.0f} ms"]
+        rows.append([name, *times, f"{beside.slowest:.0f} ms", ratio, "at most 2"])
+    header = [f"{BUSY_CROWD} sessions beside", "median without", "median", "95th percentile"]
+    return [*header, "ratio", "target"], rows
+
+
+def two_servers() -> tuple[list[str], list[list[str]]]:
+    """Compare two servers with one."""
+    one, two = (cost(TAKES_DIGITS, LARGE_CROWD, servers=count) for count in (1, 2))
+    rows = [
+        [
+            str(count),
+            f"{each.median:.0f} ms",
+            f"{each.slowest:.0f} ms",
+            f"{len(each.seconds) / each.cpu:.0f}",
+            f"{one.cpu_each / each.cpu_each:.2f}",
+        ]
+        for count, each in ((1, one), (2, two))
+    ]
+    header = [f"servers for {LARGE_CROWD} sessions", "median rerun", "95th percentile"]
+    return [*header, "reruns a second of the servers' CPU time", "times one server's"], rows
+
+
+def memory(minutes: float) -> tuple[list[str], list[list[str]]]:
+    """Look at a server's memory while many come and go, and while a class stays."""
+    with process_of(DRAW) as (url, pid):
+        process = psutil.Process(pid)
+
+        def row(name: str) -> list[str]:
+            return [name, f"{process.memory_info().rss / 1e6:.0f} MB"]
+
+        rows = [row("just started")]
+        for wave in range(1, WAVES + 1):
+            asyncio.run(reruns([url], TAKES_DIGITS, LARGE_CROWD, None, 5))
+            rows.append(row(f"{LARGE_CROWD} sessions came and went, {wave} times"))
+        for look in range(1, LOOKS + 1):
+            asyncio.run(reruns([url], TAKES_DIGITS, LONG_CROWD, None, 60 * minutes / LOOKS))
+            rows.append(row(f"{LONG_CROWD} sessions for {look * minutes / LOOKS:g} minutes"))
+    return ["the server", "memory"], rows
+
+
+def cost(visit: Visit, crowd: int, work: Work | None = None, *, servers: int = 1) -> Cost:
+    """Return what a crowd's reruns cost on new servers, among which it is divided."""
+    with ExitStack() as stack:
+        started = [stack.enter_context(process_of(visit.site)) for _ in range(servers)]
+        return asyncio.run(
+            reruns(
+                [url for url, _ in started], visit, crowd, work, SECONDS, [p for _, p in started]
+            )
+        )
+
+
+async def reruns(
+    urls: Sequence[str],
+    visit: Visit,
+    crowd: int,
+    work: Work | None,
+    seconds: float,
+    processes: Sequence[int] = (),
+) -> Cost:
+    """Open a crowd's sessions, have each change something about once a second, and close them.
+
+    Args:
+        urls: the servers', among which the crowd is divided.
+        visit: what each does.
+        crowd: the number of sessions.
+        work: what is done on the first server meanwhile, if anything.
+        seconds: how long.
+        processes: the servers' processes, whose CPU time counts.
+    """
+    sessions: list[Session] = []
+    for start in range(0, crowd, AT_ONCE):
+        some = [urls[at % len(urls)] for at in range(start, min(start + AT_ONCE, crowd))]
+        opened = [Session(url, query=visit.query).open() for url in some]
+        sessions += await asyncio.gather(*opened)
+    watching = asyncio.create_task(keep_busy(urls[0], work))
+    await asyncio.sleep(WARM_UP)
+    cpu, received = cpu_time(processes), sum(session.received for session in sessions)
+    end = time.perf_counter() + seconds
+    took: list[float] = []
+
+    async def stay(session: Session) -> None:
         await asyncio.sleep(random.random() * PERIOD)
         while time.perf_counter() < end:
-            seconds.append(await session.rerun({"digit": float(random.randrange(10_000))}))
+            took.append(await session.rerun(visit.change()))
             await asyncio.sleep(PERIOD * random.uniform(0.8, 1.2))
 
-    await asyncio.gather(*map(take_digits, sessions))
+    await asyncio.gather(*map(stay, sessions))
+    found = Cost(
+        took,
+        cpu_time(processes) - cpu,
+        sum(session.received for session in sessions) - received,
+    )
+    if work is not None and watching.done():
+        watching.result()  # raises what ended it
     watching.cancel()
     await asyncio.gather(*(session.close() for session in sessions))
-    return seconds
+    return found
+
+
+def cpu_time(processes: Sequence[int]) -> float:
+    """Return how many seconds of CPU time processes have taken so far."""
+    times = [psutil.Process(each).cpu_times() for each in processes]
+    return float(sum(each.user + each.system for each in times))
 
 
 async def keep_busy(url: str, work: Work | None) -> None:
@@ -185,19 +266,6 @@ async def keep_busy(url: str, work: Work | None) -> None:
             await worker.rerun({})
     finally:
         await worker.close()
-
-
-def row(name: str, seconds: list[float], alone: list[float]) -> list[str]:
-    """Return a row of the table, in milliseconds."""
-    median, slowest = statistics.median(seconds), statistics.quantiles(seconds, n=20)[-1]
-    ratio = median / statistics.median(alone)
-    return [
-        name,
-        f"{1000 * median:.0f} ms",
-        f"{1000 * slowest:.0f} ms",
-        f"{ratio:.2f}",
-        "" if seconds is alone else "at most 2",
-    ]
 
 
 if __name__ == "__main__":

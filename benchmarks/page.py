@@ -331,6 +331,13 @@ def compared(name: str, ours: float, bare: float, most: float | None) -> list[st
 @contextmanager
 def server(site: Site) -> Iterator[str]:
     """A page's server, from the start of its process until it answers; ended afterwards."""
+    with process_of(site) as (url, _):
+        yield url
+
+
+@contextmanager
+def process_of(site: Site) -> Iterator[tuple[str, int]]:
+    """The same, with the number of the server's process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -346,7 +353,7 @@ def server(site: Site) -> Iterator[str]:
     )
     try:
         wait_until_healthy(process, port)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         process.terminate()
         try:

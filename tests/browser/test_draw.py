@@ -257,6 +257,38 @@ def test_a_link_brings_everything_back_in_another_session(
     assert "attack=PGD" in page.url
 
 
+def test_another_digit_brings_only_what_it_changes(page: Page, app_url: str) -> None:
+    """What stays the same is not sent again; views that are open follow, and closed ones wait."""
+    received: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda d: received.append(d)))
+    open_draw(page, app_url, "?digit=0")
+    expect_seen(page, 7)
+
+    def choose_digit(index: int) -> None:
+        page.get_by_label("Test image no.").fill(str(index))
+        page.keyboard.press("Enter")
+        expect_address(page, f"digit={index}")
+        settle(page)
+
+    received.clear()
+    choose_digit(1)
+    expect_seen(page, 2)
+    assert sum(map(len, received)) < 25_000
+    widget(page, "units").locator("summary").click()
+    seen = widget(page, "units").locator(".seen")
+    expect(seen).to_have_text(re.compile("^Without attack: 2"))
+    choose_digit(0)
+    expect(seen).to_have_text(re.compile("^Without attack: 7"))
+
+    # Without a digit there is nothing to see in the views, and the first stroke brings them.
+    page.get_by_role("radio", name="Draw", exact=True).click()
+    expect(page.locator("canvas.upper-canvas")).to_be_visible()
+    expect(widget(page, "views")).not_to_be_visible()
+    draw(page, SEVEN)
+    expect(widget(page, "views")).to_be_visible()
+    expect(seen).to_have_text(re.compile("^Without attack: 7"))
+
+
 def test_a_drawing_survives_and_undo_and_clear_reach_the_canvas(page: Page, app_url: str) -> None:
     open_draw(page, app_url)
     draw(page, SEVEN)
