@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core import measures, validate
-from core.attacks.problem import Goal, setting
+from core.attacks.problem import Goal, check_gradient, setting
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -135,6 +135,7 @@ class _Smallest:
 
             weight = c * (margin > -self._confidence)
             gradient = pull_back(margin_gradient * weight[:, None])
+            check_gradient(gradient)
             perturbation *= 2
             gradient += perturbation
             tanh *= tanh

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core import validate
-from core.attacks.problem import Goal, setting
+from core.attacks.problem import Goal, check_gradient, setting
 from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
@@ -82,6 +82,7 @@ def _to_nearest(classifier: Classifier, x: FloatArray, y: IntArray) -> FloatArra
         cotangent[images, other] = 1
         cotangent[images, y] = -1
         w = pull_back(cotangent)
+        check_gradient(w)
         gap = np.abs(logits[images, other] - logits[images, y])
         length = np.sqrt(np.vecdot(w, w))
         distance = np.divide(gap, length, out=np.full_like(gap, np.inf), where=length > 0)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.attacks.problem import Goal, setting
+from core.attacks.problem import Goal, check_gradient, setting
 from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
@@ -77,6 +77,8 @@ def _saliency(goal: Goal, x: FloatArray, labels: IntArray) -> tuple[FloatArray, 
     label[np.arange(len(labels)), labels] = 1 if goal.targeted else -1
     others = label - 1 if goal.targeted else label + 1
     alpha, minus_beta = pull_back(label), pull_back(others)
+    check_gradient(alpha)
+    check_gradient(minus_beta)
     to_white = 1 - x
     alpha *= to_white
     minus_beta *= to_white

@@ -121,7 +121,7 @@ def pgd_l2(
             exceed 1: a change of 0.1 in all 784 pixels has a norm of 2.8.
     Settings are those of `pgd`; `step_size` is the L2 norm of a step.
     """
-    problem = Problem.with_budgets(classifier, x, y, epsilon, target)
+    problem = Problem.with_budgets(classifier, x, y, epsilon, target, most=np.inf)
     seed = validate.whole_number(seed, name="seed", least=0)
     return iterate(
         problem,

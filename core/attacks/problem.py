@@ -31,15 +31,17 @@ class Attack(Protocol):
             x: `(N, 784)` clean images, pixels in [0, 1].
             y: `(N,)` true labels.
             epsilon: the budget in pixel units, or `(E,)` of them: the L∞ norm of the perturbation,
-                or its L2 norm where the attack says so.
-            target: None to move away from the true label; a label or `(N,)` labels to move towards.
+                in [0, 1], or its L2 norm where the attack says so.
+            target: None to move away from the true label; a label or `(N,)` labels to move towards,
+                none of which is the true label of its image.
 
         Returns:
             `x_adv`, `(N, 784)` for one budget, `(E, N, 784)` for several, pixels in [0, 1], in
             the dtype of `x`. A budget of 0 returns the images unchanged.
 
         Raises:
-            ValueError: an argument is out of range; the message names it.
+            ValueError: an argument is out of range; the message names it. Or the network's gradient
+                is not a number for some image.
         """
         ...
 
@@ -91,7 +93,12 @@ class Goal:
         x = validate.image_array(x)
         labels = validate.labels(y, len(x))
         if target is not None:
-            labels = validate.labels(target, len(x), name="target")
+            true, labels = labels, validate.labels(target, len(x), name="target")
+            if (same := np.flatnonzero(labels == true)).size:
+                raise ValueError(
+                    "target must be another label than the true one, and x"
+                    f"[{same[0]}] is a {true[same[0]]} already: leave such images out"
+                )
         return cls(classifier, x, labels, target is not None)
 
     def clean(self, rows: slice | IntArray) -> FloatArray:
@@ -130,6 +137,7 @@ class Goal:
         overwrite it.
         """
         direction = pixel_gradient(self.classifier, x, labels, gradient=gradient)
+        check_gradient(direction)
         return np.negative(direction, out=direction) if self.targeted else direction
 
 
@@ -153,10 +161,20 @@ class Problem(Goal):
         y: ArrayLike,
         epsilon: ArrayLike,
         target: ArrayLike | None,
+        *,
+        most: float = 1,
     ) -> "Problem":
-        """Check the arguments that all attacks with a budget share (see `Attack`)."""
+        """Check the arguments that all attacks with a budget share (see `Attack`).
+
+        `most` is the largest budget that makes sense: 1 in the L∞ norm.
+        """
         goal = Goal.of(classifier, x, y, target)
         epsilons = validate.budgets(epsilon)
+        if epsilons.max() > most:
+            raise ValueError(
+                f"epsilon must be at most {most:g}, since pixels are from 0 to 1, "
+                f"not {epsilons.max():g}"
+            )
         return cls(
             **vars(goal),
             epsilons=np.atleast_1d(epsilons).astype(goal.x.dtype),
@@ -170,6 +188,23 @@ class Problem(Goal):
     def answer(self, x_adv: FloatArray) -> FloatArray:
         """Return `x_adv`, `(E, N, 784)`, in the shape that the caller asked for."""
         return x_adv[0] if self.single else x_adv
+
+
+def check_gradient(gradient: FloatArray) -> None:
+    """Check that a gradient with respect to the pixels consists of finite numbers.
+
+    Raises:
+        ValueError: it has NaN or infinity. A step along it would be meaningless.
+    """
+    numbers = gradient.ravel("K")
+    with np.errstate(over="ignore", invalid="ignore"):
+        # The sum of squares is the cheapest look at all of them; it may overflow all the same.
+        suspicious = not np.isfinite(numbers @ numbers)
+    if suspicious and not np.isfinite(numbers).all():
+        raise ValueError(
+            "the network's gradient is not a number for some image, but NaN or infinite: "
+            "no attack can follow it"
+        )
 
 
 def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:
