@@ -64,6 +64,84 @@ def exact_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
     return others.T
 
 
+def log_odds(logits: FloatArray, y: IntArray) -> FloatArray:
+    """Return log((1 − p_y) / p_y), which orders images as their cross-entropy does.
+
+    The cross-entropy of a confident network rounds to 0, and then no step seems to raise it. This
+    does not round: it is log Σ_{j≠y} exp(Z_j) − Z_y.
+
+    Args:
+        logits: `(N, 10)`.
+        y: `(N,)` labels.
+
+    Returns:
+        `(N,)`, in the dtype of the logits.
+    """
+    images = np.arange(len(y))
+    others = logits.T.copy()
+    others[y, images] = -np.inf
+    largest = others.max(axis=0)
+    odds: FloatArray = largest + np.log(np.exp(others - largest).sum(axis=0)) - logits[images, y]
+    return odds
+
+
+def dlr(logits: FloatArray, y: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the difference of logits ratio and its gradient in the logits.
+
+    DLR = −(Z_y − max_{j≠y} Z_j) / (Z_π1 − Z_π3), where π sorts the logits from the largest down.
+    It is the same for logits that are scaled or shifted, so no confidence makes it vanish: Croce
+    and Hein 2020, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
+    Parameter-free Attacks", equation 6.
+
+    Args:
+        logits: `(N, 10)`.
+        y: `(N,)` labels.
+
+    Returns:
+        The loss, `(N,)`, and its derivatives, `(N, 10)`, up to a positive factor for each image.
+    """
+    order = logits.argsort(axis=1)
+    rival = np.where(order[:, -1] == y, order[:, -2], order[:, -1])
+    weights = np.zeros_like(logits)
+    images = np.arange(len(y))
+    weights[images, order[:, -1]] = 1
+    weights[images, order[:, -3]] = -1
+    return _ratio(logits, y, rival, weights)
+
+
+def targeted_dlr(
+    logits: FloatArray, y: IntArray, target: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the difference of logits ratio towards a target, and its gradient in the logits.
+
+    DLR = −(Z_y − Z_t) / (Z_π1 − (Z_π3 + Z_π4) / 2): equation 7 of the paper that `dlr` names, whose
+    arguments and return values these are; `target` is `(N,)`, other than `y`.
+    """
+    order = logits.argsort(axis=1)
+    weights = np.zeros_like(logits)
+    images = np.arange(len(y))
+    weights[images, order[:, -1]] = 1
+    weights[images, order[:, -3]] = weights[images, order[:, -4]] = -0.5
+    return _ratio(logits, y, target, weights)
+
+
+def _ratio(
+    logits: FloatArray, y: IntArray, rival: IntArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return −(Z_y − Z_rival) / d, where d = Σ weights · Z, and its gradient times d.
+
+    The gradient of −a / d is (−∇a + (a / d) ∇d) / d. Where d is 0, the ratio counts as 0.
+    """
+    images = np.arange(len(y))
+    lead = logits[images, y] - logits[images, rival]
+    spread = np.vecdot(weights, logits)
+    ratio = np.divide(lead, spread, out=np.zeros_like(lead), where=spread > 0)
+    cotangent: FloatArray = ratio[:, None] * weights
+    cotangent[images, y] -= 1
+    cotangent[images, rival] += 1
+    return -ratio, cotangent
+
+
 def float32_autograd_cotangent(logits: FloatArray, y: IntArray) -> FloatArray:
     """Return ∂ cross-entropy / ∂ logits as automatic differentiation computes it in float32.
 

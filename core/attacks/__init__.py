@@ -1,14 +1,17 @@
 """Attacks: functions of a classifier, images, labels and, for most of them, a budget.
 
 `Attack` and `MinimalAttack` are the two signatures. `METHODS` describes every attack by its name,
-`BY_TITLE` by its title. Those in `WATCHED` and `WATCHED_MINIMAL` tell of each of their steps.
+`BY_TITLE` by its title. `apgd`, `fab`, `square` and `strongest`, the worst case of several, stand
+beside them. Those in `WATCHED` and `WATCHED_MINIMAL` tell of each of their steps.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.attacks.apgd import apgd
 from core.attacks.carlini_wagner import carlini_wagner, carlini_wagner_nearest
 from core.attacks.deepfool import deepfool
+from core.attacks.fab import fab
 from core.attacks.fgsm import fgsm
 from core.attacks.jsma import jsma
 from core.attacks.method import L2, LINF, WAY, BudgetMethod, Method, MinimalMethod, Scale
@@ -17,7 +20,16 @@ from core.attacks.minimal import towards, within
 from core.attacks.noise import noise
 from core.attacks.pgd import bim, pgd, pgd_l2
 from core.attacks.problem import Attack, MinimalAttack
+from core.attacks.square import square
 from core.attacks.steps import Step, Watch, WatchedAttack, WatchedMinimalAttack
+from core.attacks.strongest import (
+    ALREADY,
+    SEQUENCE,
+    WITHSTOOD,
+    WorstCase,
+    strongest,
+    worst_case,
+)
 
 _ALL: tuple[Method, ...] = (
     BudgetMethod(
@@ -125,14 +137,17 @@ WATCHED_MINIMAL: Mapping[str, WatchedMinimalAttack] = MappingProxyType(
 )
 
 __all__ = [
+    "ALREADY",
     "ATTACKS",
     "BY_TITLE",
     "L2",
     "LINF",
     "METHODS",
+    "SEQUENCE",
     "WATCHED",
     "WATCHED_MINIMAL",
     "WAY",
+    "WITHSTOOD",
     "Attack",
     "BudgetMethod",
     "Method",
@@ -141,16 +156,22 @@ __all__ = [
     "Scale",
     "Step",
     "Watch",
+    "WorstCase",
+    "apgd",
     "bim",
     "carlini_wagner",
     "carlini_wagner_nearest",
     "deepfool",
+    "fab",
     "fgsm",
     "jsma",
     "mi_fgsm",
     "noise",
     "pgd",
     "pgd_l2",
+    "square",
+    "strongest",
     "towards",
     "within",
+    "worst_case",
 ]

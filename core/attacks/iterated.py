@@ -121,11 +121,14 @@ class LinfBall:
     Args:
         clean: `(N, 784)` clean images.
         epsilon: their budgets, `(N, 1)` or `(1, 1)`.
+
+    Attributes:
+        low, high: `(N, 784)`, the least and the largest value of each pixel.
     """
 
     def __init__(self, clean: FloatArray, epsilon: FloatArray) -> None:
-        self._low = np.maximum(clean - epsilon, 0)
-        self._high = np.minimum(clean + epsilon, 1)
+        self.low = np.maximum(clean - epsilon, 0)
+        self.high = np.minimum(clean + epsilon, 1)
 
     def ascend(self, direction: FloatArray) -> None:
         """Make each row of `direction`, `(N, 784)`, its best step of L∞ norm 1, in place."""
@@ -134,8 +137,8 @@ class LinfBall:
     def project(self, x_adv: FloatArray) -> None:
         """Bring each image of `x_adv`, `(N, 784)`, back into the ball and into [0, 1], in place."""
         # With bounds that are arrays, these two calls are faster than np.clip.
-        np.maximum(x_adv, self._low, out=x_adv)
-        np.minimum(x_adv, self._high, out=x_adv)
+        np.maximum(x_adv, self.low, out=x_adv)
+        np.minimum(x_adv, self.high, out=x_adv)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from core.batches import BATCH
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import pixel_gradient
 
+# By how much rounding may change logits, as a share of the largest. In float32 a tenth of it is
+# usual at most.
+ROUNDING = 1e-5
+
 
 class Attack(Protocol):
     """The signature of an attack with a budget; each has more settings, with defaults."""
@@ -76,12 +80,14 @@ class Goal:
     Attributes:
         classifier: the network under attack.
         x: `(N, 784)` clean images; `clean` checks their range.
+        y: `(N,)` true labels.
         labels: `(N,)`, the targets if given, else the true labels.
         targeted: whether to reach `labels` rather than move away from them.
     """
 
     classifier: Classifier
     x: FloatArray
+    y: IntArray
     labels: IntArray
     targeted: bool
 
@@ -91,17 +97,17 @@ class Goal:
     ) -> "Goal":
         """Check the arguments that all attacks share (see `Attack`)."""
         x = validate.image_array(x)
-        labels = validate.labels(y, len(x))
+        true = labels = validate.labels(y, len(x))
         if target is not None:
-            true, labels = labels, validate.labels(target, len(x), name="target")
+            labels = validate.labels(target, len(x), name="target")
             if (same := np.flatnonzero(labels == true)).size:
                 raise ValueError(
                     "target must be another label than the true one, and x"
                     f"[{same[0]}] is a {true[same[0]]} already: leave such images out"
                 )
-        return cls(classifier, x, labels, target is not None)
+        return cls(classifier, x, true, labels, target is not None)
 
-    def clean(self, rows: slice | IntArray) -> FloatArray:
+    def clean(self, rows: slice | IntArray | NDArray[np.bool_]) -> FloatArray:
         """Return some of the clean images; check their range now that they are in the cache.
 
         Raises:
@@ -115,6 +121,21 @@ class Goal:
         """Return which images have reached the goal, `(N,)`, given their logits and labels."""
         reached: NDArray[np.bool_] = (logits.argmax(axis=1) == labels) == self.targeted
         return reached
+
+    def only(self, rows: IntArray | NDArray[np.bool_]) -> "Goal":
+        """Return the goal for some of the images, their pixels checked (see `clean`)."""
+        labels = self.labels[rows]
+        return Goal(self.classifier, self.clean(rows), self.y[rows], labels, self.targeted)
+
+    def won(self, logits: FloatArray) -> NDArray[np.bool_]:
+        """Return which images have reached the goal by more than rounding can take back, `(N,)`.
+
+        Matrix products of another size round differently. An image that wins by less may be judged
+        otherwise when it comes with other images.
+        """
+        margin, _ = self.margin(logits, self.labels)
+        won: NDArray[np.bool_] = margin < -ROUNDING * np.abs(logits).max(axis=1)
+        return won
 
     def margin(self, logits: FloatArray, labels: IntArray) -> tuple[FloatArray, IntArray]:
         """Return how far each image is from the goal, in logits, and its strongest rival label.

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.attacks import METHODS, BudgetMethod, Method, carlini_wagner_nearest
+from core.attacks import (
+    METHODS,
+    MinimalMethod,
+    apgd,
+    carlini_wagner_nearest,
+    fab,
+    square,
+    strongest,
+)
 from core.classifier import FloatArray
 from core.networks.mlp import MLP
 from tests.conftest import random_mlp
@@ -17,15 +25,19 @@ SMALL = random_mlp((16, 9, 10), seed=3)
 # Each attack as a function of a classifier, x, y and settings.
 CALLS: dict[str, Callable[..., FloatArray]] = {
     name: method.attack for name, method in METHODS.items()
-} | {"carlini_wagner_nearest": carlini_wagner_nearest}
-LINF = [name for name, method in METHODS.items() if method.norm == "linf"]
-WITH_TARGETS = [name for name in CALLS if name not in ("deepfool",)]
-WITH_GRADIENTS = [name for name in CALLS if name != "noise"]
+}
+NEW: dict[str, Callable[..., FloatArray]] = {"apgd": apgd, "square": square, "strongest": strongest}
+CALLS |= NEW
+CALLS |= {"carlini_wagner_nearest": carlini_wagner_nearest, "fab": fab}
+LINF = [name for name, method in METHODS.items() if method.norm == "linf"] + list(NEW)
+WITH_TARGETS = [name for name in CALLS if name != "deepfool"]
+WITH_GRADIENTS = [name for name in CALLS if name not in ("noise", "square")]
+MINIMAL = [name for name, method in METHODS.items() if isinstance(method, MinimalMethod)]
+MINIMAL += ["carlini_wagner_nearest", "fab"]
 
 
 def call(name: str, classifier: Any, x: FloatArray, y: Any, **settings: Any) -> FloatArray:
-    method: Method | None = METHODS.get(name)
-    if isinstance(method, BudgetMethod):
+    if name not in MINIMAL:
         settings = {"epsilon": 0.1} | settings
     return CALLS[name](classifier, x, y, **settings)
 
@@ -67,9 +79,11 @@ class Broken:
     number: float
 
     def logits(self, x: FloatArray) -> FloatArray:
+        """Return the sound network's."""
         return SMALL.logits(x)
 
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
+        """Return the sound network's, with one number of the gradient replaced."""
         logits, pull_back = SMALL.vjp(x)
 
         def broken(cotangent: FloatArray) -> FloatArray:
