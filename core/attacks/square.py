@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from core import validate
 from core.attacks import draws
 from core.attacks.iterated import LinfBall
-from core.attacks.problem import Goal, Problem
+from core.attacks.problem import ROUNDING, Goal, Problem
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, Scorer
 
@@ -99,16 +99,16 @@ def search(goal: Goal, epsilon: FloatArray, *, sides: list[int], seed: int) -> F
         places[number] = generator.random((len(sides), 3), np.float32)
     ball = LinfBall(goal.x, epsilon)
     ball = LinfBall(goal.x, epsilon)
-    low, high = ball.low, ball.high
-    here = np.where(np.tile(stripes, width) < 0.5, low, high)
+    ends = np.stack([ball.low, ball.high])  # x − ε and x + ε, clipped
+    here = np.where(np.tile(stripes, width) < 0.5, ball.low, ball.high)
     answer, left = here.copy(), np.arange(images)
     margin = _margin(goal, here)
     for query, side in enumerate([0, *sides]):
         if query:
             row, column, sign = places[left, query - 1].T
             inside = _between(row, side, width)[:, :, None] & _between(column, side, width)[:, None]
-            colour = np.where(sign[:, None] < 0.5, low, high)
-            there = np.where(inside.reshape(here.shape), colour, here)
+            there = ends[(sign >= 0.5).astype(np.int64), np.arange(len(left))]
+            np.copyto(there, here, where=~inside.reshape(here.shape))
             new = _margin(goal, there)
             better = new < margin
             here[better], margin[better] = there[better], new[better]
@@ -116,7 +116,7 @@ def search(goal: Goal, epsilon: FloatArray, *, sides: list[int], seed: int) -> F
         if (margin < 0).any():
             held = margin >= 0
             goal, left = goal.only(held), left[held]
-            low, high, here, margin = low[held], high[held], here[held], margin[held]
+            ends, here, margin = ends[:, held], here[held], margin[held]
         if not len(left):
             break
     return answer
@@ -136,5 +136,6 @@ def _margin(goal: Goal, x_adv: FloatArray) -> FloatArray:
     if not np.isfinite(logits).all():
         raise ValueError("the network's logits are not numbers for some image, but NaN or infinite")
     margin, _ = goal.margin(logits, goal.labels)
-    close = (margin < 0) & ~goal.won(logits)
-    return np.where(close, 0, margin)
+    close = (margin < 0) & (margin >= -ROUNDING * np.abs(logits).max(axis=1))
+    margin[close] = 0
+    return margin

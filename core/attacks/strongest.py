@@ -20,10 +20,11 @@ from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
 STEPS = 20  # of APGD on the cross-entropy; what withstands it is left to the attacks after it
-NEAR_STEPS = 50  # of APGD towards each of the NEAR nearest labels, twice
+NEAR_STEPS = 50  # of APGD towards each of the NEAR nearest labels, from several random starts
 NEAR = 4
+STARTS = 3
 FAR_STEPS = 10  # towards each of the others, which are rarely reached
-FAB_STEPS = 20
+FAB_STEPS = 10
 QUERIES = 1000  # of the square attack, whose first squares cover so many of the pixels:
 SHARE = 0.8
 
@@ -186,10 +187,16 @@ class _Attack(Protocol):
 # The attacks in their order. The last two find what a gradient that leads nowhere hides.
 QUICK: Mapping[str, _Attack] = MappingProxyType({"FGSM": by_fgsm, "APGD": by_apgd})
 TOWARDS: Mapping[str, _Attack] = MappingProxyType(
-    {f"APGD towards label {r + 1} of 9": partial(by_apgd_towards, rank=r) for r in range(9)}
+    {
+        f"APGD towards label {rank + 1} of 9": partial(by_apgd_towards, rank=rank)
+        for rank in range(9)
+    }
     | {
-        f"APGD towards label {r + 1} of 9, again": partial(by_apgd_towards, rank=r, restart=1)
-        for r in range(NEAR)
+        f"APGD towards label {rank + 1} of 9, start {restart + 1}": partial(
+            by_apgd_towards, rank=rank, restart=restart
+        )
+        for restart in range(1, STARTS)
+        for rank in range(NEAR)
     }
 )
 SEQUENCE: Mapping[str, _Attack] = MappingProxyType(

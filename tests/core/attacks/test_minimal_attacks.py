@@ -261,6 +261,53 @@ def test_jsma_takes_the_pairs_that_a_look_at_all_of_them_takes(targeted: bool) -
     assert 0 < (x_adv != x).any(axis=1).sum() < 40
 
 
+@pytest.mark.parametrize("targeted", [False, True])
+def test_the_lead_is_raised_by_the_two_pixels_that_autograd_names(targeted: bool) -> None:
+    random = random_mlp((16, 24, 10), seed=7)
+    network = MLP(random.weights, tuple(0.1 * bias for bias in random.biases))
+    module = torch_twin(network)
+    x = (np.random.default_rng(4).random((40, 16)) * 0.6).round(1)
+    y = predictions(network, x)
+    labels = network.logits(x).argsort(axis=1)[:, -2] if targeted else y
+    target = labels if targeted else None
+    share = 2 / 16  # one pair
+    x_adv = jsma(network, x, y, target=target, pixel_share=share, saliency="lead")
+    found = 0
+    for image, moved, label in zip(x, x_adv, labels, strict=True):
+        here = torch.tensor(image, requires_grad=True)
+        logits = module(here[None])[0]
+        others = torch.cat([logits[:label], logits[label + 1 :]])
+        weights = (others / (0.5 * logits.std(correction=0))).softmax(dim=0).detach()
+        lead = logits[label] - (weights * others).sum()
+        (gradient,) = torch.autograd.grad(lead if targeted else -lead, here)
+        expected = image.copy()
+        expected[((1 - here) * gradient).argsort(descending=True)[:2].numpy()] = 1
+        after = int(predictions(network, expected[None])[0])
+        reached = after == label if targeted else after != label
+        np.testing.assert_array_equal(moved, expected if reached else image)
+        found += reached
+    assert 0 < found < 40
+
+
+def test_the_lead_needs_fewer_pixels_than_the_product(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:40], test_digits.y[:40]
+    target = (y + 1) % 10
+    for goal in (None, target):
+        changed, arrived = [], []
+        for saliency in ("product", "lead"):
+            x_adv = jsma(report_network, x, y, target=goal, saliency=saliency)
+            check(x, x_adv)
+            assert (x_adv[x_adv != x] == 1).all()
+            after = predictions(report_network, x_adv)
+            arrived.append(after != y if goal is None else after == target)
+            changed.append((x_adv != x).sum(axis=1))
+        assert arrived[1].mean() >= arrived[0].mean()
+        both = arrived[0] & arrived[1]
+        assert changed[1][both].mean() < 0.95 * changed[0][both].mean()
+
+
 @every_attack
 def test_batches_and_neighbours_make_no_difference(
     attack: MinimalAttack, report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
@@ -349,6 +396,7 @@ def test_a_bad_argument_is_named(attack: Callable[..., FloatArray], report_netwo
         (carlini_wagner, "target", 10),
         (jsma, "pixel_share", 1.1),
         (jsma, "pixel_share", -0.1),
+        (jsma, "saliency", "best"),
         (jsma, "target", [1, 2, 3]),
     ],
 )
