@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -91,6 +92,15 @@ def test_what_one_keeps_is_deleted_by_oneself_and_by_the_lecturer(
     well(lecturer.selectbox(key="card_of").set_value("other").run())
     well(lecturer.button(key="delete").click().run())
     assert "other" not in library.names()
+
+
+def test_after_a_restart_what_one_has_kept_is_still_one_s_own(word: str, library: Library) -> None:
+    bring(train_page("owner"), "mine")
+    st.cache_resource.clear()  # the next page starts another server
+    assert "delete" not in keys(train_page("stranger", card="mine"))
+    again = train_page("owner", card="mine")
+    well(again.button(key="delete").click().run())
+    assert "mine" not in library.names() and not list((library.folder / "kept").glob(".*owner*"))
 
 
 def test_a_later_network_of_the_same_name_is_not_one_s_own(word: str, library: Library) -> None:
