@@ -12,11 +12,15 @@ from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
 from core.serving.lecturer import Lecturer
 from core.serving.measurements import Measurements
+from core.serving.memory import Memory, limit
 from core.serving.networks import ServedNetwork
 from core.serving.rights import NotYoursError, Rights, mark_of
 from core.serving.trainings import Trainings
 
 WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lecturer's word
+# Of the limit: for what can be computed again, for what trainings have found, and for the networks
+# that those in line need. So a training is not lost because others attack many images.
+_SHARES = (3 / 4, 1 / 8, 1 / 8)
 
 
 class Server:
@@ -24,20 +28,27 @@ class Server:
 
     def __init__(self, name: str = "") -> None:
         """Start with nothing read and nothing computed; see `core.serving.reach.own_name`."""
-        images = Cache(2)
+        images, most = Cache(2), limit()
+        self.memory, trained, line = (Memory(share * most) for share in _SHARES)
+        memory = self.memory
         LIBRARY.remove_strays()
 
-        # It refers to the cache alone, so running work that holds it doesn't keep the server alive.
+        def load(split: str) -> Digits:
+            loaded = mnist.load(split)
+            memory.leave_out(loaded)
+            return loaded
+
+        # It refers to no more, so running work that holds it doesn't keep the server alive.
         def digits(split: str) -> Digits:
-            return images.get(split, partial(mnist.load, split))
+            return images.get(split, partial(load, split))
 
         self.lecturer = Lecturer(os.environ.get(WORD, ""))
         self.rights = Rights(self.lecturer)
         self.digits = digits
-        self._networks = Cache(60)
-        self.trainings = Trainings(load=digits, rights=self.rights, name=name)
-        self.evaluations = Evaluations(digits)
-        self.measurements = Measurements(digits)
+        self._networks = Cache(60, memory)
+        self.trainings = Trainings(load=digits, rights=self.rights, memory=trained, name=name)
+        self.evaluations = Evaluations(digits, memory=memory, line=line)
+        self.measurements = Measurements(digits, memory=memory, line=line)
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on
 
     def network(self, name: str) -> ServedNetwork:
