@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from core.networks import Library
 from core.serving.server import WORD
 from core.serving.visitors import Visitor
+from pages.parts.server import forget_server
 from tests.conftest import SHIPPED
 from tests.pages.conftest import TIMEOUT, opened, until, well
 
@@ -96,7 +96,7 @@ def test_what_one_keeps_is_deleted_by_oneself_and_by_the_lecturer(
 
 def test_after_a_restart_what_one_has_kept_is_still_one_s_own(word: str, library: Library) -> None:
     bring(train_page("owner"), "mine")
-    st.cache_resource.clear()  # the next page starts another server
+    forget_server()
     assert "delete" not in keys(train_page("stranger", card="mine"))
     again = train_page("owner", card="mine")
     well(again.button(key="delete").click().run())
