@@ -166,6 +166,12 @@ class Jobs:
             job = self._jobs.get(key)
         return None if job is None else job.progress.state
 
+    def waiting(self) -> list[Hashable]:
+        """Return the keys of the computations that wait. This is not a look."""
+        with self._lock:
+            self._clear_places()
+            return [key for key, job in self._jobs.items() if job.progress.state == WAITING]
+
     def leave(self, key: Hashable, *, who: Hashable = None) -> None:
         """Stop looking; unless others look, the computation ends when it next reports progress."""
         with self._lock:

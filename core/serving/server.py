@@ -7,7 +7,7 @@ from functools import partial
 
 from core.data import drawing, mnist
 from core.data.mnist import Digits
-from core.networks import LIBRARY, Card, Network
+from core.networks import LIBRARY, Card, LibraryError, Network
 from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
 from core.serving.lecturer import Lecturer
@@ -18,6 +18,7 @@ from core.serving.rights import NotYoursError, Rights, mark_of
 from core.serving.trainings import Trainings
 
 WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lecturer's word
+MOST_KEPT = 10  # networks of one person, as all together may keep 100
 # Of the limit: for what can be computed again, for what trainings have found, and for the networks
 # that those in line need. So a training is not lost because others attack many images.
 _SHARES = (3 / 4, 1 / 8, 1 / 8)
@@ -63,7 +64,15 @@ class Server:
         )
 
     def keep(self, name: str, network: Network, card: Card, *, who: Hashable) -> str:
-        """Keep a network as somebody's own; see `Library.keep`."""
+        """Keep a network as somebody's own; see `Library.keep`.
+
+        Raises:
+            LibraryError: somebody who is not the lecturer keeps `MOST_KEPT` already.
+        """
+        if not self.lecturer.is_lecturer(who):
+            own = sum(self._has_kept(each, who) for each in LIBRARY.names())
+            if own >= MOST_KEPT:
+                raise LibraryError(f"You keep {own} networks already; delete one first.")
         return LIBRARY.keep(name, network, card, owner=mark_of(who))
 
     def may_delete(self, name: str, *, who: Hashable) -> bool:

@@ -189,6 +189,17 @@ class Trainings:
         self._rights.check(("run", run_id), who=who)
         self._jobs.stop(run_id)
 
+    @property
+    def waiting(self) -> int:
+        """How many runs wait."""
+        return len(self._jobs.waiting())
+
+    def empty_line(self, *, who: Hashable) -> None:
+        """Stop all runs that wait, if the lecturer says so."""
+        if self._rights.lecturer.is_lecturer(who):
+            for run_id in self._jobs.waiting():
+                self._jobs.stop(run_id)
+
 
 def _train(
     recipe: Recipe,

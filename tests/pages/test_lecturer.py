@@ -145,6 +145,16 @@ def test_a_person_has_one_place_in_the_line_whatever_the_tab() -> None:
         well(at.button(key="stop").click().run())
 
 
+def test_the_lecturer_empties_the_line(word: str) -> None:
+    people = [begin(train_page(name)) for name in ("first", "second", "third")]
+    until(people[0], lambda at: at.get("progress"))  # it waits no more
+    lecturer = say(train_page(), word)
+    well(lecturer.button(key="empty").click().run())
+    assert "empty" not in keys(lecturer)
+    assert ["stop" in keys(well(at.run())) for at in people] == [True, False, False]
+    well(people[0].button(key="stop").click().run())
+
+
 def test_the_lecturer_closes_training_and_uploads_and_opens_them_again(word: str) -> None:
     lecturer, student = say(train_page(), word), train_page()
     well(lecturer.button(key="close").click().run())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core.networks import Library
+from core.networks import Library, LibraryError
 from core.networks.file import SUFFIX
 from core.serving.rights import NotYoursError
-from core.serving.server import WORD, Server
+from core.serving.server import MOST_KEPT, WORD, Server
 from core.serving.visitors import Visitor
 from tests.core.networks.samples import CARD, NETWORK
 
@@ -67,6 +67,19 @@ def test_servers_on_one_folder_agree_and_the_lecturer_may_do_all(
     assert second.may_delete("mine", who=YOU) and not first.may_delete("mine", who=YOU)
     second.delete("mine", who=YOU)
     assert not first.may_delete("mine", who=ME)
+
+
+def test_a_person_keeps_a_few_and_leaves_room_for_others(library: Library) -> None:
+    server = Server()
+    for _ in range(MOST_KEPT):
+        server.keep("mine", NETWORK, CARD, who=ME)
+    with pytest.raises(LibraryError, match=str(MOST_KEPT)):
+        server.keep("mine", NETWORK, CARD, who=Visitor("me", "another tab"))
+    server.keep("yours", NETWORK, CARD, who=YOU)
+    server.delete("mine", who=ME)
+    server.keep("another", NETWORK, CARD, who=ME)
+    server.keep("one more", NETWORK, CARD, who=Visitor("me", "tab", is_alone=True))
+    assert len(library.names()) == MOST_KEPT + 2
 
 
 def test_neither_the_person_nor_the_owner_s_mark_is_in_what_is_downloaded(

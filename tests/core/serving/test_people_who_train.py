@@ -147,6 +147,23 @@ def test_the_line_is_bounded(queue: Trainings) -> None:
         submit(queue, QUICK)
 
 
+def test_the_lecturer_empties_the_line(few: Callable[[str], Digits]) -> None:
+    lecturer, teacher = Lecturer("the word"), Visitor("teacher", "tab")
+    queue = Trainings(load=few, rights=Rights(lecturer), clock=Clock())
+    first = submit(queue, LONG)
+    wait(queue, first, lambda status: bool(status.images))
+    others = [submit(queue, QUICK) for _ in range(5)]
+    queue.empty_line(who=Visitor("student", "tab"))
+    assert queue.waiting == 5
+    lecturer.say("the word", who=teacher)
+    queue.empty_line(who=teacher)
+    assert queue.waiting == 0
+    states = [status.state for run in (first, *others) if (status := queue.status(run))]
+    assert states == ["running", *5 * ["stopped"]]
+    queue.stop(first, who=teacher)
+    wait(queue, first, ended)
+
+
 def test_old_runs_are_forgotten_but_not_those_that_wait(queue: Trainings) -> None:
     tiny = dataclasses.replace(QUICK, epochs=1, training_images=10)
     runs = []
