@@ -16,6 +16,7 @@ from core.training.cost import number_from_environment
 
 LIMIT = "SMALL_CHANGE_MEMORY_MB"  # the environment variable that holds the limit
 MEGABYTES = 512.0  # the limit without it
+SMALL = 1e-4  # of what may be remembered: what takes less is a small thing
 # These belong to the program; no single value keeps them in memory.
 _OF_THE_PROGRAM = (
     type(None), type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, partial, Enum,
@@ -65,8 +66,9 @@ def size_of(value: object) -> Size:
 class Memory:
     """The things that may be forgotten. Where they take too much, the least recently used goes.
 
-    An array that several things hold is counted once. What somebody waits for goes last: such
-    things may take as much again.
+    An array that several things hold is counted once. Small things stay while large ones can go:
+    the curve of a slow attack takes a kilobyte, and makes no room. What somebody waits for goes
+    last: such things may take as much again.
     """
 
     def __init__(self, most: float = math.inf) -> None:
@@ -94,7 +96,8 @@ class Memory:
             forget: called, without any lock, once the thing is to be forgotten.
             is_awaited: returns whether somebody waits for the thing. It must not wait for a lock.
         """
-        held = _Held(size_of(value), forget, is_awaited)
+        size = size_of(value)
+        held = _Held(size, _bytes_of(size), forget, is_awaited)
         with self._lock:
             self._add(thing, held)
             too_much = self._too_much()
@@ -106,7 +109,7 @@ class Memory:
 
         This and `hold` are not for the same `Memory`.
         """
-        held = _Held(size_of(value), lambda: None, lambda: True)
+        held = _Held(size_of(value), 0, lambda: None, lambda: True)
         with self._lock:
             self._add(thing, held)
             fits = self.bytes <= self._most
@@ -158,11 +161,16 @@ class Memory:
     def _too_much(self) -> list["_Held"]:
         """Drop and return what is to be forgotten."""
         dropped = []
-        for awaited, most in ((False, self._most), (True, 2 * self._most)):
+        small = SMALL * self._most
+        for most, least, awaited in (
+            (self._most, small, False),
+            (self._most, 0.0, False),
+            (2 * self._most, 0.0, True),
+        ):
             for thing, held in list(self._things.items()) if self.bytes > most else ():
                 if self.bytes <= most:
                     break
-                if awaited or not held.is_awaited():
+                if held.bytes >= least and (awaited or not held.is_awaited()):
                     self._drop(thing)
                     dropped.append(held)
         return dropped
@@ -173,8 +181,14 @@ class _Held:
     """A thing that is remembered; see `Memory.hold`."""
 
     size: Size
+    bytes: int  # also those that others hold
     forget: Callable[[], object]
     is_awaited: Callable[[], bool]
+
+
+def _bytes_of(size: Size) -> int:
+    """Return the bytes of a value, also those that others hold."""
+    return size.rest + sum(map(_own_bytes, size.buffers.values()))
 
 
 def _inside(value: object) -> Iterable[object]:

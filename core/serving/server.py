@@ -30,8 +30,7 @@ class Server:
     def __init__(self, name: str = "") -> None:
         """Start with nothing read and nothing computed; see `core.serving.reach.own_name`."""
         images, most = Cache(2), limit()
-        self.memory, trained, line = (Memory(share * most) for share in _SHARES)
-        memory = self.memory
+        memory, trained, line = (Memory(share * most) for share in _SHARES)
         LIBRARY.remove_strays()
 
         def load(split: str) -> Digits:

@@ -146,6 +146,24 @@ def test_the_least_recently_used_goes_first_whatever_holds_it(alive: Alive) -> N
     assert alive.bytes <= 10 * MB
 
 
+def test_small_things_outlast_large_ones(alive: Alive) -> None:
+    memory = Memory(10 * MB)
+    small, large = Cache(10**6, memory), Cache(10**6, memory)
+    made: list[int] = []
+
+    def get(key: int) -> None:
+        small.get(key, lambda: (made.append(key), bytes(500))[1])  # type: ignore[func-returns-value]
+
+    for key in range(100):
+        get(key)
+    for key in range(50):
+        large.get(key, alive.array)
+    made.clear()
+    for key in range(100):
+        get(key)
+    assert made == [] and alive.bytes == 9 * MB
+
+
 def test_results_far_beyond_the_limit(alive: Alive) -> None:
     memory = Memory(10.5 * MB)
     several = [Jobs(most_kept=1000, memory=memory) for _ in range(3)]
