@@ -4,9 +4,11 @@ import streamlit as st
 
 from pages.parts.address import address_followed
 from pages.parts.failures import failures_explained
+from pages.parts.guard import guard
 from pages.parts.history import choose_steps
 from pages.parts.share import show_share
 
+guard()
 st.set_page_config(page_title="Small Change", page_icon="pages/icon.png", layout="wide")
 # Streamlit leaves six empty lines above a page. On a projector every line counts.
 # What chooses the steps for Back shows nothing and would leave a gap; so would the browser's code.

@@ -40,6 +40,7 @@ SHIPPED = Library(Path(__file__).parent.parent / "models")  # whatever `library`
 MARKS = {
     "tests/browser/": "browser",
     "tests/core/training/": "training",
+    "tests/core/serving/test_people_who_train.py": "training",
     "tests/core/serving/test_trainings.py": "training",
     "tests/pages/test_train.py": "training",
     # Many long ways through the pages, beside those in test_draw.py that always run.

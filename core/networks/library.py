@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from core import files
+from core.networks import owner as owners
 from core.networks.card import Card
 from core.networks.ensemble import Network
 from core.networks.file import SUFFIX, load_file, to_bytes
@@ -73,7 +74,7 @@ class Library:
         """
         return load_file(self.path(name))
 
-    def keep(self, name: str, network: Network, card: Card) -> str:
+    def keep(self, name: str, network: Network, card: Card, *, owner: str = "") -> str:
         """Write a network under a new name; no other network is ever overwritten.
 
         Args:
@@ -81,6 +82,7 @@ class Library:
                 under it, " 2", " 3" and so on is added.
             network: to keep.
             card: its card.
+            owner: what stands for the person who keeps it; empty for nobody.
 
         Returns:
             The name that the network was given.
@@ -94,10 +96,22 @@ class Library:
         name, content = network_name(name), to_bytes(network, card)
         with files.unfinished(self._kept, content) as unfinished, self._lock():
             self.remove_strays()
+            owners.remove_strays(self._kept, SUFFIX)
             self._check_room(len(content))
             taken = set(map(_folded, [STANDARD, *_stems(self.folder), *_stems(self._kept)]))
             free = (each for each in _candidates(name) if _folded(each) not in taken)
-            return next(each for each in free if _link(unfinished, _file(self._kept, each)))
+            name = next(each for each in free if _link(unfinished, _file(self._kept, each)))
+            if owner:
+                self._note_owner(_file(self._kept, name), owner)
+            return name
+
+    def owner(self, name: str) -> str | None:
+        """Return what stands for the person who has kept a network; None where nobody is known.
+
+        All servers with this folder know it, also after a restart. A network that was copied or
+        changed by other means than this library is nobody's.
+        """
+        return None if self.is_shipped(name) else owners.noted(_file(self._kept, name))
 
     def delete(self, name: str) -> None:
         """Delete a kept network.
@@ -111,7 +125,8 @@ class Library:
         try:
             if name in _stems(self._kept):
                 with self._lock():
-                    return _file(self._kept, name).unlink()
+                    _file(self._kept, name).unlink()
+                    return owners.forget(_file(self._kept, name))
         except FileNotFoundError:  # somebody else deleted it first
             pass
         raise LibraryError(f"There is no kept network named {name[:MAX_NAME]!r}.")
@@ -119,6 +134,15 @@ class Library:
     def remove_strays(self) -> None:
         """Remove what processes left that were killed while they wrote a network."""
         files.remove_strays(self._kept)
+
+    @staticmethod
+    def _note_owner(file: Path, owner: str) -> None:
+        """Note who keeps a network. If that fails, the network is not kept."""
+        try:
+            owners.note(file, owner)
+        except OSError:
+            file.unlink()
+            raise
 
     @property
     def _kept(self) -> Path:

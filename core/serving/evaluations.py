@@ -22,6 +22,7 @@ from core.evaluation.walk import Walk, can_be_recorded, record
 from core.measures import SCREEN
 from core.serving.cache import Cache
 from core.serving.jobs import DONE, Computation, Jobs, Progress, Tell, in_shares
+from core.serving.memory import Memory
 from core.serving.networks import ServedNetwork
 from core.serving.turns import Turns
 
@@ -105,9 +106,16 @@ class Curve:
 class Evaluations:
     """What attacks do, computed in the background and shared by all sessions."""
 
-    def __init__(self, digits: Callable[[str], Digits]) -> None:
-        """Start empty; `digits` returns MNIST's "test" images."""
-        samples = Cache(8)  # by the number of images, so that evaluations share them
+    def __init__(
+        self,
+        digits: Callable[[str], Digits],
+        *,
+        memory: Memory | None = None,
+        line: Memory | None = None,
+    ) -> None:
+        """Start empty; `digits` returns MNIST's "test" images, for the others see `Jobs`."""
+        self._memory, self._line = memory or Memory(), line or Memory()
+        samples = Cache(8, memory)  # by the number of images, so that evaluations share them
 
         # It refers to no evaluations, so running work that holds it doesn't keep them alive.
         def some(images: int) -> tuple[FloatArray, IntArray]:
@@ -123,15 +131,20 @@ class Evaluations:
         self._slow_evaluations = self._jobs(self.long, most_kept=4)
         self._small = self._jobs(self.quick, most_kept=400)
         self._curves = self._jobs(self.long, most_kept=200)
-        self._similarities = Cache(4)
-        self._paths = Cache(128)
-        self._remarkable = Cache(20)
-        self._walks = Cache(32)
-        self._maps = Cache(32)
+        self._similarities = Cache(4, memory)
+        self._paths = Cache(128, memory)
+        self._remarkable = Cache(20, memory)
+        self._walks = Cache(32, memory)
+        self._maps = Cache(32, memory)
 
-    @staticmethod
-    def _jobs(turns: Turns, *, most_kept: int) -> Jobs:
-        return Jobs(most_kept=most_kept, turns=turns, most_waiting=MOST_WAITING)
+    def _jobs(self, turns: Turns, *, most_kept: int) -> Jobs:
+        return Jobs(
+            most_kept=most_kept,
+            memory=self._memory,
+            line=self._line,
+            turns=turns,
+            most_waiting=MOST_WAITING,
+        )
 
     def evaluation(self, question: Question, budget: float) -> Computation:
         """Attack the images within a budget of the question's norm; results in an `Evaluation`."""
@@ -158,6 +171,7 @@ class Evaluations:
             work,
             question.who,
             rank=_FIRST if is_sample else _THEN,
+            needs=network,
         )
         if not isinstance(method, MinimalMethod):
             return whole
@@ -205,7 +219,7 @@ class Evaluations:
 
         jobs = self._small if quick else self._curves
         key = ("curve", norm, *question.key)
-        return Computation(jobs, key, work, question.who, rank=_CURVES)
+        return Computation(jobs, key, work, question.who, rank=_CURVES, needs=network)
 
     def curve_to_show(
         self, question: Question, norm: str, *, stopped: bool
@@ -237,7 +251,7 @@ class Evaluations:
             return sanity.measure(chosen.network, x, y, epsilon, on_progress=on_progress)
 
         key = ("checks", chosen.name, chosen.version, epsilon)
-        computation = Computation(self._small, key, work, who, rank=_CHECKS)
+        computation = Computation(self._small, key, work, who, rank=_CHECKS, needs=chosen.network)
         return computation.look(wait=_STOPPED if stopped else _SMALL), computation
 
     def similarity(self, images: int) -> FloatArray:

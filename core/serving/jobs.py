@@ -1,98 +1,58 @@
 """The one mechanism for long work: each computation runs once for all who ask for it."""
 
 import itertools
-import logging
 import math
 import threading
 import time
 import weakref
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
+from core.serving.job import (
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Job,
+    Look,
+    Progress,
+    StoppedError,
+    Tell,
+    Work,
+    end,
+    run,
+    watchers,
+)
+from core.serving.memory import Memory
 from core.serving.turns import Place, Turns
 from core.serving.visitors import person_of
 
-WAITING, RUNNING, DONE, STOPPED, FAILED = "waiting", "running", "done", "stopped", "failed"
+__all__ = [
+    "DONE",
+    "FAILED",
+    "RUNNING",
+    "STOPPED",
+    "WAITING",
+    "Computation",
+    "Jobs",
+    "LineFullError",
+    "Progress",
+    "StoppedError",
+    "Tell",
+    "in_shares",
+]
+
 # A page that waits looks every second, but on a busy server a look may come much later.
 UNWATCHED_SECONDS = 30.0
 
 _asked = itertools.count()  # of all `Jobs`, because several may share their threads
 
 
-class StoppedError(Exception):
-    """The computation in which this is raised must end early; the message says why.
-
-    Work that has a partial result catches it and returns that result.
-    """
-
-
 class LineFullError(ValueError):
-    """Too many computations are waiting."""
-
-
-class Tell(Protocol):
-    """The function that a computation calls again and again while it works."""
-
-    def __call__(self, share: float, so_far: Any = None, /) -> None:
-        """Report the share that is done, in [0, 1], and the result so far.
-
-        Raises:
-            StoppedError: somebody stopped the computation, or nobody watches it any more.
-        """
-        ...
-
-
-Work = Callable[[Tell], Any]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of a computation.
-
-    Attributes:
-        state: WAITING, RUNNING, DONE, STOPPED (by somebody, or because nobody watched) or FAILED.
-        share: the share that is done, in [0, 1].
-        result: the result; before the end, the result so far.
-        error: one sentence on why it FAILED or STOPPED; empty if somebody stopped it and there is a
-            result.
-        ahead: how many computations come before it while it is WAITING.
-    """
-
-    state: str
-    share: float = 0.0
-    result: Any = None
-    error: str = ""
-    ahead: int = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether the state is final."""
-        return self.state in (DONE, STOPPED, FAILED)
-
-
-class _Look(NamedTuple):
-    """When somebody last looked, and the number of this person's first look."""
-
-    at: float
-    number: int
-
-
-@dataclass(eq=False)
-class _Job:
-    """A computation, as `Jobs` keeps it."""
-
-    work: Work
-    number: int  # its place in the order of arrival
-    progress: Progress
-    looks: dict[Hashable, _Look] = field(default_factory=dict)  # replaced, never changed
-    seen_by: set[Hashable] = field(default_factory=set)  # who has looked since it ended
-    stop: bool = False
-    stopped: str | None = None  # the reason, once the work has been told to end
-    over: threading.Event = field(default_factory=threading.Event)
-    place: Place | None = None
+    """Too many computations are waiting, or what they need takes too much memory."""
 
 
 class Jobs:
@@ -108,6 +68,8 @@ class Jobs:
         self,
         *,
         most_kept: int,
+        memory: Memory | None = None,
+        line: Memory | None = None,
         turns: Turns | None = None,
         most_waiting: float = math.inf,
         unwatched_seconds: float | None = None,
@@ -119,6 +81,8 @@ class Jobs:
         Args:
             most_kept: how many results to keep; the least recently looked at goes first. Results
                 that somebody still waits for may be as many again.
+            memory: what bounds the bytes of the results, together with others'; None for no bound.
+            line: the same for what the computations need that have not ended.
             turns: the threads to run in; several `Jobs` may share them. None for two threads of
                 its own.
             most_waiting: how many computations may wait.
@@ -128,11 +92,13 @@ class Jobs:
             clock: returns seconds, as `time.monotonic`.
         """
         self._most_kept = most_kept
+        self._memory = memory or Memory()
+        self._line = line or Memory()
         self._most_waiting = most_waiting
         self._unwatched_seconds = unwatched_seconds or UNWATCHED_SECONDS
         self._place_seconds = place_seconds or self._unwatched_seconds
         self._clock = clock
-        self._jobs: dict[Hashable, _Job] = {}  # the most recently looked at is the last
+        self._jobs: dict[Hashable, Job] = {}  # the most recently looked at is the last
         self._count = 0
         self._lock = threading.Lock()
         self._turns = turns or Turns(2, name="jobs")
@@ -146,6 +112,7 @@ class Jobs:
         who: Hashable = None,
         so_far: Any = None,
         rank: int = 0,
+        needs: object = None,
     ) -> Progress:
         """Look at a computation, and begin it if it is not there.
 
@@ -156,15 +123,18 @@ class Jobs:
             who: who looks, a `Visitor` or anything that stands for a person.
             so_far: the result before the work begins.
             rank: a person's computations of a smaller rank come first; see `Turns`.
+            needs: what the work keeps in memory until it ends, such as a network.
 
         Raises:
-            LineFullError: too many computations are waiting.
+            LineFullError: too many computations are waiting, or they need too much memory.
         """
         with self._lock:
             self._clear_places()
             job = self._jobs.get(key)
             if job is None or self._came_to_nothing(job):
-                job = self._begin(key, work, so_far, who, rank)
+                self._count += 1
+                job = Job(key, work, self._count, Progress(WAITING, result=so_far))
+                self._begin(job, who, rank, needs)
             self._look(key, job, who, wait)
         if wait:
             job.over.wait(wait)
@@ -196,6 +166,12 @@ class Jobs:
             job = self._jobs.get(key)
         return None if job is None else job.progress.state
 
+    def waiting(self) -> list[Hashable]:
+        """Return the keys of the computations that wait. This is not a look."""
+        with self._lock:
+            self._clear_places()
+            return [key for key, job in self._jobs.items() if job.progress.state == WAITING]
+
     def leave(self, key: Hashable, *, who: Hashable = None) -> None:
         """Stop looking; unless others look, the computation ends when it next reports progress."""
         with self._lock:
@@ -207,10 +183,9 @@ class Jobs:
         with self._lock:
             if job := self._jobs.get(key):
                 job.stop = True
-                if job.place is not None and self._turns.cancel(job.place):
-                    _end(job, STOPPED, error="It was stopped before it began.")
+                self._cancel(job, "It was stopped before it began.")
 
-    def reason_to_stop(self, job: _Job) -> str | None:
+    def reason_to_stop(self, job: Job) -> str | None:
         """Return why a job should end early, as a sentence; None if it should go on."""
         if job.stop:
             return "It was stopped."
@@ -218,7 +193,7 @@ class Jobs:
             return "It ended because nobody was looking at it any more."
         return None
 
-    def watchers(self, job: _Job) -> dict[Hashable, int]:
+    def watchers(self, job: Job) -> dict[Hashable, int]:
         """Return the people who look at a job, each with the number of a first look."""
         waits = job.progress.state == WAITING
         since = self._clock() - (self._place_seconds if waits else self._unwatched_seconds)
@@ -229,31 +204,55 @@ class Jobs:
                 numbers[person] = max(look.number, numbers.get(person, look.number))
         return numbers
 
-    def _begin(self, key: Hashable, work: Work, so_far: Any, who: Hashable, rank: int) -> _Job:
+    def _begin(self, job: Job, who: Hashable, rank: int, needs: object) -> None:
         """Put a new job into the line, and forget the oldest results."""
         waiting = sum(job.progress.state == WAITING for job in self._jobs.values())
         if waiting >= self._most_waiting:
             raise LineFullError(f"{waiting} others are already waiting; try again later.")
-        self._count += 1
-        job = _Job(work, self._count, Progress(WAITING, result=so_far))
-        self._look(key, job, who)
+        if not self._line.reserve(job, needs):
+            raise LineFullError("The networks of others who wait are too large; try again later.")
+        if former := self._jobs.get(job.key):
+            self._memory.release(former)
+        self._look(job.key, job, who)
         self._forget()
         me = weakref.ref(self)
         job.place = self._turns.submit(
-            Place(partial(_run, job, me), partial(_watchers, job, me), rank)
+            Place(partial(run, job, me), partial(watchers, job, me), rank)
         )
-        return job
+
+    def remember(self, job: Job, progress: Progress) -> None:
+        """Count what a job that ends with this progress keeps in memory."""
+        self._line.release(job)
+        me = weakref.ref(self)  # others hold the same memory, and must not keep this one alive
+        self._memory.hold(
+            job,
+            (job.key, progress),
+            forget=lambda: jobs._forget_one(job) if (jobs := me()) else None,
+            is_awaited=lambda: jobs._is_awaited(job) if (jobs := me()) else False,
+        )
+
+    def _cancel(self, job: Job, error: str) -> None:
+        """End a job if it waits."""
+        if job.place is not None and self._turns.cancel(job.place):
+            self._line.release(job)
+            end(job, STOPPED, error=error)
 
     def _forget(self) -> None:
         """Forget the oldest results, last of all those that somebody still waits for."""
-        ended = {key: job for key, job in self._jobs.items() if job.over.is_set()}
-        seen = [key for key, job in ended.items() if not self._is_awaited(job)]
-        for key in seen[: max(0, len(ended) - self._most_kept)]:
-            del self._jobs[key], ended[key]
-        for key in list(ended)[: max(0, len(ended) - 2 * self._most_kept)]:
-            del self._jobs[key]
+        ended = [job for job in self._jobs.values() if job.over.is_set()]
+        too_many = max(0, len(ended) - self._most_kept)
+        going = [job for job in ended if not self._is_awaited(job)][:too_many]
+        left = [job for job in ended if job not in set(going)]
+        for job in going + left[: max(0, len(left) - 2 * self._most_kept)]:
+            del self._jobs[job.key]
+            self._memory.release(job)
 
-    def _is_awaited(self, job: _Job) -> bool:
+    def _forget_one(self, job: Job) -> None:
+        with self._lock:
+            if self._jobs.get(job.key) is job:
+                del self._jobs[job.key]
+
+    def _is_awaited(self, job: Job) -> bool:
         """Return whether somebody who looked a moment ago has not seen that the job ended."""
         since = self._clock() - self._unwatched_seconds
         return any(look.at >= since and who not in job.seen_by for who, look in job.looks.items())
@@ -261,28 +260,27 @@ class Jobs:
     def _clear_places(self) -> None:
         """End what waits and is not looked at any more, so that the others move up."""
         for job in self._jobs.values():
-            if job.progress.state != WAITING or job.place is None or self.watchers(job):
-                continue
-            if self._turns.cancel(job.place):
-                _end(job, STOPPED, error="Nobody was looking at it, so it lost its place in line.")
+            if job.progress.state == WAITING and not self.watchers(job):
+                self._cancel(job, "Nobody was looking at it, so it lost its place in line.")
 
-    def _look(self, key: Hashable, job: _Job, who: Hashable, wait: float = 0.0) -> None:
+    def _look(self, key: Hashable, job: Job, who: Hashable, wait: float = 0.0) -> None:
         """Note that somebody looks, and for how long."""
         now = self._clock()
         since = now - max(self._unwatched_seconds, self._place_seconds)
         recent = {other: look for other, look in job.looks.items() if look.at >= since}
         number = recent[who].number if who in recent else next(_asked)
-        job.looks = {**recent, who: _Look(now + wait, number)}
+        job.looks = {**recent, who: Look(now + wait, number)}
         job.seen_by &= recent.keys()
         self._jobs.pop(key, None)
         self._jobs[key] = job
+        self._memory.use(job)
 
-    def _came_to_nothing(self, job: _Job) -> bool:
+    def _came_to_nothing(self, job: Job) -> bool:
         """Return whether to begin again: if it stopped, or failed and nobody looked for a while."""
         state = job.progress.state
         return state == STOPPED or (state == FAILED and self.reason_to_stop(job) is not None)
 
-    def _progress_of(self, job: _Job, who: Hashable) -> Progress:
+    def _progress_of(self, job: Job, who: Hashable) -> Progress:
         """Return the job's progress with its place in the line, as somebody sees it."""
         progress, ahead = job.progress, 0
         with self._lock:
@@ -300,7 +298,7 @@ class Computation:
 
     Attributes:
         jobs: what runs it.
-        key, work, who, rank: as in `Jobs.ask`.
+        key, work, who, rank, needs: as in `Jobs.ask`.
         finish: turns what the work returned into the result, at every look once it is done.
     """
 
@@ -310,6 +308,7 @@ class Computation:
     who: Hashable = None
     finish: Callable[[Any], Any] = lambda result: result
     rank: int = 0
+    needs: object = None
 
     def look(self, *, wait: float = 0.0) -> Progress:
         """Return the progress, after waiting up to `wait` seconds for the result.
@@ -317,7 +316,14 @@ class Computation:
         If too many computations are waiting for this one to begin, it has FAILED.
         """
         try:
-            progress = self.jobs.ask(self.key, self.work, wait=wait, who=self.who, rank=self.rank)
+            progress = self.jobs.ask(
+                self.key,
+                self.work,
+                wait=wait,
+                who=self.who,
+                rank=self.rank,
+                needs=self.needs,
+            )
         except LineFullError as error:
             return Progress(FAILED, error=str(error))
         if progress.state == DONE:
@@ -339,58 +345,3 @@ def in_shares(tell: Tell, total: int) -> Callable[[int], None]:
         tell(min(done / total, 1.0))
 
     return more
-
-
-def _watchers(job: _Job, owner: "weakref.ref[Jobs]") -> dict[Hashable, int]:
-    """Return the people who look at a job; nobody does without its owner."""
-    jobs = owner()
-    return jobs.watchers(job) if jobs is not None else {}
-
-
-def _run(job: _Job, owner: "weakref.ref[Jobs]") -> None:
-    """Run a job in a worker's thread."""
-
-    def tell(share: float, so_far: Any = None, /) -> None:
-        jobs = owner()
-        if jobs is None or _interpreter_ends():
-            job.stopped = "The server was shut down."
-        else:
-            job.stopped = jobs.reason_to_stop(job)
-        if job.stopped is not None:
-            raise StoppedError(job.stopped)
-        result = job.progress.result if so_far is None else so_far
-        job.progress = Progress(RUNNING, share, result)
-
-    try:
-        tell(0.0)
-        result = job.work(tell)
-    except StoppedError as error:
-        _end(job, STOPPED, error=str(error))
-    except ValueError as error:
-        _end(job, FAILED, error=str(error))
-    except Exception:
-        if _interpreter_ends():
-            return  # the threads that the computation needs are gone
-        logging.getLogger(__name__).exception("A computation failed")
-        _end(job, FAILED, error="The computation failed on our side; the server's log says why.")
-    else:
-        if job.stopped is None:
-            _end(job, DONE, share=1.0, result=result)
-        else:
-            _end(job, STOPPED, result=result, error="" if job.stop else job.stopped)
-
-
-def _end(job: _Job, state: str, **changes: Any) -> None:
-    """Set a job's final progress."""
-    job.progress = replace(job.progress, state=state, **changes)
-    job.over.set()
-
-
-def _interpreter_ends() -> bool:
-    """Return whether the server is shutting down: then no thread can be started."""
-    try:
-        with ThreadPoolExecutor(1) as probe:
-            probe.submit(int)
-    except RuntimeError:
-        return True
-    return False

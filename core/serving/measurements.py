@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.evaluation.shipped import MeasuredFileError
 from core.measures import accuracy, accuracy_by_digit, first_of_each, predict
 from core.serving.cache import Cache
 from core.serving.jobs import Computation, Jobs, Progress, Tell, in_shares
+from core.serving.memory import Memory
 from core.serving.networks import ServedNetwork
 from core.serving.turns import Turns
 
@@ -46,14 +48,21 @@ class Mirrored:
 class Measurements:
     """Measurements of networks, shared by all sessions; one at a time."""
 
-    def __init__(self, digits: Callable[[str], Digits]) -> None:
-        """Start empty; `digits` returns MNIST's "train" or "test" images."""
+    def __init__(
+        self,
+        digits: Callable[[str], Digits],
+        *,
+        memory: Memory | None = None,
+        line: Memory | None = None,
+    ) -> None:
+        """Start empty; `digits` returns MNIST's images, for the others see `Jobs`."""
         self._digits = digits
         turns = Turns(name="measurements")
-        self._robustness = Jobs(most_kept=200, turns=turns, most_waiting=MOST_WAITING)
-        self._reports = Jobs(most_kept=40, turns=turns, most_waiting=MOST_WAITING)
-        self._accuracies = Cache(200)
-        self._mirrored = Cache(20)
+        one_by_one = partial(Jobs, memory=memory, line=line, turns=turns, most_waiting=MOST_WAITING)
+        self._robustness = one_by_one(most_kept=200)
+        self._reports = one_by_one(most_kept=40)
+        self._accuracies = Cache(200, memory)
+        self._mirrored = Cache(20, memory)
 
     def robustness(self, served: ServedNetwork, *, who: Hashable) -> Computation:
         """Attack all test images at every ε; results in a `Robustness`."""
@@ -65,7 +74,7 @@ class Measurements:
             with sparing_a_core():
                 return measure(served.network, test, on_progress=on_progress)
 
-        return Computation(self._robustness, served.digest, work, who)
+        return Computation(self._robustness, served.digest, work, who, needs=served.network)
 
     def known_robustness(self, served: ServedNetwork) -> Robustness | None:
         """Return what was measured since the server started, else what is shipped, else None.
@@ -132,5 +141,6 @@ class Measurements:
             on_progress = in_shares(tell, PASSES * len(test))
             return measure_report(served.network, served.card, train, test, on_progress=on_progress)
 
-        computation = Computation(self._reports, (served.name, served.version), work, who)
+        key = (served.name, served.version)
+        computation = Computation(self._reports, key, work, who, needs=served.network)
         return computation.look(wait=_AT_ONCE), computation

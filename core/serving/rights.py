@@ -1,10 +1,11 @@
 """Whose things are whose, and who may change them."""
 
+import hashlib
 import threading
 from collections.abc import Hashable
 
 from core.serving.lecturer import Lecturer
-from core.serving.visitors import person_of
+from core.serving.visitors import Visitor, person_of
 
 REMEMBERED = 1000  # things
 
@@ -14,7 +15,7 @@ class NotYoursError(ValueError):
 
 
 class Rights:
-    """The owners of runs and networks. The owner and the lecturer may change a thing.
+    """The owners of runs. The owner and the lecturer may change a thing.
 
     A thing without a known owner is the lecturer's alone.
     """
@@ -44,3 +45,14 @@ class Rights:
         """Raise `NotYoursError` if somebody may not change a thing."""
         if not self.may_change(thing, who=who):
             raise NotYoursError("Only its owner and the lecturer may do that.")
+
+
+def mark_of(who: Hashable) -> str:
+    """Return what stands for a person in a file; empty for who is no `Visitor`.
+
+    It is the same on every server and after a restart, so the hash has no salt of a process. It
+    needs none: what stands for a person is as long as a random number of 128 bits, too many to try.
+    """
+    if not isinstance(who, Visitor):
+        return ""
+    return hashlib.sha256(f"kept by {who.person}".encode()).hexdigest()

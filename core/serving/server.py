@@ -7,16 +7,21 @@ from functools import partial
 
 from core.data import drawing, mnist
 from core.data.mnist import Digits
-from core.networks import LIBRARY, Card, Network
+from core.networks import LIBRARY, Card, LibraryError, Network
 from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
 from core.serving.lecturer import Lecturer
 from core.serving.measurements import Measurements
+from core.serving.memory import Memory, limit
 from core.serving.networks import ServedNetwork
-from core.serving.rights import Rights
+from core.serving.rights import NotYoursError, Rights, mark_of
 from core.serving.trainings import Trainings
 
 WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lecturer's word
+MOST_KEPT = 10  # networks of one person, as all together may keep 100
+# Of the limit: for what can be computed again, for what trainings have found, and for the networks
+# that those in line need. So a training is not lost because others attack many images.
+_SHARES = (3 / 4, 1 / 8, 1 / 8)
 
 
 class Server:
@@ -24,20 +29,26 @@ class Server:
 
     def __init__(self, name: str = "") -> None:
         """Start with nothing read and nothing computed; see `core.serving.reach.own_name`."""
-        images = Cache(2)
+        images, most = Cache(2), limit()
+        memory, trained, line = (Memory(share * most) for share in _SHARES)
         LIBRARY.remove_strays()
 
-        # It refers to the cache alone, so running work that holds it doesn't keep the server alive.
+        def load(split: str) -> Digits:
+            loaded = mnist.load(split)
+            memory.leave_out(loaded)
+            return loaded
+
+        # It refers to no more, so running work that holds it doesn't keep the server alive.
         def digits(split: str) -> Digits:
-            return images.get(split, partial(mnist.load, split))
+            return images.get(split, partial(load, split))
 
         self.lecturer = Lecturer(os.environ.get(WORD, ""))
         self.rights = Rights(self.lecturer)
         self.digits = digits
-        self._networks = Cache(60)
-        self.trainings = Trainings(load=digits, rights=self.rights, name=name)
-        self.evaluations = Evaluations(digits)
-        self.measurements = Measurements(digits)
+        self._networks = Cache(60, memory)
+        self.trainings = Trainings(load=digits, rights=self.rights, memory=trained, name=name)
+        self.evaluations = Evaluations(digits, memory=memory, line=line)
+        self.measurements = Measurements(digits, memory=memory, line=line)
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on
 
     def network(self, name: str) -> ServedNetwork:
@@ -52,14 +63,20 @@ class Server:
         )
 
     def keep(self, name: str, network: Network, card: Card, *, who: Hashable) -> str:
-        """Keep a network as somebody's own; see `Library.keep`."""
-        name = LIBRARY.keep(name, network, card)
-        self.rights.give(_kept(name), who=who)
-        return name
+        """Keep a network as somebody's own; see `Library.keep`.
+
+        Raises:
+            LibraryError: somebody who is not the lecturer keeps `MOST_KEPT` already.
+        """
+        if not self.lecturer.is_lecturer(who):
+            own = sum(self._has_kept(each, who) for each in LIBRARY.names())
+            if own >= MOST_KEPT:
+                raise LibraryError(f"You keep {own} networks already; delete one first.")
+        return LIBRARY.keep(name, network, card, owner=mark_of(who))
 
     def may_delete(self, name: str, *, who: Hashable) -> bool:
         """Return whether somebody may delete a kept network."""
-        return self.rights.may_change(_kept(name), who=who)
+        return self.lecturer.is_lecturer(who) or self._has_kept(name, who)
 
     def delete(self, name: str, *, who: Hashable) -> None:
         """Delete a kept network; see `Library.delete`.
@@ -67,15 +84,16 @@ class Server:
         Raises:
             NotYoursError: somebody else has kept it.
         """
-        self.rights.check(_kept(name), who=who)
+        if not self.may_delete(name, who=who):
+            raise NotYoursError("Only who kept this network and the lecturer may delete it.")
         LIBRARY.delete(name)
+
+    @staticmethod
+    def _has_kept(name: str, who: Hashable) -> bool:
+        """Return whether somebody has kept a network, on this server or on another one."""
+        return LIBRARY.owner(name) == mark_of(who)
 
     def warm_up(self) -> None:
         """Import in the background what the first drawing needs; only the first call does it."""
         if self._warmed.acquire(blocking=False):
             threading.Thread(target=drawing.warm_up, daemon=True).start()
-
-
-def _kept(name: str) -> Hashable:
-    """Return what stands for a kept network, and for no later one of the same name."""
-    return ("network", name, LIBRARY.version(name))

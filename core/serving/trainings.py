@@ -23,6 +23,7 @@ from core.networks import Card, LoggedEpoch, Network
 from core.recipe import Recipe
 from core.serving.jobs import DONE, RUNNING, STOPPED, WAITING, Jobs, Progress, StoppedError, Tell
 from core.serving.lecturer import Lecturer
+from core.serving.memory import Memory
 from core.serving.rights import Rights
 from core.serving.turns import Turns
 from core.serving.visitors import person_of
@@ -79,6 +80,7 @@ class Trainings:
         rights: Rights | None = None,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
+        memory: Memory | None = None,
         name: str = "",
     ) -> None:
         """Start with an empty line.
@@ -90,6 +92,7 @@ class Trainings:
             rights: of all people on the server; None for a server without a lecturer's word.
             clock: returns seconds, as `time.monotonic`.
             limits: what a run may cost; None for those of the environment.
+            memory: what bounds the bytes of the runs that are remembered; None for no bound.
             name: the server's, which a run's id has in it; without a dot.
         """
         self._load = load
@@ -99,6 +102,7 @@ class Trainings:
         self._limits = limits or Limits.from_environment()
         self._jobs = Jobs(
             most_kept=REMEMBERED,
+            memory=memory,
             turns=Turns(name="training", initializer=_give_way_to_pages),
             most_waiting=MOST_WAITING,
             unwatched_seconds=unwatched_seconds,
@@ -184,6 +188,17 @@ class Trainings:
         """
         self._rights.check(("run", run_id), who=who)
         self._jobs.stop(run_id)
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait."""
+        return len(self._jobs.waiting())
+
+    def empty_line(self, *, who: Hashable) -> None:
+        """Stop all runs that wait, if the lecturer says so."""
+        if self._rights.lecturer.is_lecturer(who):
+            for run_id in self._jobs.waiting():
+                self._jobs.stop(run_id)
 
 
 def _train(

@@ -66,8 +66,8 @@ class Limits:
         """
         default = cls()
         return cls(
-            seconds=_from_environment("SMALL_CHANGE_TRAINING_SECONDS", default.seconds),
-            memory=1e6 * _from_environment("SMALL_CHANGE_TRAINING_MB", default.memory / 1e6),
+            seconds=number_from_environment("SMALL_CHANGE_TRAINING_SECONDS", default.seconds),
+            memory=1e6 * number_from_environment("SMALL_CHANGE_TRAINING_MB", default.memory / 1e6),
         )
 
     def check(self, cost: Cost) -> None:
@@ -186,7 +186,7 @@ class Pace:
         self._work += work
 
 
-def _from_environment(name: str, default: float) -> float:
+def number_from_environment(name: str, default: float) -> float:
     """Return the number above 0 in an environment variable, else the default."""
     text = os.environ.get(name, "")
     try:

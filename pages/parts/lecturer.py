@@ -21,6 +21,8 @@ def show_lecturer() -> None:
             st.button("Open them again", key="reopen", on_click=_reopen)
         else:
             st.button("Close training and uploads for an hour", key="close", on_click=_close)
+        if waiting := server().trainings.waiting:
+            st.button(f"Stop all trainings that wait ({waiting})", key="empty", on_click=_empty)
         st.button("Be a student again", key="leave_lecturer", on_click=_leave)
 
 
@@ -55,6 +57,10 @@ def _close() -> None:
 
 def _reopen() -> None:
     server().lecturer.reopen(who=who())
+
+
+def _empty() -> None:
+    server().trainings.empty_line(who=who())
 
 
 def _leave() -> None:

@@ -1,6 +1,7 @@
 """The server behind all sessions, and who this session belongs to."""
 
 import hashlib
+import threading
 import uuid
 from urllib.parse import urlsplit
 
@@ -17,10 +18,22 @@ TOKEN_COOKIE = "_streamlit_xsrf"
 TOKEN_BYTES = 16
 
 
-@st.cache_resource(show_spinner=False)
+_lock = threading.Lock()
+_servers: list[Server] = []  # at most one; no cache of Streamlit's, which any client may clear
+
+
 def server() -> Server:
     """Return the one server of this process."""
-    return Server(own_name(int(st.get_option("server.port"))))
+    with _lock:
+        if not _servers:
+            _servers.append(Server(own_name(int(st.get_option("server.port")))))
+        return _servers[0]
+
+
+def forget_server() -> None:
+    """Have the next call of `server` start another one, as after a restart; for tests."""
+    with _lock:
+        _servers.clear()
 
 
 def who() -> Visitor:

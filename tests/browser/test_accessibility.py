@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.draw_page import open_page, settle
+from tests.browser.draw_page import open_page, settle, widget
+from tests.browser.test_lecturer import lecturer_url as lecturer_url
 
 # By address: the key of a widget that the page shows last.
 PAGES = {
@@ -38,6 +39,31 @@ def test_axe_finds_nothing_serious(
     for closed in page.locator("details:not([open]) > summary:visible").all()[::-1]:
         closed.click()
     settle(page)
+    assert serious(page) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_lecturer_s_corner(
+    page: Page, lecturer_url: str, scheme: str, width: int
+) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 6000})
+    page.goto(lecturer_url)  # from any other page's address, Streamlit asks for files twice
+    open_page(page, f"{lecturer_url}/train", "card_of")
+    settle(page)
+    widget(page, "lecturer").get_by_role("button").click()
+    for word in ("open barley", "open sesame"):
+        expect(page.get_by_label("The lecturer's word")).to_be_visible()
+        assert serious(page) == []
+        page.get_by_label("The lecturer's word").fill(word)
+        page.get_by_role("button", name="This is me").click()
+        settle(page)
+    expect(widget(page, "close")).to_be_visible()
+    assert serious(page) == []
+    widget(page, "close").get_by_role("button").click()
+    expect(widget(page, "reopen")).to_be_visible()
     assert serious(page) == []
 
 

@@ -20,7 +20,7 @@ def write(shelf: Library, told: int, number: int) -> None:
     """Keep networks and delete old ones, until this process is killed."""
     kept: list[str] = []
     while True:
-        kept.append(shelf.keep(f"of {number}", NETWORK, CARD))
+        kept.append(shelf.keep(f"of {number}", NETWORK, CARD, owner=f"{number}"))
         os.write(told, f"+{kept[-1]}\n".encode())
         if len(kept) > 3:
             os.write(told, f"-{kept[0]}\n".encode())  # before: it may be gone without a word after
@@ -47,17 +47,21 @@ def kill_one(shelf: Library, rng: Random, number: int) -> bool:
     deleted = {line[1:] for line in said if line[0] == "-"}
     for name in {line[1:] for line in said if line[0] == "+"} - deleted:
         assert name in shelf.names(), f"{name} is lost"
+        assert shelf.owner(name) == f"{number}"
     for name in shelf.names():
         network, card = shelf.load(name)
         assert_same(network, NETWORK)
         assert card == CARD
+        assert shelf.owner(name) in (None, f"{number}")  # None if it was killed in between
     left = list((shelf.folder / "kept").glob(".*.part"))
     for file in left:
         os.utime(file, (time.time() - 60,) * 2)
     shelf.remove_strays()
     assert not list((shelf.folder / "kept").glob(".*.part"))
+    shelf.keep("last", NETWORK, CARD)  # which removes what is noted about networks that are gone
     for name in shelf.names():
         shelf.delete(name)
+    assert not list((shelf.folder / "kept").glob(".*.owner"))
     return bool(left)
 
 

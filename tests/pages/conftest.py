@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from core.serving import jobs, trainings
+from pages.parts.server import forget_server
 
 TIMEOUT = 600  # seconds until a run of a page or a computation counts as broken
 
@@ -25,9 +25,9 @@ def fresh_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start each test with a server that has computed nothing; end what runs on it afterwards."""
     monkeypatch.setattr(jobs, "UNWATCHED_SECONDS", TIMEOUT)  # a run of a page may take long
     monkeypatch.setattr(trainings, "PLACE_SECONDS", TIMEOUT)
-    st.cache_resource.clear()
+    forget_server()
     yield
-    st.cache_resource.clear()
+    forget_server()
     gc.collect()
 
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.networks import Library
 from core.serving.server import WORD
 from core.serving.visitors import Visitor
+from pages.parts.server import forget_server
 from tests.conftest import SHIPPED
 from tests.pages.conftest import TIMEOUT, opened, until, well
 
@@ -93,6 +94,15 @@ def test_what_one_keeps_is_deleted_by_oneself_and_by_the_lecturer(
     assert "other" not in library.names()
 
 
+def test_after_a_restart_what_one_has_kept_is_still_one_s_own(word: str, library: Library) -> None:
+    bring(train_page("owner"), "mine")
+    forget_server()
+    assert "delete" not in keys(train_page("stranger", card="mine"))
+    again = train_page("owner", card="mine")
+    well(again.button(key="delete").click().run())
+    assert "mine" not in library.names() and not list((library.folder / "kept").glob(".*owner*"))
+
+
 def test_a_later_network_of_the_same_name_is_not_one_s_own(word: str, library: Library) -> None:
     at = bring(train_page("me"), "mine")
     library.delete("mine")
@@ -133,6 +143,16 @@ def test_a_person_has_one_place_in_the_line_whatever_the_tab() -> None:
     assert len(tabs[1].error) == 1 and "run" not in tabs[1].query_params
     for at in (tabs[0], first):
         well(at.button(key="stop").click().run())
+
+
+def test_the_lecturer_empties_the_line(word: str) -> None:
+    people = [begin(train_page(name)) for name in ("first", "second", "third")]
+    until(people[0], lambda at: at.get("progress"))  # it waits no more
+    lecturer = say(train_page(), word)
+    well(lecturer.button(key="empty").click().run())
+    assert "empty" not in keys(lecturer)
+    assert ["stop" in keys(well(at.run())) for at in people] == [True, False, False]
+    well(people[0].button(key="stop").click().run())
 
 
 def test_the_lecturer_closes_training_and_uploads_and_opens_them_again(word: str) -> None:

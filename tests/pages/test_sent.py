@@ -81,6 +81,22 @@ def test_a_hostile_value_is_left_out_with_a_line(value: Any, log: pytest.LogCapt
 
 
 @pytest.mark.parametrize(
+    "text", ["", "{no json", "[" * 100_000, "NaN]"], ids=["empty", "open", "deep", "closed"]
+)
+def test_what_is_no_json_leaves_the_session_working_with_one_line(
+    text: str, log: pytest.LogCaptureFixture
+) -> None:
+    at = open_page(APP, digit="8", attack="FGSM", epsilon="0.1")
+    before = stands_for(at)
+    well(send(at, "epsilon_explorer", text))
+    (line,) = [record.getMessage() for record in ours(log)]
+    assert "\n" not in line and len(line) < 200
+    assert stands_for(at) == before
+    well(send(at, "epsilon_explorer", {"label": 3, "epsilon": 0.2}))
+    assert stands_for(at)["label"] == "3" and len(ours(log)) == 1
+
+
+@pytest.mark.parametrize(
     "text", ["[1]", "7", '"x"', "null", '{"label": NaN}', '{"epsilon": 1e999}']
 )
 def test_what_is_no_object_leaves_the_page_as_it_is(text: str) -> None:
