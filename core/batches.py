@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 # 256 images of 784 float32 numbers take 800 kB. An attack's few arrays of that size stay in a
 # core's cache, and its steps are long enough that threads rarely wait for the interpreter.
@@ -102,7 +102,11 @@ def _blas() -> ThreadpoolController:
 
 
 class _OneThreadAProduct:
-    """A context in which BLAS uses one thread; the last to leave restores its own limit."""
+    """A context in which BLAS uses one thread; the last to leave restores its own limit.
+
+    threadpoolctl lets only the first thread that has set OpenBLAS's limit set it again; from other
+    threads it does nothing, silently. The limit is the whole process's, so that is lifted here.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -113,12 +117,14 @@ class _OneThreadAProduct:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
+                OpenBLASController.clear_controlling_thread(force=True)
                 self._own = _blas().limit(limits=1)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
+                OpenBLASController.clear_controlling_thread(force=True)
                 self._own.restore_original_limits()
 
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from core import batches
 from core.batches import BATCH, in_batches
@@ -87,3 +87,17 @@ def test_matrix_products_keep_to_one_thread_meanwhile_and_get_theirs_back() -> N
     in_batches(look, 1)
     assert inside == [[1] * len(before)]
     assert blas_threads() == before
+
+
+def test_matrix_products_keep_to_one_thread_whichever_thread_asks() -> None:
+    def look() -> list[list[int]]:
+        inside: list[list[int]] = []
+        in_batches(lambda rows: inside.append(blas_threads()), 1)
+        return [*inside, blas_threads()]
+
+    with threadpool_limits(2, user_api="blas"):
+        pools = len(blas_threads())
+        with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
+            for place in (one, another, one):  # all of them alive
+                assert place.submit(look).result() == [[1] * pools, [2] * pools]
+        assert look() == [[1] * pools, [2] * pools]
