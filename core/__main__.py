@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import datetime
-import functools
 import os
 import sys
 import time
@@ -15,12 +14,12 @@ from tqdm import tqdm
 
 from core import files
 from core.data import folders, mnist
-from core.evaluation import robustness, seeds
+from core.evaluation import executors, robustness, seeds
 from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import LIBRARY, Card, Network, NetworkFileError, load_file, save_file
 from core.presentation import words
-from core.presentation.course_report.findings import measure_report, shipped_report, write_shipped
+from core.presentation.course_report import findings as course_report
 from core.presentation.course_report.html_file import to_html
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, load_start, split, train
@@ -38,8 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         added.set_defaults(run=run)
         return added
 
-    for run in (_data, _models, _measure, _seeds):
+    for run in (_data, _models, _seeds):
         command(run)
+    _add_executors(command(_measure))
     training = command(_train)
     training.add_argument("preset", choices=PRESETS, help="the recipe to start from")
     training.add_argument(
@@ -70,6 +70,24 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 1
     return 0
+
+
+def _add_executors(measure: argparse.ArgumentParser) -> None:
+    measure.add_argument(
+        "--executor",
+        default="processes",
+        metavar="NAME",
+        help="where to measure: in processes here (default), or on the workers of dask",
+    )
+    measure.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help=f"processes; default: one a core, at most {executors.MOST_BY_DEFAULT}",
+    )
+    measure.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of Dask's scheduler, such as tcp://10.0.0.1:8786"
+    )
 
 
 def _data(options: argparse.Namespace) -> None:
@@ -181,15 +199,16 @@ def _models(options: argparse.Namespace) -> None:
 
 def _measure(options: argparse.Namespace) -> None:
     """Measure the shipped networks for the pages, where that has not been done yet."""
-    shipped = {name: LIBRARY.load(name) for name in filter(LIBRARY.is_shipped, LIBRARY.names())}
-    networks = {name: network for name, (network, _) in shipped.items()}
-    test = mnist.load("test")
-    gradients = len(networks) * len(test) * robustness.GRADIENTS
-    with tqdm(total=gradients, unit=" gradients", unit_scale=True) as bar:
-        robustness.write_cache(networks, test, on_progress=bar.update)
-    with tqdm(total=len(networks) * PASSES * len(test), unit=" images", unit_scale=True) as bar:
-        train_digits = functools.cache(lambda: mnist.load("train"))
-        write_shipped(shipped, train_digits, test, on_progress=bar.update)
+    shipped = filter(LIBRARY.is_shipped, LIBRARY.names())
+    files = {name: LIBRARY.path(name) for name in shipped}
+    gradients = len(files) * len(mnist.load("test")) * robustness.GRADIENTS
+    with executors.by_name(
+        options.executor, workers=options.workers, scheduler=options.scheduler
+    ) as executor:
+        with tqdm(total=gradients, unit=" gradients", unit_scale=True) as bar:
+            robustness.measure_files(files, executor, on_progress=bar.update)
+        with tqdm(total=len(files), unit=" networks for the course report") as bar:
+            course_report.measure_files(files, executor, on_progress=bar.update)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -199,14 +218,16 @@ def _report(options: argparse.Namespace) -> None:
     network, card = load_file(path)
     files.check_writable(options.out)
     try:
-        findings = shipped_report(network, card)
+        findings = course_report.shipped_report(network, card)
     except MeasuredFileError as error:
         print(f"{error} The network is measured now.", file=sys.stderr)
         findings = None
     if findings is None:
         everything, test = mnist.load("train"), mnist.load("test")
         with tqdm(total=PASSES * len(test), unit=" images", unit_scale=True) as bar:
-            findings = measure_report(network, card, everything, test, on_progress=bar.update)
+            findings = course_report.measure_report(
+                network, card, everything, test, on_progress=bar.update
+            )
     files.write(options.out, to_html(findings, name=path.stem).encode())
     print(f"Written to {options.out}")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("torch", "torchvision", "numba", "plotly", "segno")
+HEAVY = ("torch", "torchvision", "numba", "plotly", "segno", "distributed")
 HEAVY_CORE = {"core.training.augmentation", "core.training.compiled", "core.training.pytorch"}
 HEAVY_CORE |= {"core.training.strokes", "core.networks.torch_module", "core.__main__"}
 LIGHT_CORE = sorted(

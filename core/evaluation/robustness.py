@@ -1,21 +1,25 @@
 """A network's evasion rates over a range of ε, measured once and kept in a file."""
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.attacks import ATTACKS
 from core.batches import BATCH
 from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
-from core.evaluation import shipped
+from core.evaluation import shipped, sweep
+from core.evaluation.sweep import Stored, Task
 from core.measures import accuracy, accuracy_by_digit, evasion_rate
-from core.networks import LIBRARY, Network
+from core.networks import LIBRARY, Card, Network
 
 EPSILONS = tuple(round(step * 0.025, 3) for step in range(13))  # 0 to 0.3
-MEASURED_ATTACKS = ("fgsm", "pgd")  # with their own defaults: PGD of 40 steps, exact gradient
-GRADIENTS = (len(EPSILONS) - 1) * (1 + 40)  # of each image, for these attacks at every ε above 0
+_GRADIENTS_OF = {"fgsm": 1, "pgd": 40}  # an image, with the attacks' own defaults
+MEASURED_ATTACKS = tuple(_GRADIENTS_OF)
+# Of each image, for these attacks at every ε above 0. At ε = 0 they return the clean images.
+GRADIENTS = (len(EPSILONS) - 1) * sum(_GRADIENTS_OF.values())
 BLOCK = 20 * BATCH  # gradients between two reports of progress
 CACHE = LIBRARY.folder / "robustness.json"
 _VERSION = 2  # to be raised whenever the same network would be measured differently
@@ -95,24 +99,44 @@ def measure(
         on_progress: called with numbers of gradients that add up to `GRADIENTS` for each image;
             one call at a time, from several threads. An exception that it raises ends the work.
     """
-    clean_accuracy = accuracy(network, test.x, test.y)
-    rates: dict[str, list[float]] = {attack: [] for attack in MEASURED_ATTACKS}
     counted = _Counted(network, on_progress)
-    for epsilon in EPSILONS:
-        for attack, found in rates.items():
-            if epsilon == 0:  # every attack returns the clean images
-                found.append(1 - clean_accuracy)
-            else:
-                x_adv = ATTACKS[attack](counted, test.x, test.y, epsilon)
-                found.append(evasion_rate(network, x_adv, test.y))
-        counted.report()
+    rates = {}
+    for attack, epsilon in _attacked():
+        rates[attack, epsilon] = _rate(counted, test, attack, epsilon)
+    counted.report()
+    return _with_rates(_clean(network, test), rates)
+
+
+def _attacked() -> list[tuple[str, float]]:
+    return [(attack, epsilon) for epsilon in EPSILONS if epsilon for attack in MEASURED_ATTACKS]
+
+
+def _rate(network: Classifier, test: Digits, attack: str, epsilon: float) -> float:
+    return evasion_rate(network, ATTACKS[attack](network, test.x, test.y, epsilon), test.y)
+
+
+def _clean(network: Classifier, test: Digits) -> Robustness:
+    """Return what is known without an attack."""
+    clean_accuracy = accuracy(network, test.x, test.y)
     return Robustness(
         images=len(test),
         clean_accuracy=clean_accuracy,
-        epsilons=EPSILONS,
-        evasion_rates={attack: tuple(found) for attack, found in rates.items()},
+        epsilons=(0.0,),
+        evasion_rates={attack: (1 - clean_accuracy,) for attack in MEASURED_ATTACKS},
         accuracy_by_digit=tuple(accuracy_by_digit(network, test.x, test.y).tolist()),
         mirrored_by_digit=tuple(accuracy_by_digit(network, mirrored(test.x), test.y).tolist()),
+    )
+
+
+def _with_rates(clean: Robustness, rates: Mapping[tuple[str, float], float]) -> Robustness:
+    """Add the evasion rates by attack and ε."""
+    return replace(
+        clean,
+        epsilons=EPSILONS,
+        evasion_rates={
+            attack: (*first, *(rates[attack, epsilon] for epsilon in EPSILONS if epsilon))
+            for attack, first in clean.evasion_rates.items()
+        },
     )
 
 
@@ -159,6 +183,74 @@ def write_cache(
     shipped.complete(
         path or CACHE,
         {name: digest(network) for name, network in networks.items()},
-        lambda name: measure(networks[name], test, on_progress=on_progress),
+        lambda names: (
+            (name, measure(networks[name], test, on_progress=on_progress)) for name in names
+        ),
         on_known=lambda: on_progress(GRADIENTS * len(test)),
     )
+
+
+def measure_files(
+    files: Mapping[str, Path],
+    executor: Executor,
+    *,
+    path: Path | None = None,
+    images: int | None = None,
+    on_progress: Callable[[int], object] = lambda gradients: None,
+) -> None:
+    """Do as `write_cache` does with networks in files, on an executor's workers.
+
+    One attack with one ε is one task. The figures are the same as `measure`'s.
+
+    Args:
+        files: the networks' files by their names.
+        executor: see `core.evaluation.sweep.results`.
+        path: the file of figures; None for `CACHE`.
+        images: how many of MNIST's test images, from the first; None for all.
+        on_progress: called with numbers of gradients that add up to `GRADIENTS` for each image of
+            each network, in the caller's thread; an exception that it raises ends the work.
+
+    Raises:
+        MeasuredFileError: the file can't be written.
+        NetworkFileError: a network's file can't be used.
+        SweepError: a worker has another network or another version of the program.
+        DataFileError: MNIST is missing or damaged.
+    """
+    stored = {name: Stored.at(file, _key) for name, file in files.items()}
+    # Here first: where MNIST has not been unpacked, several workers would do it at once.
+    count = len(sweep.digits("test", images))
+
+    def measured(names: list[str]) -> Iterator[tuple[str, Robustness]]:
+        tasks = {name: _tasks(stored[name], images, count) for name in names}
+        for name, (clean, *rates) in sweep.results(executor, tasks, on_progress):
+            yield name, _with_rates(clean, dict(zip(_attacked(), rates, strict=True)))
+
+    shipped.complete(
+        path or CACHE,
+        {name: each.key for name, each in stored.items()},
+        measured,
+        on_known=lambda: on_progress(GRADIENTS * count),
+    )
+
+
+def _tasks(stored: Stored, images: int | None, count: int) -> list[Task]:
+    """Return what is to be done for a network: `_clean_of`, and `_rate_of` for each attack."""
+    return [
+        Task(_clean_of, (stored, images), 0),
+        *(
+            Task(_rate_of, (stored, images, attack, epsilon), _GRADIENTS_OF[attack] * count)
+            for attack, epsilon in _attacked()
+        ),
+    ]
+
+
+def _key(network: Network, card: Card) -> str:
+    return digest(network)
+
+
+def _clean_of(stored: Stored, images: int | None) -> Robustness:
+    return _clean(stored.load(_key)[0], sweep.digits("test", images))
+
+
+def _rate_of(stored: Stored, images: int | None, attack: str, epsilon: float) -> float:
+    return _rate(stored.load(_key)[0], sweep.digits("test", images), attack, epsilon)

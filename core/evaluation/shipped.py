@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -70,19 +70,20 @@ def read(path: Path, figures: type[T], keys: Collection[str] | None = None) -> d
 def complete(
     path: Path,
     keys: Mapping[str, str],
-    measure: Callable[[str], Any],
+    measure: Callable[[list[str]], Iterable[tuple[str, Any]]],
     *,
     on_known: Callable[[], object] = lambda: None,
 ) -> None:
     """Measure the networks that the file doesn't have, and drop those that are not asked for.
 
     The file is replaced in one step after each network. So a run that is stopped loses no more
-    than the network it was at, and the next run continues from there. A damaged file is replaced.
+    than the networks it was at, and the next run continues from there. A damaged file is replaced.
 
     Args:
         path: the file.
         keys: the networks' digests by their names.
-        measure: measures the network of a name; returns a dataclass as in `read`.
+        measure: measures the networks of some names; gives each name with a dataclass as in `read`
+            as soon as it is done, in any order.
         on_known: called for each network that needs no measurement.
 
     Raises:
@@ -93,13 +94,12 @@ def complete(
     except MeasuredFileError:
         known = {}
     _write(path, keys, known)
-    for name, key in keys.items():
-        if key in known:
-            on_known()
-        else:
-            figures = json.dumps(asdict(measure(name)), default=_encoded)
-            known[key] = json.loads(figures)
-            _write(path, keys, known)
+    unknown = [name for name, key in keys.items() if key not in known]
+    for _ in range(len(keys) - len(unknown)):
+        on_known()
+    for name, figures in measure(unknown):
+        known[keys[name]] = json.loads(json.dumps(asdict(figures), default=_encoded))
+        _write(path, keys, known)
 
 
 def _checked(entry: dict[str, Any]) -> dict[str, Any]:

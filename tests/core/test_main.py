@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 import subprocess
@@ -9,10 +10,9 @@ import pytest
 from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
-from core.evaluation import replication, robustness, seeds
+from core.evaluation import executors, replication, robustness, seeds
 from core.networks import Library, load_file
 from core.networks.mlp import MLP
-from core.presentation.course_report import findings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -150,12 +150,76 @@ def test_what_is_measured_is_not_measured_again(monkeypatch: pytest.MonkeyPatch)
     def unmeasured(*_: object, **__: object) -> None:
         pytest.fail("a shipped network is not measured: python -m core measure")
 
-    monkeypatch.setattr(robustness, "measure", unmeasured)
-    monkeypatch.setattr(findings, "_measure", unmeasured)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", unmeasured)
     caches = (robustness.CACHE, replication.CACHE)
     before = [cache.read_bytes() for cache in caches]
     assert main(["measure"]) == 0
     assert [cache.read_bytes() for cache in caches] == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--executor", "ray"], "processes, dask, not 'ray'"),
+        (["--workers", "0"], "workers must be 1 to 61"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "dask only"),
+        (["--executor", "dask"], "needs its scheduler's address"),
+        (["--executor", "dask", "--scheduler", "x", "--workers", "2"], "not here"),
+        (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:1"], "tcp://127.0.0.1:1"),
+    ],
+)
+def test_an_executor_that_can_t_be_used_is_one_sentence(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(executors, "SECONDS_TO_CONNECT", 0.1)  # nothing listens there
+    assert main(["measure", *arguments]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: ") and said in printed
+    assert printed.count("\n") == 1
+
+
+# Measures all shipped networks anew, into a folder of its own.
+MEASURE = """
+import sys
+from pathlib import Path
+from core.__main__ import main
+from core.evaluation import replication, robustness
+if __name__ == "__main__":
+    robustness.CACHE = Path(sys.argv[1], "robustness.json")
+    replication.CACHE = Path(sys.argv[1], "replication.json")
+    sys.exit(main(["measure", "--workers", "2"]))
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_when_a_sweep_ends_its_workers_end(end: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", MEASURE, str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stderr is not None
+        said = b""
+        while not re.search(rb"\| [1-9][\d.]*k?/", said):  # so many gradients are done
+            more = os.read(process.stderr.fileno(), 1000)
+            assert more, said
+            said += more
+        if end == signal.SIGINT:
+            os.killpg(process.pid, end)  # a terminal sends Ctrl-C to all of its processes
+        else:
+            process.send_signal(end)
+        said += process.stderr.read()  # to the end of all processes that could write there
+    if end == signal.SIGINT:
+        assert process.returncode == 1
+        assert said.endswith(b"stopped\n")
+        assert b"Traceback" not in said
+    assert (tmp_path / "robustness.json").is_file()
 
 
 @pytest.mark.training

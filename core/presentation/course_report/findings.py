@@ -1,13 +1,17 @@
 """What the course report's sections need: a network's measurements, its card, the remedies."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from core.data import mnist
 from core.data.mnist import Digits
-from core.evaluation import replication, robustness, shipped
+from core.evaluation import replication, robustness, shipped, sweep
 from core.evaluation.replication import PASSES, Images, Replication, Reported
 from core.evaluation.robustness import Robustness
+from core.evaluation.sweep import Stored, Task
 from core.networks import LIBRARY, Card, Network, NetworkFileError
 from core.presentation.course_report import facts
 from core.presentation.remedies import presets
@@ -47,12 +51,13 @@ def measure_report(
     """Measure on a network what the course report measured on its own.
 
     A network that learned only some of the digits is tested on images of these alone. `train` and
-    `test` are MNIST's images; for `on_progress` see `write_shipped`.
+    `test` are MNIST's images. `on_progress` receives again and again how many more images are
+    done, in all `PASSES` times the number of test images.
 
     Raises:
         ValueError: there are too few images for the card's recipe.
     """
-    return _findings(network, card, _measure(network, card, train, test, on_progress))
+    return _findings(network, card, _measured(network, card, train, test, on_progress))
 
 
 def shipped_report(network: Network, card: Card) -> Findings | None:
@@ -61,45 +66,58 @@ def shipped_report(network: Network, card: Card) -> Findings | None:
     Raises:
         MeasuredFileError: the file of measurements is damaged or can't be read.
     """
-    known = replication.cached(replication.digest(network, card.recipe, REPORTED))
+    known = replication.cached(_key(network, card))
     return None if known is None else _findings(network, card, known)
 
 
-def write_shipped(
-    networks: Mapping[str, tuple[Network, Card]],
-    train: Callable[[], Digits],
-    test: Digits,
+def measure_files(
+    files: Mapping[str, Path],
+    executor: Executor,
     *,
-    on_progress: Callable[[int], object] = lambda images: None,
+    path: Path | None = None,
+    images: int | None = None,
+    on_progress: Callable[[int], object] = lambda networks: None,
 ) -> None:
-    """Measure the networks that the shipped file lacks; remove those that are not given.
+    """Do for the course report what `robustness.measure_files` does; one network is one task.
 
     Args:
-        networks: with their cards, by name.
-        train: returns MNIST's training images; called only if they are needed.
-        test: MNIST's test images.
-        on_progress: receives again and again how many more images are done, in all `PASSES` times
-            the number of test images for each network.
+        files: the networks' files by their names.
+        executor: see `core.evaluation.sweep.results`.
+        path: the file of figures; None for the shipped one.
+        images: how many of MNIST's test images, from the first; None for all.
+        on_progress: called with 1 for each network that is done.
 
     Raises:
-        MeasuredFileError: the file can't be written.
+        Exception: as `robustness.measure_files` does.
     """
+    stored = {name: Stored.at(file, _key) for name, file in files.items()}
 
-    def measure(name: str) -> Replication:
-        return _measure(*networks[name], train(), test, on_progress)
+    def measured(names: list[str]) -> Iterator[tuple[str, Replication]]:
+        if names:
+            mnist.load("train")  # unpacked here, before several workers would do it
+        tasks = {name: [Task(_measure_stored, (stored[name], images), 1)] for name in names}
+        for name, (found,) in sweep.results(executor, tasks, on_progress):
+            yield name, found
 
     shipped.complete(
-        replication.CACHE,
-        {
-            name: replication.digest(network, card.recipe, REPORTED)
-            for name, (network, card) in networks.items()
-        },
-        measure,
-        on_known=lambda: on_progress(PASSES * len(test)),
+        path or replication.CACHE,
+        {name: each.key for name, each in stored.items()},
+        measured,
+        on_known=lambda: on_progress(1),
     )
 
 
-def _measure(
+def _key(network: Network, card: Card) -> str:
+    return replication.digest(network, card.recipe, REPORTED)
+
+
+def _measure_stored(stored: Stored, images: int | None) -> Replication:
+    network, card = stored.load(_key)
+    test = sweep.digits("test", images)
+    return _measured(network, card, sweep.digits("train"), test, lambda images: None)
+
+
+def _measured(
     network: Network, card: Card, train: Digits, test: Digits, on_progress: Callable[[int], object]
 ) -> Replication:
     recipe = card.recipe

@@ -1,5 +1,5 @@
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ PICTURES = ("means", "contributions")
 
 def test_what_is_written_is_read_back(found: Replication, tmp_path: Path) -> None:
     path = tmp_path / "new" / "replication.json"
-    complete(path, {"one": "a", "two": "b"}, lambda name: found)
+    complete(path, {"one": "a", "two": "b"}, lambda names: ((name, found) for name in names))
     again = cached("a", path=path)
     assert again is not None
     assert np.isnan(again.means[5]).all() and not np.isnan(again.means[4]).any()
@@ -73,17 +73,18 @@ def test_only_what_is_missing_is_measured(found: Replication, tmp_path: Path) ->
     path = tmp_path / "replication.json"
     asked: list[str] = []
 
-    def measure_one(name: str) -> Replication:
-        asked.append(name)
-        if name == "two" and asked.count("two") == 1:
-            raise KeyboardInterrupt
-        return found
+    def measure_each(names: list[str]) -> Iterator[tuple[str, Replication]]:
+        for name in names:
+            asked.append(name)
+            if name == "two" and asked.count("two") == 1:
+                raise KeyboardInterrupt
+            yield name, found
 
     keys = {"one": "a", "two": "b"}
     with pytest.raises(KeyboardInterrupt):
-        complete(path, keys, measure_one)
-    complete(path, keys, measure_one)
-    complete(path, {**keys, "one": "c"}, measure_one)
+        complete(path, keys, measure_each)
+    complete(path, keys, measure_each)
+    complete(path, {**keys, "one": "c"}, measure_each)
     assert asked == ["one", "two", "two", "one"]
     assert cached("a", path=path) is None  # a network that was trained again
 
@@ -103,11 +104,11 @@ def test_damage_is_one_sentence_and_is_repaired(
     damage: Callable[[bytes], bytes], found: Replication, tmp_path: Path
 ) -> None:
     path = tmp_path / "replication.json"
-    complete(path, {"one": "a"}, lambda name: found)
+    complete(path, {"one": "a"}, lambda names: [("one", found)])
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(MeasuredFileError, match="^replication.json is damaged; [^.]*.$"):
         cached("a", path=path)
-    complete(path, {"one": "a"}, lambda name: found)
+    complete(path, {"one": "a"}, lambda names: [("one", found)])
     assert cached("a", path=path) is not None
 
 
