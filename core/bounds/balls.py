@@ -66,6 +66,13 @@ class Box:
             out[rows] = (slopes @ self.radius[rows, :, None])[..., 0]
         return out
 
+    def furthest(self, slopes: FloatArray) -> FloatArray:
+        """Return how far from the centre of the only image c · x is least: `(K, D)` for K rows c.
+
+        It comes in the dtype of the slopes.
+        """
+        return np.copysign(self.radius.astype(slopes.dtype), -slopes)
+
 
 @dataclass(frozen=True, eq=False)
 class L2Ball:
@@ -114,6 +121,15 @@ class L2Ball:
             np.square(slopes, out=slopes)
             out[rows] = self.radius[rows] * np.sqrt(slopes.sum(axis=2))
         return out
+
+    def furthest(self, slopes: FloatArray) -> FloatArray:
+        """Return how far from the centre of the only image c · x is least; see `Box.furthest`."""
+        most, least = np.where(self.centre > 0, np.inf, 0), np.where(self.centre < 1, -np.inf, 0)
+        moved: FloatArray = np.clip(slopes, least, most).astype(slopes.dtype)
+        lengths = np.sqrt(np.square(moved).sum(axis=1, keepdims=True))
+        scale = self.radius / np.maximum(lengths, np.finfo(np.float32).tiny)
+        moved *= -scale.astype(slopes.dtype)
+        return moved
 
 
 Ball = Box | L2Ball

@@ -53,7 +53,7 @@ def margins(
     Raises:
         ValueError: an argument is out of range, or the network is no perceptron; says why.
     """
-    problem = _Problem.of(network, x, y, norm, method)
+    problem = Problem.of(network, x, y, norm, method)
     radii = _radii(epsilon, norm)
     if radii.shape not in ((), (len(problem.x),)):
         raise ValueError(f"epsilon must be one number or one an image, not of shape {radii.shape}")
@@ -85,7 +85,7 @@ def certified(
     Returns:
         `(N,)` for one budget, `(E, N)` for several.
     """
-    problem = _Problem.of(network, x, y, norm, method)
+    problem = Problem.of(network, x, y, norm, method)
     budgets = _radii(epsilon, norm)
     rising, places = np.unique(budgets, return_inverse=True)
     passed = problem.largest(rising, first=len(rising) // 2)
@@ -114,7 +114,7 @@ def certified_epsilon(
     Returns:
         `(N,)` in float64; 0 where the image is misread, or nothing could be proved.
     """
-    problem = _Problem.of(network, x, y, norm, method)
+    problem = Problem.of(network, x, y, norm, method)
     step = RESOLUTIONS[norm] if resolution is None else float(resolution)
     if not 1e-5 <= step <= 1:
         raise ValueError(f"resolution must be from 0.00001 to 1, not {resolution!r}")
@@ -126,7 +126,7 @@ def certified_epsilon(
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """The arguments that the functions share, checked."""
 
     network: MLP | Ensemble
@@ -139,7 +139,8 @@ class _Problem:
     @classmethod
     def of(
         cls, network: MLP | Ensemble, x: ArrayLike, y: ArrayLike, norm: str, method: str
-    ) -> "_Problem":
+    ) -> "Problem":
+        """Check the arguments of `margins`."""
         if not isinstance(network, MLP | Ensemble):
             raise ValueError(
                 "bounds need the layers of an MLP or of an Ensemble of them, "

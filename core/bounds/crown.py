@@ -18,17 +18,20 @@ _UNDERFLOW = 1e-200  # far above what float64 loses below its smallest number
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """Two lines around ReLU on [l, u]: α z ≤ max(z, 0) ≤ s z + t. Arrays are `(N, units)`.
+    """Two lines around ReLU on [l, u]: α z ≤ max(z, 0) ≤ s z + t.
 
     Attributes:
-        lower_slope: α, in [0, 1] where l < 0 < u.
+        lower_slope: α, in [0, 1] where l < 0 < u. Each array is `(N, 1, units)`, the same lines for
+            all rows of coefficients, or `(N, K, units)`.
         upper_slope: s = u / (u − l).
         intercept: t = −s l.
+        constraint: c where c z ≥ 0 is known and is to be used, 0 elsewhere.
     """
 
     lower_slope: FloatArray
     upper_slope: FloatArray
     intercept: FloatArray
+    constraint: FloatArray | float = 0.0
 
     @classmethod
     def of(cls, units: Units) -> "Relaxation":
@@ -38,7 +41,7 @@ class Relaxation:
         u ≤ 0 they are 0. s is rounded, so t is chosen for this s, and rounded upwards: the line is
         at least 0 at l and at least u at u.
         """
-        below, above = np.minimum(units.lower, 0), np.maximum(units.upper, 0)
+        below, above = np.minimum(units.lower, 0)[:, None], np.maximum(units.upper, 0)[:, None]
         s = above / np.maximum(above - below, np.finfo(np.float64).tiny)
         t = np.maximum(above * (1 - s), -s * below) * (1 + 2.0**-50)
         return cls((above >= -below).astype(np.float64), s, t)
@@ -46,12 +49,13 @@ class Relaxation:
     def pull_back(self, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return B and d with A · max(z, 0) ≥ B · z + d, for coefficients A, `(N, K, units)`.
 
-        A positive coefficient takes the lower line, a negative one the upper.
+        A positive coefficient takes the lower line, a negative one the upper. c z ≥ 0 is taken off.
         """
         negative = np.minimum(coefficients, 0)
-        constant = dot(negative, self.intercept)
-        pulled = (coefficients - negative) * self.lower_slope[:, None]
-        pulled += negative * self.upper_slope[:, None]
+        constant: FloatArray = (negative * self.intercept).sum(axis=2)
+        pulled = (coefficients - negative) * self.lower_slope
+        pulled += negative * self.upper_slope
+        pulled -= self.constraint
         return pulled, constant
 
 

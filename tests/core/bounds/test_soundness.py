@@ -87,8 +87,7 @@ def test_the_lines_enclose_relu_in_exact_numbers(a: float, b: float, scale: int)
     lower, upper = sorted([a, b * 2.0**scale])
     lines = crown.Relaxation.of(Units(np.array([[lower]]), np.array([[upper]]), np.zeros((1, 1))))
     alpha, s, t = (
-        Fraction(float(line[0, 0]))
-        for line in (lines.lower_slope, lines.upper_slope, lines.intercept)
+        Fraction(line.item()) for line in (lines.lower_slope, lines.upper_slope, lines.intercept)
     )
     for end in (
         Fraction(lower),
