@@ -129,8 +129,12 @@ def check(
     """Check that every misread image lies outside the balls that are proved safe."""
     misread = network.logits(x_adv).argmax(axis=1) != y
     perturbation = x_adv.astype(np.float64) - x
-    assert (np.abs(perturbation).max(axis=1)[misread] > proved["linf"][misread]).all()
-    assert (np.sqrt((perturbation**2).sum(axis=1))[misread] > proved["l2"][misread]).all()
+    distances = {
+        "linf": np.abs(perturbation).max(axis=1),
+        "l2": np.linalg.norm(perturbation, axis=1),
+    }
+    for norm, largest in proved.items():
+        assert not (misread & (largest > 0) & (distances[norm] <= largest)).any()
 
 
 def near_the_edge(
@@ -141,7 +145,7 @@ def near_the_edge(
 ) -> FloatArray:
     """Return attacks on images in groups, each with the largest ε that is proved for all of it."""
     x_adv = x.copy()
-    for group in np.array_split(np.argsort(largest), max(1, len(x) // 8)):
+    for group in np.array_split(np.argsort(largest), max(3, len(x) // 40)):
         x_adv[group] = attack(x[group], y[group], float(largest[group].min()))
     return x_adv
 
