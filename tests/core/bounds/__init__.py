@@ -1,0 +1,1 @@
+"""Tests of the bounds, and slow oracles for them."""
