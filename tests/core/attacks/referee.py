@@ -15,6 +15,11 @@ def predictions(network: MLP, x: FloatArray) -> IntArray:
     return labels
 
 
+def misclassified(network: MLP, x: FloatArray, y: IntArray) -> float:
+    """Return the share of images whose label is another one."""
+    return float((predictions(network, x) != y).mean())
+
+
 def norms(x: FloatArray, x_adv: FloatArray) -> FloatArray:
     """Return the L2 norm of each perturbation, `(N,)`."""
     squares: FloatArray = ((x_adv.astype(np.float64) - x) ** 2).sum(axis=1)

@@ -1,3 +1,5 @@
+"""What the attacks with a budget compute, and what every one of them keeps to."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -8,18 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import batches
-from core.attacks import (
-    ATTACKS,
-    BY_TITLE,
-    METHODS,
-    BudgetMethod,
-    bim,
-    fgsm,
-    mi_fgsm,
-    noise,
-    pgd,
-    pgd_l2,
-)
+from core.attacks import ATTACKS, BY_TITLE, METHODS, bim, fgsm, mi_fgsm, noise, pgd, pgd_l2
 from core.attacks.problem import Attack
 from core.classifier import FloatArray
 from core.data.mnist import Digits
@@ -27,22 +18,13 @@ from core.networks.mlp import MLP
 from core.networks.torch_module import TorchClassifier
 from tests.conftest import random_mlp
 from tests.core.attacks import referee
-from tests.core.attacks.referee import predictions
+from tests.core.attacks.budgeted import BUDGETED, every_attack
+from tests.core.attacks.referee import misclassified
 from tests.core.torch_twin import torch_twin
-
-BUDGETED = {
-    name: method.attack for name, method in METHODS.items() if isinstance(method, BudgetMethod)
-}
-every_attack = pytest.mark.parametrize("attack", BUDGETED.values(), ids=BUDGETED)
-iterated_attack = pytest.mark.parametrize("attack", [bim, mi_fgsm, pgd, pgd_l2])
 
 
 def check(x: FloatArray, x_adv: FloatArray, epsilon: float, *, attack: Attack) -> None:
     referee.check(x, x_adv, **{"l2" if attack is pgd_l2 else "linf": epsilon})
-
-
-def misclassified(network: MLP, x: FloatArray, y: np.ndarray) -> float:
-    return float((predictions(network, x) != y).mean())
 
 
 def autograd_attack(
@@ -251,85 +233,6 @@ def test_where_the_gradient_is_zero_the_pixel_stays() -> None:
     np.testing.assert_allclose(x_adv, [[0.4, 0.5]])
 
 
-@iterated_attack
-@pytest.mark.parametrize("targeted", [False, True])
-def test_the_best_iterate_is_the_one_that_a_search_through_all_of_them_finds(
-    attack: Callable[..., FloatArray], targeted: bool, small_network: MLP
-) -> None:
-    rng = np.random.default_rng(4)
-    x, y = rng.random((40, 12)), rng.integers(0, 10, 40)
-    goal = (y + 3) % 10 if targeted else None
-
-    def run(**settings: Any) -> FloatArray:
-        return attack(small_network, x, y, 0.3, target=goal, **settings)
-
-    iterates = [run(steps=1, step_size=0)] + [run(steps=n, step_size=0.2) for n in range(1, 7)]
-    found = run(steps=6, step_size=0.2, keep_best=True)
-    chosen = []
-    for row, image in enumerate(found):
-        leads = []
-        for iterate in iterates:
-            logits = small_network.logits(iterate[row : row + 1])[0]
-            label = y[row] if goal is None else goal[row]
-            lead = logits[label] - max(np.delete(logits, label))
-            leads.append(lead if goal is None else -lead)
-        chosen.append(int(np.argmin(leads)))
-        np.testing.assert_allclose(image, iterates[chosen[-1]][row], atol=1e-12)
-    assert len(set(chosen)) > 2  # neither always the first nor always the last
-
-
-@given(
-    attack=st.sampled_from([bim, mi_fgsm, pgd, pgd_l2]),
-    seed=st.integers(0, 1000),
-    targeted=st.booleans(),
-    epsilon=st.floats(0.01, 1),
-    step_size=st.floats(0.01, 1),
-    steps=st.integers(1, 8),
-    more=st.integers(1, 8),
-)
-def test_the_best_iterate_never_evades_less_with_more_steps(
-    small_network: MLP,
-    attack: Callable[..., FloatArray],
-    seed: int,
-    targeted: bool,
-    epsilon: float,
-    step_size: float,
-    steps: int,
-    more: int,
-) -> None:
-    rng = np.random.default_rng(seed)
-    x, y = rng.random((20, 12)), rng.integers(0, 10, 20)
-    goal = (y + rng.integers(1, 10, 20)) % 10 if targeted else None
-
-    def evades(count: int) -> np.ndarray:
-        settings = {"steps": count, "step_size": step_size, "keep_best": True}
-        x_adv = attack(small_network, x, y, epsilon, target=goal, **settings)
-        labels = small_network.logits(x_adv).argmax(axis=1)
-        return np.asarray(labels != y if goal is None else labels == goal)
-
-    fewer, most = evades(steps), evades(steps + more)
-    assert (most | ~fewer).all()
-
-
-def test_the_last_iterate_may_evade_less_which_is_why_one_keeps_the_best(
-    report_network: MLP, test_digits: Digits
-) -> None:
-    x, y = test_digits.x[:500], test_digits.y[:500]
-
-    def rate(*, keep_best: bool) -> float:
-        x_adv = pgd(report_network, x, y, 0.1, steps=10, step_size=0.1, keep_best=keep_best)
-        check(x, x_adv, 0.1, attack=pgd)
-        return misclassified(report_network, x_adv, y)
-
-    assert rate(keep_best=True) > rate(keep_best=False) + 0.01
-
-
-@every_attack
-def test_no_images_are_no_trouble(attack: Attack, report_network: MLP) -> None:
-    nothing = attack(report_network, np.zeros((0, 784)), np.zeros(0, int), [0.1, 0.2])
-    assert nothing.shape == (2, 0, 784)
-
-
 @given(
     pixels=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
     label=st.integers(0, 9),
@@ -352,71 +255,6 @@ def test_any_image_any_budget(
     check(x, x_adv, epsilon, attack=attack)
     if epsilon == 0:
         np.testing.assert_array_equal(x_adv, x)
-
-
-BAD_ARGUMENTS: list[tuple[str, Any]] = [
-    ("x", np.zeros(784)),
-    ("x", np.zeros((2, 28, 28))),
-    ("x", np.full((2, 784), 1.01)),
-    ("x", np.full((2, 784), -0.01)),
-    ("x", np.full((2, 784), np.nan)),
-    ("x", np.full((2, 784), 255, np.uint8)),
-    ("x", [["a"] * 784] * 2),
-    ("x", [[0.0], [0.0, 1.0]]),
-    ("y", [1, 2, 3]),
-    ("y", [1, 10]),
-    ("y", [-1, 1]),
-    ("y", [0.5, 1.0]),
-    ("y", [[1], [2]]),
-    ("target", 10),
-    ("target", [1, 2, 3]),
-    ("epsilon", -0.1),
-    ("epsilon", np.nan),
-    ("epsilon", [0.1, np.inf]),
-    ("epsilon", []),
-    ("epsilon", [[0.1]]),
-    ("epsilon", "0.1"),
-]
-
-
-@every_attack
-def test_a_bad_argument_is_named(attack: Callable[..., FloatArray], report_network: MLP) -> None:
-    good: dict[str, Any] = {"x": np.zeros((2, 784)), "y": [1, 2], "epsilon": 0.1}
-    for name, bad in BAD_ARGUMENTS:
-        with pytest.raises(ValueError, match=rf"^{name} must"):
-            attack(report_network, **{**good, name: bad})
-
-
-@pytest.mark.parametrize("attack", [fgsm, bim, mi_fgsm, pgd, pgd_l2])
-def test_images_of_another_size_are_refused(attack: Attack, report_network: MLP) -> None:
-    with pytest.raises(ValueError, match="^x must"):
-        attack(report_network, np.zeros((2, 783)), [1, 2], 0.1)
-
-
-@pytest.mark.parametrize(
-    ("attack", "name", "bad"),
-    [
-        *(
-            (attack, name, bad)
-            for attack in (bim, mi_fgsm, pgd, pgd_l2)
-            for name, bad in [
-                ("steps", 0),
-                ("steps", 2.5),
-                ("steps", True),
-                ("step_size", -1),
-                ("step_size", [0.1, 0.1]),
-                ("gradient", "none"),
-            ]
-        ),
-        *((attack, "seed", -1) for attack in (pgd, pgd_l2, noise)),
-        *((mi_fgsm, "decay", bad) for bad in (-0.1, np.nan, [1.0, 1.0])),
-    ],
-)
-def test_a_bad_setting_is_named(
-    attack: Callable[..., FloatArray], name: str, bad: object, report_network: MLP
-) -> None:
-    with pytest.raises(ValueError, match=rf"^{name} must"):
-        attack(report_network, np.zeros((2, 784)), [1, 2], [0.1, 0.2], **{name: bad})
 
 
 def test_the_registry_has_every_attack_once_with_what_a_page_needs() -> None:

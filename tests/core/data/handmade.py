@@ -81,14 +81,14 @@ def paper(ink: np.ndarray, light: Any = 0.93, dark: float = 0.12) -> np.ndarray:
 
 
 def png(values: np.ndarray, **options: Any) -> bytes:
-    return encoded(values, "PNG", **options)
+    return encoded(values, **options)
 
 
 def jpeg(values: np.ndarray, quality: int = 80) -> bytes:
     return encoded(values, "JPEG", quality=quality)
 
 
-def encoded(values: np.ndarray | Image.Image, kind: str, **options: Any) -> bytes:
+def encoded(values: np.ndarray | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     if not isinstance(values, Image.Image):
         values = Image.fromarray((np.clip(values, 0, 1) * 255).round().astype(np.uint8))
     buffer = io.BytesIO()

@@ -13,6 +13,7 @@ from PIL import Image
 from core.data import drawing, pictures
 from core.networks.mlp import MLP
 from tests.core.data import handmade
+from tests.core.data.handmade import encoded
 
 
 def digit_seven(side: int = 200) -> np.ndarray:
@@ -24,12 +25,6 @@ def digit_seven(side: int = 200) -> np.ndarray:
         left = int(13 * unit - (row - 5 * unit) * 0.4)
         ink[row, left : left + 2 * unit] = 1
     return ink
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def grey(ink: np.ndarray, paper: float, pen: float) -> Image.Image:

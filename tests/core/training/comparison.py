@@ -1,11 +1,17 @@
 """References and measures that the tests of training share."""
 
 import numpy as np
+import pytest
 import torch
 
 from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
+from core.recipe import PRESETS
+from core.training import ENGINES
+
+REPORT = PRESETS["report"]
+every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 def first(digits: Digits, count: int) -> Digits:
