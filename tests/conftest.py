@@ -5,15 +5,19 @@ never for a time; a timeout is there to end a test that hangs, and is far longer
 needs. Hypothesis has no deadline and draws the same examples in every run.
 
 **The sample.** Tests marked `thorough` take long. `make quick` leaves them out, `make thorough`
-(`pytest --thorough`) runs them all. `make test` runs a quarter of each function's cases, and half
-of each file's functions without cases; of both at least one: those whose names have the smallest
-SHA-256. So the sample is the same in every run and on every machine, until somebody renames or
-adds one. `pytest "tests/test_x.py::test_y[case]"` runs the case that it names.
+(`pytest --thorough`) runs them all. `make test` runs half of each file's functions without cases,
+and a fifth of each function's cases; in a browser, where cases are windows of other sizes, one.
+Of everything it runs at least one: those whose names have the smallest SHA-256. So the sample is
+the same in every run and on every machine, until somebody renames or adds one. With `each="name"`
+the mark takes a sample for each value of that parameter; `thorough(left_out=True)` is for what
+other tests in the sample cover, and always needs `--thorough`. Any other case is run by its name:
+`pytest "tests/test_x.py::test_y[case]"`.
 
 **The markers** `browser` and `training`, which `make quick` leaves out too, are set by folder or
 file in `MARKS`. A single test that is slow or trains says so itself.
 """
 
+import gc
 import hashlib
 import os
 from collections import defaultdict
@@ -26,6 +30,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +51,6 @@ MARKS = {
     # Many long ways through the pages, beside those in test_draw.py that always run.
     "tests/browser/test_address.py": "thorough",
     "tests/browser/test_instrument.py": "thorough",
-    "tests/browser/test_nginx.py": "thorough",
     "tests/browser/test_walk_and_map.py": "thorough",
     "tests/browser/test_whole_test_set.py": "thorough",
     # Each of these attacks all test images, for one page or another.
@@ -54,7 +58,7 @@ MARKS = {
     "tests/pages/test_report.py": "thorough",
     "tests/pages/test_whole_test_set.py": "thorough",
 }
-CASES, FUNCTIONS = 4, 2  # without --thorough, one of so many runs
+FUNCTIONS, CASES, WINDOWS = 2, 5, 1000  # without --thorough, one of so many runs
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(
@@ -98,10 +102,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--thorough"):
         return
     groups = defaultdict(list)
+    left_out = set()
     for item in items:
-        if item.get_closest_marker("thorough"):
+        if set_by(item, "left_out"):
+            left_out.add(item)
+        elif item.get_closest_marker("thorough"):
             groups[group_of(item)].append(item)
-    left_out = {
+    left_out |= {
         item
         for (_, one_of), group in groups.items()
         for item in sorted(group, key=place_in_line)[-(-len(group) // one_of) :]
@@ -110,11 +117,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[*left_out])
 
 
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all that has been imported, test by test."""
+    gc.collect()
+    gc.freeze()
+
+
 def group_of(item: pytest.Item) -> tuple[str, int]:
     """Return of what a sample is taken, a function or a file, and that one of how many runs."""
     callspec = getattr(item, "callspec", None)
-    has_cases = callspec is not None and set(callspec.params) != {"browser_name"}
-    return (item.nodeid.partition("[")[0], CASES) if has_cases else (str(item.path), FUNCTIONS)
+    if callspec is None or set(callspec.params) == {"browser_name"}:
+        return str(item.path), FUNCTIONS
+    group = (item.nodeid.partition("[")[0], *(callspec.params[n] for n in set_by(item, "each")))
+    return str(group), WINDOWS if item.get_closest_marker("browser") else CASES
+
+
+def set_by(item: pytest.Item, setting: str) -> list[Any]:
+    """Return the values of a setting in a test's marks `thorough`."""
+    marks = item.iter_markers("thorough")
+    return [mark.kwargs[setting] for mark in marks if setting in mark.kwargs]
 
 
 def place_in_line(item: pytest.Item) -> bytes:

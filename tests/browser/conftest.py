@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser import chromium
 from tests.core.data import handmade
@@ -132,10 +132,7 @@ def watch(context: BrowserContext, faults: list[str]) -> None:
 def new_context(
     new_context: Callable[..., BrowserContext],
 ) -> Iterator[Callable[..., BrowserContext]]:
-    """Make browser contexts that wait patiently; fail a test if anything went wrong in one.
-
-    pytest-playwright's own `page` is made in such a context too.
-    """
+    """Make browser contexts that wait patiently; fail a test if anything went wrong in one."""
     faults: list[str] = []
 
     def patient_and_watched(**settings: Any) -> BrowserContext:
@@ -146,3 +143,40 @@ def new_context(
 
     yield patient_and_watched
     assert not faults
+
+
+@pytest.fixture(scope="session")
+def window(
+    browser: Browser, browser_context_args: dict[str, Any]
+) -> Iterator[tuple[BrowserContext, list[str]]]:
+    """Open a window for all tests of a process, and list what goes wrong in it.
+
+    Another window, or another context, loads Streamlit's files anew: half of what a page costs.
+    """
+    context = browser.new_context(**browser_context_args)
+    context.set_default_timeout(PATIENCE)
+    faults: list[str] = []
+    watch(context, faults)
+    context.new_page()  # stays open, and so does the window
+    yield context, faults
+    context.close()
+
+
+@pytest.fixture
+def page(window: tuple[BrowserContext, list[str]]) -> Iterator[Page]:
+    """Open a page as a stranger: without cookies, storage and permissions.
+
+    What a context alone can have (a clock of its own, a finger) is for `new_context`.
+    """
+    context, faults = window
+    faults.clear()
+    page = context.new_page()
+    yield page
+    found = [*faults]  # what comes while the page closes is no fault
+    devtools = context.new_cdp_session(page)
+    devtools.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    for each in context.pages[1:]:
+        each.close()
+    context.clear_cookies()
+    context.clear_permissions()
+    assert not found

@@ -3,12 +3,17 @@
 import itertools
 import re
 from collections.abc import Callable
+from typing import Literal
 
-from playwright.sync_api import Locator, Page, expect
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, WebSocket, expect
 
 from pages.parts.canvas import SIDE
 from tests.browser.conftest import PATIENCE
 
+NewContext = Callable[..., BrowserContext]  # pytest-playwright's fixture new_context
+Theme = Literal["light", "dark"]
 Point = tuple[int, int]
 SEVEN: list[Point] = [(80, 70), (200, 70), (130, 220)]
 
@@ -61,6 +66,24 @@ def open_draw(page: Page, app_url: str, query: str = "") -> None:
     open_page(page, f"{app_url}/{query}", "model")
 
 
+def frames_sent(page: Page) -> list[str | bytes]:
+    """Return a list that takes up all messages that the page sends to the server from now on."""
+    sent: list[str | bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: sent.append(frame))  # it takes no built-in function
+
+    page.on("websocket", listen)
+    return sent
+
+
+def box_of(part: Locator) -> FloatRect:
+    """Return where a part of the page is in the window."""
+    box = part.bounding_box()
+    assert box is not None, part
+    return box
+
+
 def overflow(page: Page) -> int:
     """Return by how many pixels the page is wider than the window."""
     wider: int = page.evaluate(
@@ -74,8 +97,7 @@ def on_canvas(page: Page, points: list[Point]) -> list[tuple[float, float]]:
     settle(page)
     canvas = page.locator("canvas.upper-canvas")
     canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box is not None
+    box = box_of(canvas)
     scale = box["width"] / SIDE
     return [(box["x"] + scale * x, box["y"] + scale * y) for x, y in points]
 
@@ -90,15 +112,21 @@ def draw(page: Page, points: list[Point]) -> None:
     page.mouse.up()
 
 
-def draw_by_finger(page: Page, points: list[Point]) -> None:
-    """Draw one stroke on the canvas of a phone."""
-    places = on_canvas(page, points)
+def finger(page: Page) -> Callable[..., None]:
+    """Return a function of "touchStart", "touchMove" or "touchEnd", and of places in the window."""
     devtools = page.context.new_cdp_session(page)
 
     def touch(kind: str, *places: tuple[float, float]) -> None:
         points = [{"x": x, "y": y} for x, y in places]
         devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
+    return touch
+
+
+def draw_by_finger(page: Page, points: list[Point]) -> None:
+    """Draw one stroke on the canvas of a phone."""
+    places = on_canvas(page, points)
+    touch = finger(page)
     touch("touchStart", places[0])
     for (from_x, from_y), (to_x, to_y) in itertools.pairwise(places):
         for part in (0.25, 0.5, 0.75, 1):
@@ -125,11 +153,24 @@ def position(page: Page, index: int) -> Point:
     settle(page)
     handle = slider(page)
     handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    assert box is not None
+    box = box_of(handle)
     radius = 13
     x = box["x"] + radius + (box["width"] - 2 * radius) * index / 100
     return round(x), round(box["y"] + box["height"] / 2)
+
+
+def levels(canvas: Locator) -> NDArray[np.uint8]:
+    """Return the pixels of a picture of the page, `(28, 28, 3)`."""
+    data: list[int] = canvas.evaluate(
+        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]"
+    )
+    return np.array(data, np.uint8).reshape(28, 28, 4)[..., :3]
+
+
+def clean_image(page: Page) -> str:
+    """Return the clean image of the explorer, as a data URL."""
+    url: str = page.locator("canvas.clean").evaluate("canvas => canvas.toDataURL()")
+    return url
 
 
 def expect_seen(page: Page, digit: int | str) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import shutil
-import subprocess
 import sys
+from functools import partial
+
+from tests.browser.programs import install_package, provide
 
 
 def find() -> str | None:
@@ -11,21 +13,6 @@ def find() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-def main() -> int:
-    """Find or install one; return 1 where that fails in CI, which must run its tests."""
-    if find() is None and shutil.which("apt-get"):
-        print("No nginx found for the tests of its configuration; installing one.")
-        admin = [] if os.geteuid() == 0 else ["sudo", "-n"]
-        subprocess.run([*admin, "apt-get", "update"], check=False)
-        # Without a service: the tests start their own.
-        subprocess.run([*admin, "apt-get", "install", "-y", "nginx-light"], check=False)
-    path = find()
-    if path is None:
-        print("Without nginx, the tests of its configuration are left out.", file=sys.stderr)
-        return 1 if os.environ.get("CI") else 0
-    print(f"Tests of the configuration use {path}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    # Without a service: the tests start their own.
+    sys.exit(provide("nginx", find, partial(install_package, "nginx-light")))

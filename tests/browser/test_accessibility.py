@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.draw_page import open_page, settle, widget
+from tests.browser.draw_page import Theme, open_page, settle, widget
 from tests.browser.test_lecturer import lecturer_url as lecturer_url
 
 # By address: the key of a widget that the page shows last.
@@ -25,14 +25,14 @@ PAGES = {
 EXCUSED: Mapping[str, Mapping[str, str]] = {}
 
 
-@pytest.mark.thorough
+@pytest.mark.thorough(each="name")
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES, ids=lambda name: name or "draw")
 def test_axe_finds_nothing_serious(
-    page: Page, app_url: str, name: str, scheme: str, width: int
+    page: Page, app_url: str, name: str, scheme: Theme, width: int
 ) -> None:
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
     # As high as the page: axe leaves out what has been scrolled away.
     page.set_viewport_size({"width": width, "height": 12_000})
     open_page(page, f"{app_url}/{name}", PAGES[name])
@@ -46,11 +46,10 @@ def test_axe_finds_nothing_serious(
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_the_lecturer_s_corner(
-    page: Page, lecturer_url: str, scheme: str, width: int
+    page: Page, lecturer_url: str, scheme: Theme, width: int
 ) -> None:
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 6000})
-    page.goto(lecturer_url)  # from any other page's address, Streamlit asks for files twice
     open_page(page, f"{lecturer_url}/train", "card_of")
     settle(page)
     widget(page, "lecturer").get_by_role("button").click()

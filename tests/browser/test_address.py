@@ -1,17 +1,18 @@
 """The address, Back and Forward in a real browser."""
 
 import base64
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import serve
 from tests.browser.draw_page import (
     SEVEN,
+    NewContext,
     choose,
+    clean_image,
     draw,
     draw_by_finger,
     expect_address,
@@ -26,7 +27,6 @@ from tests.browser.draw_page import (
 )
 from tests.pages.test_canvas import bomb as png_of
 
-NewContext = Callable[..., BrowserContext]
 BAR = [(100, 150), (190, 150)]
 
 
@@ -39,12 +39,6 @@ def entries(page: Page) -> int:
 def wait_for_steps(page: Page) -> None:
     """Wait until the page chooses the steps for Back, a moment after it has opened."""
     page.wait_for_function("history.pushState.chooses")
-
-
-def clean_image(page: Page) -> str:
-    """Return the clean image of the explorer, as a data URL."""
-    url: str = page.locator("canvas.clean").evaluate("canvas => canvas.toDataURL()")
-    return url
 
 
 def wait_for_image(page: Page, image: str) -> None:
@@ -108,7 +102,8 @@ def test_back_and_forward_go_through_what_was_seen(page: Page, app_url: str) -> 
     assert entries(page) == before + 4
 
 
-def test_quick_stops_of_a_slider_are_one_step(page: Page, app_url: str) -> None:
+def test_quick_stops_of_a_slider_are_one_step(new_context: NewContext, app_url: str) -> None:
+    page = new_context().new_page()
     open_draw(page, app_url, "?digit=0")
     expect_seen(page, 7)
     settle(page)
@@ -131,7 +126,10 @@ def test_quick_stops_of_a_slider_are_one_step(page: Page, app_url: str) -> None:
     expect(page.locator("output")).to_have_text("0.000")
 
 
-def test_quick_stops_of_a_slider_of_streamlit_are_one_step(page: Page, app_url: str) -> None:
+def test_quick_stops_of_a_slider_of_streamlit_are_one_step(
+    new_context: NewContext, app_url: str
+) -> None:
+    page = new_context().new_page()
     open_page(page, f"{app_url}/remedies", "budget")
     wait_for_steps(page)
     before = entries(page)

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.draw_page import (
+    NewContext,
     Point,
+    box_of,
     draw,
     draw_by_finger,
     expect_address,
@@ -19,7 +21,6 @@ from tests.browser.draw_page import (
     widget,
 )
 
-NewContext = Callable[..., BrowserContext]
 Way = Callable[[Page, list[Point]], None]
 DIAGONAL: list[Point] = [(4, 4), (276, 276)]
 # What is seen at a place, also inside a component.
@@ -62,8 +63,7 @@ def test_a_stroke_from_corner_to_corner_arrives_where_it_was_drawn(
     assert overflow(page) <= 0
     for corner in on_canvas(page, [(2, 2), (278, 2), (2, 278), (278, 278)]):
         assert "upper-canvas" in page.evaluate(TOPMOST, corner)
-    box = page.locator("canvas.upper-canvas").bounding_box()
-    assert box is not None
+    box = box_of(page.locator("canvas.upper-canvas"))
     assert box["width"] == pytest.approx(box["height"])
     assert box["width"] >= (420 if width >= 1280 else 260)
     way(page, DIAGONAL)
@@ -117,8 +117,7 @@ def test_what_matters_is_on_one_screen(
         order = order[:3]
     places = [middle(page, part) for part in order]
     if width <= 640:  # the settings come next
-        settings = page.locator(".st-key-settings").bounding_box()
-        assert settings is not None
+        settings = box_of(page.locator(".st-key-settings"))
         places.append(settings["y"])
     assert places == sorted(places)
 

@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,15 +9,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import BrowserContext, Download, Locator, Page, expect
+from playwright.sync_api import Download, Locator, Page, expect
 
 from core.attacks import BY_TITLE, METHODS
 from core.data.mnist import Digits
 from core.evaluation.path import AttackPath, follow
 from core.networks import MLP
 from tests.browser.draw_page import (
-    choose,
+    NewContext,
+    box_of,
     expect_address,
+    frames_sent,
+    levels,
     open_draw,
     overflow,
     settle,
@@ -26,7 +28,6 @@ from tests.browser.draw_page import (
     widget,
 )
 
-NewContext = Callable[..., BrowserContext]
 NO_CLIPBOARD = "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })"
 
 
@@ -61,14 +62,6 @@ def pixels(file: Download) -> NDArray[np.uint8]:
     return np.asarray(picture.convert("RGB"))
 
 
-def on_the_screen(page: Page, name: str) -> NDArray[np.uint8]:
-    """Return the pixels of a picture of the explorer, `(28, 28, 3)`."""
-    data: list[int] = page.locator(f"canvas.{name}").evaluate(
-        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data]"
-    )
-    return np.array(data, np.uint8).reshape(28, 28, 4)[..., :3]
-
-
 def upload(page: Page, picture: Download, folder: Path) -> None:
     """Choose a downloaded picture as the digit's."""
     file = folder / picture.suggested_filename
@@ -78,7 +71,7 @@ def upload(page: Page, picture: Download, folder: Path) -> None:
 
 def wait_until_clean(page: Page, shown: NDArray[np.uint8]) -> None:
     """Wait until the clean image is this one."""
-    wait_until(page, lambda: np.array_equal(on_the_screen(page, "clean"), shown))
+    wait_until(page, lambda: np.array_equal(levels(page.locator("canvas.clean")), shown))
 
 
 def path_of(network: MLP, digits: Digits, index: int, name: str) -> AttackPath:
@@ -88,8 +81,7 @@ def path_of(network: MLP, digits: Digits, index: int, name: str) -> AttackPath:
 
 
 def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str) -> None:
-    sent: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    sent = frames_sent(page)
     open_draw(page, app_url, "?digit=0")
     move_to(page, 30)
     expect_address(page, "epsilon=0.150")
@@ -97,7 +89,7 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str) -> None:
     show_files(page)
     sent.clear()
     for name in ("clean", "perturbation", "adversarial"):
-        shown = on_the_screen(page, name)
+        shown = levels(page.locator(f"canvas.{name}"))
         small, large = download(page, name), download(page, name, 560)
         assert small.suggested_filename == f"7-fgsm-epsilon-0.150-{name}-28px.png"
         assert large.suggested_filename == f"7-fgsm-epsilon-0.150-{name}-560px.png"
@@ -106,17 +98,20 @@ def test_what_is_downloaded_is_what_is_shown(page: Page, app_url: str) -> None:
     assert sent == []  # the server has no part in it
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("title", BY_TITLE)
 def test_a_downloaded_picture_is_uploaded_again_and_has_the_verdict_that_it_had(
     page: Page,
-    new_context: NewContext,
     app_url: str,
     report_network: MLP,
     test_digits: Digits,
     tmp_path: Path,
+    title: str,
 ) -> None:
-    open_draw(page, app_url, "?digit=0")
+    method = BY_TITLE[title]
+    open_draw(page, app_url, f"?digit=0&attack={title}")
     show_files(page)
-    reader = new_context().new_page()
+    reader = page.context.new_page()
     open_draw(reader, app_url)
     reader.get_by_role("radio", name="Picture").click()
     expect(reader.locator("input[type=file]")).to_be_attached()
@@ -124,24 +119,21 @@ def test_a_downloaded_picture_is_uploaded_again_and_has_the_verdict_that_it_had(
     widget(reader, "centre").locator("label").click()
     expect_address(reader, "centre=off")
     settle(reader)
-    for title, method in BY_TITLE.items():
-        choose(page, "Attack", title)
-        settle(page)
-        path = path_of(report_network, test_digits, 0, method.name)
-        stop = int(np.flatnonzero(path.predictions != 7)[0])
-        move_to(page, stop)
-        expect(page.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
-        file = download(page, "adversarial")
-        assert file.suggested_filename.startswith(f"7-{method.name.replace('_', '-')}-")
-        picture = pixels(file)
-        assert (picture == picture[..., :1]).all()  # grey
-        levels = picture[..., 0].reshape(1, 784)
-        np.testing.assert_array_equal(levels, (path.x_adv[stop : stop + 1] * 255).round())
-        read = report_network.logits(levels / np.float32(255)).argmax()
-        assert read == path.predictions[stop] != 7
-        upload(reader, file, tmp_path)
-        wait_until_clean(reader, picture)
-        expect(reader.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
+    path = path_of(report_network, test_digits, 0, method.name)
+    stop = int(np.flatnonzero(path.predictions != 7)[0])
+    move_to(page, stop)
+    expect(page.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
+    file = download(page, "adversarial")
+    assert file.suggested_filename.startswith(f"7-{method.name.replace('_', '-')}-")
+    picture = pixels(file)
+    assert (picture == picture[..., :1]).all()  # grey
+    grey = picture[..., 0].reshape(1, 784)
+    np.testing.assert_array_equal(grey, (path.x_adv[stop : stop + 1] * 255).round())
+    read = report_network.logits(grey / np.float32(255)).argmax()
+    assert read == path.predictions[stop] != 7
+    upload(reader, file, tmp_path)
+    wait_until_clean(reader, picture)
+    expect(reader.locator(".verdict .now")).to_have_text(str(path.predictions[stop]))
 
 
 def test_a_link_has_the_place_at_which_the_slider_was_just_released(
@@ -214,8 +206,7 @@ def test_by_finger_on_a_phone(new_context: NewContext, app_url: str) -> None:
     opener.tap()
     expect(opener).to_have_attribute("aria-expanded", "true")
     for button in page.locator(".tools button, .files button").all():
-        box = button.bounding_box()
-        assert box is not None
+        box = box_of(button)
         assert min(box["width"], box["height"]) >= 44
         assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
     assert page.locator(".files button").count() == 6

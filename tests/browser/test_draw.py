@@ -1,18 +1,23 @@
 """The Draw page in a real browser."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.draw_page import (
     SEVEN,
+    NewContext,
+    Theme,
+    box_of,
     choose,
+    clean_image,
     draw,
     expect_address,
     expect_seen,
+    finger,
+    frames_sent,
     open_draw,
     overflow,
     position,
@@ -23,7 +28,6 @@ from tests.browser.draw_page import (
 )
 from tests.core.data.test_pictures import SEVENS
 
-NewContext = Callable[..., BrowserContext]
 DRAWN = "canvas.dc-canvas.lower-canvas"
 
 
@@ -35,19 +39,8 @@ def flip_in(page: Page) -> tuple[int, int, float]:
     return int(found[1]), int(found[2]), float(found[3])
 
 
-def clean_image(page: Page) -> str:
-    """Return the clean image of the explorer, as a data URL."""
-    url: str = page.locator("canvas.clean").evaluate("canvas => canvas.toDataURL()")
-    return url
-
-
 def test_draw_a_seven_turn_up_epsilon_watch_it_flip(page: Page, app_url: str) -> None:
-    sent: list[str | bytes] = []
-
-    def count(socket: WebSocket) -> None:
-        socket.on("framesent", lambda payload: sent.append(payload))
-
-    page.on("websocket", count)
+    sent = frames_sent(page)
     open_draw(page, app_url)
     draw(page, SEVEN)
     expect_seen(page, 7)
@@ -176,14 +169,7 @@ def test_by_finger_on_a_phone(new_context: NewContext, app_url: str) -> None:
     page = context.new_page()
     open_draw(page, app_url, "?digit=0")
     expect_seen(page, 7)
-    devtools = context.new_cdp_session(page)
-
-    def touch(kind: str, *points: tuple[int, int]) -> None:
-        devtools.send(
-            "Input.dispatchTouchEvent",
-            {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]},
-        )
-
+    touch = finger(page)
     touch("touchStart", position(page, 0))
     for index in range(0, 61, 3):
         touch("touchMove", position(page, index))
@@ -197,18 +183,17 @@ def test_by_finger_on_a_phone(new_context: NewContext, app_url: str) -> None:
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_cut_off_at_any_width_in_either_theme(
-    new_context: NewContext, app_url: str, width: int, scheme: str
+    page: Page, app_url: str, width: int, scheme: Theme
 ) -> None:
-    context = new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page = context.new_page()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
     open_draw(page, app_url)
     draw(page, SEVEN)
     expect_seen(page, 7)
     settle(page)
     assert overflow(page) <= 0
     for part in (".verdict", ".dial", ".sentence", ".images", ".bars", ".norms"):
-        box = page.locator(part).bounding_box()
-        assert box is not None
+        box = box_of(page.locator(part))
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
     # Text against its background: at least the 4.5 of WCAG's level AA.

@@ -1,12 +1,8 @@
 """What is around every page in a real browser: the menu of pages and the window's title."""
 
-from collections.abc import Callable
+from playwright.sync_api import Page, expect
 
-from playwright.sync_api import BrowserContext, Page, expect
-
-from tests.browser.draw_page import open_page, settle, widget
-
-NewContext = Callable[..., BrowserContext]
+from tests.browser.draw_page import NewContext, open_page, settle, widget
 
 
 def menu_s_right_edge(page: Page) -> float:

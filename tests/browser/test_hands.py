@@ -1,13 +1,15 @@
 """Draw by mouse, by finger and by keyboard alone, in windows from a phone's to a projector's."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Position, expect
+from playwright.sync_api import Locator, Page, Position, expect
 
 from pages.attack.scenes import SCENES
 from tests.browser.draw_page import (
+    NewContext,
+    box_of,
     expect_address,
     expect_seen,
     open_draw,
@@ -18,7 +20,6 @@ from tests.browser.draw_page import (
     widget,
 )
 
-NewContext = Callable[..., BrowserContext]
 MOUSE, TOUCH, KEYBOARD = "mouse", "touch", "keyboard"
 HANDS = [
     *((width, TOUCH) for width in (390, 853)),
@@ -82,16 +83,13 @@ class Hand:
 
 
 @pytest.fixture(params=HANDS, ids=lambda hand: f"{hand[1]}-{hand[0]}")
-def hand(request: pytest.FixtureRequest, new_context: NewContext) -> Iterator[Hand]:
+def hand(request: pytest.FixtureRequest, new_context: NewContext, page: Page) -> Iterator[Hand]:
     """Somebody with a page in a window of a width."""
     width, way = request.param
-    context = new_context(
-        viewport={"width": width, "height": 844},
-        has_touch=way == TOUCH,
-        is_mobile=way == TOUCH,
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    page = context.new_page()
+    if way == TOUCH:
+        page = new_context(has_touch=True, is_mobile=True).new_page()
+    page.set_viewport_size({"width": width, "height": 844})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield Hand(page, way)
     settle(page)
     assert overflow(page) <= 0
@@ -139,8 +137,7 @@ def test_the_units(hand: Hand, app_url: str) -> None:
     expect(caption).to_contain_text("of layer 1")
     settle(page)
     layer = view.get_by_role("slider", name="layer 2")
-    box = layer.bounding_box()
-    assert box is not None
+    box = box_of(layer)
     last: Position = {"x": box["width"] - 4, "y": box["height"] - 4}
     if hand.way == TOUCH:
         layer.tap(position=last)

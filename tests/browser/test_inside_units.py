@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Page, expect
 
 from core.attacks import BY_TITLE, METHODS
 from core.data.mnist import Digits
@@ -17,6 +17,8 @@ from core.networks import MLP
 from tests.browser.draw_page import (
     expect_address,
     expect_seen,
+    frames_sent,
+    levels,
     open_draw,
     overflow,
     position,
@@ -34,12 +36,7 @@ def number(text: str) -> float:
 def test_the_units_follow_the_slider_without_the_server(
     page: Page, app_url: str, report_network: MLP, test_digits: Digits, tmp_path: Path
 ) -> None:
-    sent: list[str | bytes] = []
-
-    def count(socket: WebSocket) -> None:
-        socket.on("framesent", lambda payload: sent.append(payload))
-
-    page.on("websocket", count)
+    sent = frames_sent(page)
     page.set_viewport_size({"width": 390, "height": 844})
     open_draw(page, app_url, "?digit=0")
     expect_seen(page, 7)
@@ -86,7 +83,7 @@ def test_the_units_follow_the_slider_without_the_server(
     expect(layer).to_have_attribute("aria-valuetext", re.compile(rf"^128 of 128: unit {falls} "))
     expect(view.locator("figcaption")).to_contain_text(f"Unit {falls} of layer 1")
     settle(page)
-    red, _, blue = np.moveaxis(picture(page).astype(int), -1, 0)
+    red, _, blue = np.moveaxis(levels(page.locator(".unit canvas")).astype(int), -1, 0)
     weights = report_network.weights[0][:, falls].reshape(28, 28)
     clear = np.abs(weights) > 0.1 * np.abs(weights).max()
     np.testing.assert_array_equal((red > blue)[clear], (weights > 0)[clear])
@@ -102,14 +99,6 @@ def test_the_units_follow_the_slider_without_the_server(
     with Image.open(tmp_path / "units.png") as file:
         assert file.width == 1200
         assert len(file.convert("RGB").getcolors(file.width * file.height) or []) > 20
-
-
-def picture(page: Page) -> np.ndarray:
-    """Return the picture of the chosen unit, `(28, 28, 3)` bytes."""
-    pixels = page.locator(".unit canvas").evaluate(
-        "c => Array.from(c.getContext('2d').getImageData(0, 0, 28, 28).data)"
-    )
-    return np.array(pixels, np.uint8).reshape(28, 28, 4)[..., :3]
 
 
 @pytest.mark.thorough

@@ -1,18 +1,20 @@
 """The live ε in a real browser: what it shows, and what it tells other components."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import serve
 from tests.browser.draw_page import (
     SEVEN,
+    NewContext,
+    box_of,
     draw,
     expect_address,
     expect_seen,
+    frames_sent,
     open_draw,
     open_page,
     overflow,
@@ -105,8 +107,7 @@ def test_pictures_and_bars_take_the_width_that_there_is(
 def test_predict_first_hides_the_flip_until_the_slider_has_passed_it(
     page: Page, app_url: str
 ) -> None:
-    sent: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    sent = frames_sent(page)
     open_draw(page, app_url, "?digit=0&epsilon=0.2")
     expect(page.locator(".mark")).to_contain_text("3")
     page.locator(".predict input").check()
@@ -151,8 +152,7 @@ def test_predict_first_hides_the_flip_until_the_slider_has_passed_it(
 
 
 def test_two_networks_under_one_slider(page: Page, app_url: str) -> None:
-    sent: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    sent = frames_sent(page)
     open_draw(page, app_url, "?digit=8&attack=PGD")
     expect_seen(page, 5)
     page.locator(".compare select").select_option("adversarial-pgd")
@@ -190,8 +190,7 @@ def test_two_networks_under_one_slider(page: Page, app_url: str) -> None:
 
 def picture_width(page: Page) -> float:
     """Return how wide the adversarial image is in the window."""
-    box = page.locator("canvas.adversarial").bounding_box()
-    assert box is not None
+    box = box_of(page.locator("canvas.adversarial"))
     return box["width"]
 
 
@@ -212,8 +211,7 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
     expect(header).to_be_hidden()
     expect(others).to_be_hidden()
     for part in (".verdict", ".dial", ".images", ".bars", "canvas.upper-canvas"):
-        box = page.locator(part).bounding_box()
-        assert box is not None
+        box = box_of(page.locator(part))
         assert box["x"] >= 0
         assert box["y"] >= 0
         assert box["x"] + box["width"] <= page.evaluate("innerWidth")
@@ -252,6 +250,7 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
     # Without a digit there is still a way out, and something that says what to do.
     page.keyboard.press("Enter")
     expect(header).to_be_hidden()
+    settle(page)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".explorer")).to_have_count(0)
     expect(page.get_by_test_id("stAlert")).to_be_visible()
@@ -278,7 +277,7 @@ def test_the_big_screen_shows_the_digit_and_its_attack_and_nothing_else(
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720), (1920, 1080)])
 def test_two_networks_on_the_big_screen(
-    new_context: Callable[..., BrowserContext], app_url: str, width: int, height: int
+    new_context: NewContext, app_url: str, width: int, height: int
 ) -> None:
     phone = width < 640
     context = new_context(viewport={"width": width, "height": height}, has_touch=phone)
@@ -295,8 +294,7 @@ def test_two_networks_on_the_big_screen(
     if not phone:  # there pictures and bars come below
         parts += page.locator(".images, .bars").all()
     for part in parts:
-        box = part.bounding_box()
-        assert box is not None
+        box = box_of(part)
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width
         assert 0 <= box["y"] <= box["y"] + box["height"] <= height
     leave.tap() if phone else leave.click()
@@ -323,7 +321,7 @@ PRESS = """addEventListener("small-change-epsilon", ({ detail }) => {
 })"""
 
 
-def test_the_slider_moves_once_by_itself(new_context: Callable[..., BrowserContext]) -> None:
+def test_the_slider_moves_once_by_itself(new_context: NewContext) -> None:
     with serve(script="tests/browser/playing_page.py") as url:
         places = []
         for motion, script in (("no-preference", ""), ("reduce", ""), ("no-preference", PRESS)):

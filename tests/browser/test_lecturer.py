@@ -1,7 +1,7 @@
 """A server that strangers share, in a real browser: whose things are whose."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, FilePayload, Page, expect
@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, FilePayload, Page, expect
 from core.networks import LIBRARY
 from core.serving.server import WORD
 from tests.browser.conftest import ROOT, serve
-from tests.browser.draw_page import open_page, settle, widget
+from tests.browser.draw_page import NewContext, open_page, settle, widget
 
 NAME = f"Browser test {os.getpid()} of the lecturer"  # no other process's tests have it
 
@@ -25,13 +25,12 @@ def lecturer_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_browser_is_a_person_in_all_its_tabs_and_another_one_says_the_word(
-    lecturer_url: str, new_context: Callable[..., BrowserContext]
+    lecturer_url: str, new_context: NewContext
 ) -> None:
     mine, other = new_context(), new_context()
 
     def opened(context: BrowserContext, query: str = "") -> Page:
         page = context.new_page()
-        page.goto(lecturer_url)  # from any other page's address, Streamlit asks for files twice
         open_page(page, f"{lecturer_url}/train{query}", "train")
         return page
 

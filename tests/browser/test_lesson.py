@@ -1,16 +1,17 @@
 """The Lesson in a real browser: by mouse, finger and keyboard, each step on one screen."""
 
-from collections.abc import Callable
-
 import pytest
-from playwright.sync_api import BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.draw_page import (
     SEVEN,
+    NewContext,
+    box_of,
     draw,
     draw_by_finger,
     expect_address,
     expect_seen,
+    frames_sent,
     open_page,
     overflow,
     position,
@@ -19,8 +20,6 @@ from tests.browser.draw_page import (
     wait_until,
     widget,
 )
-
-NewContext = Callable[..., BrowserContext]
 
 
 def open_lesson(page: Page, app_url: str, query: str = "") -> None:
@@ -41,18 +40,12 @@ def go_on(page: Page, title: str) -> None:
 
 
 def width_of(page: Page, part: str) -> float:
-    box = page.locator(part).bounding_box()
-    assert box is not None
+    box = box_of(page.locator(part))
     return box["width"]
 
 
 def test_by_mouse_one_draws_guesses_turns_epsilon_and_sees(page: Page, app_url: str) -> None:
-    sent: list[str | bytes] = []
-
-    def count(socket: WebSocket) -> None:
-        socket.on("framesent", lambda payload: sent.append(payload))
-
-    page.on("websocket", count)
+    sent = frames_sent(page)
     open_lesson(page, app_url)
     draw(page, SEVEN)
     expect(widget(page, "answer_1_7").get_by_role("button")).to_be_enabled()
@@ -147,8 +140,7 @@ def test_a_step_is_one_screen(page: Page, app_url: str, width: int, height: int)
     page.set_viewport_size({"width": width, "height": height})
 
     def fits(part: str) -> None:
-        box = page.locator(part).last.bounding_box()
-        assert box is not None, part
+        box = box_of(page.locator(part).last)
         assert box["y"] + box["height"] <= height, (step, part)
 
     for step in range(1, 9):

@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.message import Message
@@ -15,11 +15,19 @@ from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from tests.browser import nginx
 from tests.browser.conftest import PATIENCE, ROOT, serve
-from tests.browser.draw_page import SEVEN, draw, expect_address, expect_seen, open_page, widget
+from tests.browser.draw_page import (
+    SEVEN,
+    NewContext,
+    draw,
+    expect_address,
+    expect_seen,
+    open_page,
+    widget,
+)
 
 CONFIGURATION = (ROOT / "deploy" / "nginx" / "small-change.conf").read_text("utf-8")
 NAME, USER, PASSWORD = "localhost", "class", "a word for all"
@@ -150,12 +158,14 @@ def two_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
             yield proxy
 
 
+@pytest.mark.thorough
 def test_only_those_who_know_the_password_are_served(two_servers: Proxy) -> None:
     assert two_servers.ask()["Status"] == "200"
     assert two_servers.ask(password="")["Status"] == "401"
     assert two_servers.ask(password="another word")["Status"] == "401"
 
 
+@pytest.mark.thorough
 def test_only_the_site_s_own_name_is_served(two_servers: Proxy) -> None:
     assert two_servers.ask(host="evil.example")["Status"] == "421"
     refusing = ssl._create_unverified_context()
@@ -166,25 +176,27 @@ def test_only_the_site_s_own_name_is_served(two_servers: Proxy) -> None:
         refusing.wrap_socket(plain, server_hostname="evil.example")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/agent/openapi.json"])
 def test_what_the_server_counts_is_closed(two_servers: Proxy, path: str) -> None:
     assert two_servers.ask(path)["Status"] == "404"
     assert two_servers.ask("/_stcore/health")["Status"] == "200"
 
 
+@pytest.mark.thorough
 def test_frames_are_for_the_course_pages_alone(two_servers: Proxy) -> None:
     policy = two_servers.ask()["Content-Security-Policy"]
     assert policy == "frame-ancestors 'self' https://moodle.example.edu"
 
 
 def test_a_class_on_two_servers_and_each_browser_on_one(
-    new_context: Callable[..., BrowserContext], two_servers: Proxy
+    new_context: NewContext, two_servers: Proxy
 ) -> None:
     settings = {
         "ignore_https_errors": True,
         "http_credentials": {"username": USER, "password": PASSWORD},
     }
-    people = 4
+    people = 2
     for _ in range(people):
         page = new_context(**settings).new_page()
         open_page(page, f"{two_servers.url}/?digit=0", "attack")
@@ -207,9 +219,8 @@ def test_a_class_on_two_servers_and_each_browser_on_one(
     assert all(len(servers) == 1 for servers in seen.values())
 
 
-def test_the_app_works_under_a_path(
-    new_context: Callable[..., BrowserContext], tmp_path: Path
-) -> None:
+@pytest.mark.thorough(left_out=True)
+def test_the_app_works_under_a_path(new_context: NewContext, tmp_path: Path) -> None:
     with serve(path="/digits") as url:
         server = url.removeprefix("http://").removesuffix("/digits")
         with proxied(tmp_path, [server], path="/digits/") as proxy:

@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from PIL import Image
@@ -10,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.draw_page import (
     SEVEN,
+    Theme,
     draw,
     expect_address,
     expect_seen,
@@ -19,7 +19,6 @@ from tests.browser.draw_page import (
 )
 from tests.core.data import handmade
 
-Theme = Literal["light", "dark"]
 ON = pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 FILES = {
     "seven.png": "PNG",

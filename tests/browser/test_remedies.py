@@ -5,16 +5,24 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.draw_page import expect_address, open_page, overflow, settle, widget
+from tests.browser.draw_page import (
+    Theme,
+    box_of,
+    expect_address,
+    open_page,
+    overflow,
+    settle,
+    widget,
+)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_table_and_chart_are_there_and_nothing_sticks_out(
-    page: Page, app_url: str, width: int, scheme: str
+    page: Page, app_url: str, width: int, scheme: Theme
 ) -> None:
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     open_page(page, f"{app_url}/remedies", "against")
     shown = ".st-key-narrow .cards" if width == 360 else ".st-key-wide [data-testid=stDataFrame]"
@@ -35,8 +43,7 @@ def test_on_a_phone_cards_that_go_on_below_fade_out(page: Page, app_url: str) ->
 
     def fading() -> int:
         """Return how many cards reach into the lowest part, where they fade out."""
-        box = cards.bounding_box()
-        assert box is not None
+        box = box_of(cards)
         ends = box["y"] + box["height"]
         places = [at for row in rows.all() if (at := row.bounding_box())]
         return sum(at["y"] < ends < at["y"] + at["height"] + fade - 1 for at in places)

@@ -1,13 +1,12 @@
 """The walk and the map below the instrument, in a real browser."""
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from core.attacks import METHODS
 from core.data.mnist import Digits
@@ -15,7 +14,11 @@ from core.evaluation.walk import record
 from core.networks.mlp import MLP
 from core.presentation.plane import LABEL_COLOURS
 from tests.browser.draw_page import (
+    Theme,
+    box_of,
     expect_address,
+    frames_sent,
+    levels,
     open_draw,
     overflow,
     position,
@@ -23,22 +26,16 @@ from tests.browser.draw_page import (
     widget,
 )
 
-NewContext = Callable[..., BrowserContext]
 
-
-def shown(page: Page) -> NDArray[np.int64]:
-    """Return the grey levels of the walk's image, `(784,)`."""
-    levels: list[int] = page.locator(".player canvas.image").evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
-    )
-    return np.array(levels)
+def grey(page: Page, canvas: str) -> NDArray[np.uint8]:
+    """Return the grey levels of a picture, `(784,)`."""
+    return levels(page.locator(canvas))[..., 0].reshape(784)
 
 
 def test_the_walk_is_gone_step_by_step_without_the_server(
     page: Page, app_url: str, report_network: MLP, test_digits: Digits
 ) -> None:
-    sent: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    sent = frames_sent(page)
     open_draw(page, app_url, "?digit=0&attack=BIM&epsilon=0.120")
     expect(page.locator(".player")).to_have_count(0)
     widget(page, "walk").locator("summary").click()
@@ -47,20 +44,19 @@ def test_the_walk_is_gone_step_by_step_without_the_server(
     settle(page)
     walk = record(report_network, METHODS["bim"], test_digits.x[:1], 7, epsilon=0.12, levels=256)
     assert walk.flip is not None
-    levels = (walk.shown * 255).round().astype(int)
+    expected = (walk.shown * 255).round().astype(int)
     sent.clear()
     step, back = (page.locator(f".controls .{name}") for name in ("step", "back"))
     for number in range(1, 11):
         step.click()
-        np.testing.assert_array_equal(shown(page), levels[number])
+        np.testing.assert_array_equal(grey(page, ".player canvas.image"), expected[number])
         expect(page.locator(".player .digit")).to_have_text(str(walk.predictions[number]))
         expect(page.locator(".numbers")).to_contain_text(f"{walk.distance[number]:.3f}")
     expect(page.locator(".player")).to_have_class(re.compile("wrong"))
     # The last step is what the instrument shows.
-    instrument = page.locator("canvas.adversarial").evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
+    np.testing.assert_array_equal(
+        grey(page, ".player canvas.image"), grey(page, "canvas.adversarial")
     )
-    np.testing.assert_array_equal(shown(page), instrument)
     back.focus()
     for _ in range(10 - walk.flip):
         page.keyboard.press("Enter")
@@ -89,10 +85,10 @@ def test_the_walk_is_gone_step_by_step_without_the_server(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 853, 1280, 1920])
 def test_the_map_opens_by_a_link_and_downloads(
-    new_context: NewContext, app_url: str, width: int, scheme: str
+    page: Page, app_url: str, width: int, scheme: Theme
 ) -> None:
-    context = new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page = context.new_page()
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
     open_draw(page, app_url, "?digit=0&attack=PGD&epsilon=0.120&map=on&walk=on")
     chart = widget(page, "map_chart")
     expect(chart.locator("svg image")).to_have_count(1)
@@ -102,8 +98,7 @@ def test_the_map_opens_by_a_link_and_downloads(
     settle(page)
     assert overflow(page) <= 0
     for part in (page.locator(".player"), chart):
-        box = part.bounding_box()
-        assert box is not None
+        box = box_of(part)
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
     with page.expect_download() as event:

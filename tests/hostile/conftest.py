@@ -24,12 +24,12 @@ FULL = {
     "addresses": 200,
 }
 SHORT = {
-    "networks": 400,
-    "pictures": 100,
-    "canvas": 100,
-    "links": 100,
-    "explorer": 15,
-    "addresses": 12,
+    "networks": 120,
+    "pictures": 40,
+    "canvas": 40,
+    "links": 40,
+    "explorer": 8,
+    "addresses": 5,
 }
 
 
