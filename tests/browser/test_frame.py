@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.draw_page import NewContext, open_page, settle, widget
+from tests.browser.draw_page import NewContext, open_page, wait_until, widget
 
 
 def menu_s_right_edge(page: Page) -> float:
@@ -21,13 +21,11 @@ def test_on_a_phone_the_menu_closes_when_a_page_is_chosen(
     open_page(page, f"{app_url}/train", "card_of")
     page.wait_for_function("history.pushState.chooses")  # a moment after the page has opened
     page.get_by_test_id("stExpandSidebarButton").tap()
-    settle(page)
-    assert menu_s_right_edge(page) > 200
+    wait_until(page, lambda: menu_s_right_edge(page) > 200)
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Remedies").tap()
     expect(widget(page, "against")).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
-    settle(page)
-    assert menu_s_right_edge(page) <= 0
+    wait_until(page, lambda: menu_s_right_edge(page) <= 0)
 
 
 def test_the_window_s_title_names_the_page_first(page: Page, app_url: str) -> None:
