@@ -332,28 +332,6 @@ def wait_until_painted(page: Page, white: int) -> None:
     wait_until(page, lambda: canvas.count() == 1 and abs(painted(page) - white) < 400)
 
 
-def test_pictures_good_and_bad(page: Page, app_url: str, tmp_path: Path) -> None:
-    open_draw(page, app_url)
-    page.get_by_role("radio", name="Picture").click()
-    good, text = tmp_path / "seven.jpg", tmp_path / "letter.png"
-    good.write_bytes(SEVENS["jpeg"])
-    text.write_text("Dear lecturer, this is not a picture.")
-    chooser = page.locator("input[type=file]")
-    chooser.set_input_files(good)
-    expect_seen(page, 7)
-    expect(widget(page, "centre")).to_be_visible()
-    chooser.set_input_files(text)
-    error = page.get_by_test_id("stAlertContentError")
-    expect(error).to_be_visible()
-    expect_seen(page, 7)  # the former picture stays
-    chooser.set_input_files(good)
-    expect(error).to_have_count(0)
-    expect_seen(page, 7)
-    expect(widget(page, "centre").locator("input")).to_be_checked()
-    assert "centre" not in page.url
-    expect(page.get_by_text("Traceback")).to_have_count(0)
-
-
 def test_of_refused_pictures_the_newest_is_listed_and_said_to_be_refused(
     page: Page, app_url: str, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from tests.browser.draw_page import (
     widget,
 )
 from tests.core.data import handmade
+from tests.core.data.test_pictures import SEVENS
 
 ON = pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 FILES = {
@@ -96,3 +97,25 @@ def test_a_stray_tap_beside_a_digit_changes_nothing(page: Page, app_url: str) ->
     settle(page)
     expect_seen(page, 7)
     assert page.url == before
+
+
+def test_pictures_good_and_bad(page: Page, app_url: str, tmp_path: Path) -> None:
+    open_draw(page, app_url)
+    page.get_by_role("radio", name="Picture").click()
+    good, text = tmp_path / "seven.jpg", tmp_path / "letter.png"
+    good.write_bytes(SEVENS["jpeg"])
+    text.write_text("Dear lecturer, this is not a picture.")
+    chooser = page.locator("input[type=file]")
+    chooser.set_input_files(good)
+    expect_seen(page, 7)
+    expect(widget(page, "centre")).to_be_visible()
+    chooser.set_input_files(text)
+    error = page.get_by_test_id("stAlertContentError")
+    expect(error).to_be_visible()
+    expect_seen(page, 7)  # the former picture stays
+    chooser.set_input_files(good)
+    expect(error).to_have_count(0)
+    expect_seen(page, 7)
+    expect(widget(page, "centre").locator("input")).to_be_checked()
+    assert "centre" not in page.url
+    expect(page.get_by_text("Traceback")).to_have_count(0)
