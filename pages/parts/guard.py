@@ -62,7 +62,10 @@ def _take_wrong_values() -> None:
         wrong = "" if fits else f"a {kind}"
         try:
             if not wrong:
-                return value_of(states, name)
+                value = value_of(states, name)
+                if kind is None:  # from then on Streamlit takes that for the widget's kind
+                    states.set_widget_metadata(metadata)
+                return value
         except Exception as error:
             wrong = type(error).__name__
         logging.getLogger(__name__).warning(
