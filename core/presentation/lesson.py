@@ -115,14 +115,14 @@ def on_noise(path: AttackPath, epsilon: float, fooled: int, known: Replication |
 
 
 def on_target(path: AttackPath, label: int, target: int) -> Outcome:
-    """Say from which ε on the network reads the digit that the attacker wants."""
+    """Say by which ε the network reads the digit that the attacker wants."""
     wanted = with_article(target)
     if path.reaches is None:
         return Outcome(band(None), f"It does not read {wanted} up to {_at(0.5, 1)}.")
     return Outcome(
         band(path.reaches),
-        f"From {_at(path.reaches)} on the network reads {wanted} in this {label}. So an attacker "
-        "can choose the answer. Think of the amount on a cheque.",
+        f"By {_at(path.reaches)} the network reads {wanted} in this {label}. So an attacker can "
+        "choose the answer. Think of the amount on a cheque.",
     )
 
 
@@ -158,10 +158,10 @@ def on_robust(standard: AttackPath, robust: AttackPath) -> Outcome:
     """Compare how far two networks withstand the same attack."""
     if robust.flip is None:
         return Outcome(band(None), f"It reads the digit right up to {_at(0.5, 1)}.")
-    seen = f"It resists PGD up to {_at(robust.flip.epsilon)}"
+    seen = f"PGD fools it by {_at(robust.flip.epsilon)}"
     if standard.flip is not None and standard.flip.epsilon > 0:
         times = robust.flip.epsilon / standard.flip.epsilon
-        seen += f", *standard* up to {_at(standard.flip.epsilon)}: {times:.1f} times as far"
+        seen += f", *standard* by {_at(standard.flip.epsilon)}: {times:.1f} times as far"
     return Outcome(
         band(robust.flip.epsilon),
         f"{seen}. A network can learn to resist an attack if it meets that attack while it learns.",

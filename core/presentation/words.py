@@ -102,7 +102,9 @@ def on_path(
         return f"Stays {with_article(before)}: the attack found no adversarial example."
     if path.flip is None:
         return f"Stays {with_article(before)} up to {end}."
-    flips = f"Flips from {before} to {path.flip.after} at {_size(path.flip, scale)}"
+    # A path that is not straight may have flipped below and flipped back, unseen.
+    at = "at" if path.straight else "by"
+    flips = f"Flips from {before} to {path.flip.after} {at} {_size(path.flip, scale)}"
     flips += f"; {_control(path.random_flips, noise=noise)}." if control else "."
     if scale is WAY and path.flip.epsilon > 1:
         flips += (
@@ -113,7 +115,7 @@ def on_path(
         return flips
     if path.reaches is None:
         return f"{flips} It never becomes {with_article(target)}, up to {end}."
-    return f"{flips} It becomes {with_article(target)} at {_budget(path.reaches, scale)}."
+    return f"{flips} It becomes {with_article(target)} {at} {_budget(path.reaches, scale)}."
 
 
 def _size(flip: Flip, scale: Scale) -> str:

@@ -9,6 +9,12 @@ from core.serving.networks import ServedNetwork
 from pages.parts.escaped import escaped
 from pages.parts.server import server, who
 
+MARKS = {
+    "holds": ":material/check_circle: Holds",
+    "fails": ":material/warning: Does not hold",
+    "lower bound": ":material/info: Lower bound",
+}
+
 
 def show_trust(chosen: ServedNetwork, epsilon: float, *, stopped: bool) -> dict[str, Computation]:
     """Show the checks; return what is still being computed."""
@@ -30,10 +36,7 @@ def show_trust(chosen: ServedNetwork, epsilon: float, *, stopped: bool) -> dict[
         st.write("Running the checks …")
         return {"the checks": computation}
     for check in verdicts(progress.result):
-        said = (
-            ":material/check_circle: Holds" if check.passed else ":material/warning: Does not hold"
-        )
-        st.markdown(f"{said}: **{check.title}.** {check.finding}")
+        st.markdown(f"{MARKS[check.kind]}: **{check.title}.** {check.finding}")
         st.caption(check.meaning)
     st.caption(f"At ε = {epsilon:g} a pixel, on a sample of {CHECKED:,} test images.")
     return {}

@@ -8,6 +8,7 @@ from core.attacks import (
     WAY,
     MinimalMethod,
     Scale,
+    bim,
     deepfool,
     fgsm,
     pgd_l2,
@@ -64,6 +65,49 @@ def test_the_flip_is_the_first_of_a_dense_scan(report_network: MLP, test_digits:
         at_flip = fgsm(report_network, x, [before], path.flip.epsilon)
         assert int(report_network.logits(at_flip).argmax()) == path.flip.after
     assert flipped > 15
+
+
+@pytest.mark.parametrize(("index", "target"), [(0, None), (0, 1), (8, None), (8, 0), (6, 2)])
+def test_an_iterated_attack_flips_by_the_budget_of_its_flip(
+    report_network: MLP, test_digits: Digits, index: int, target: int | None
+) -> None:
+    x, label = test_digits.x[[index]], int(test_digits.y[index])
+    path = follow(report_network, METHODS["bim"], x, label, target=target, levels=SCREEN)
+    assert path.flip is not None
+    assert not path.straight
+    dense = np.arange(0, path.flip.epsilon + 1e-9, LINF.resolution)
+    shown = picture(bim(report_network, x, [label], dense, target=target)[:, 0])
+    hits = np.flatnonzero(report_network.logits(shown).argmax(axis=1) != label)
+    if (index, target) == (6, 2):  # it has flipped before, between two budgets of the scale
+        assert dense[hits[0]] < path.flip.epsilon - 0.02
+    at_flip = picture(bim(report_network, x, [label], path.flip.epsilon, target=target))
+    assert int(report_network.logits(at_flip).argmax()) == path.flip.after != label
+
+
+@pytest.mark.parametrize(
+    ("name", "straight"),
+    [
+        ("fgsm", True),
+        ("noise", True),
+        ("deepfool", True),
+        ("bim", False),
+        ("mi_fgsm", False),
+        ("pgd", False),
+        ("pgd_l2", False),
+    ],
+)
+def test_along_one_direction_a_path_is_straight(
+    name: str, straight: bool, report_network: MLP, test_digits: Digits
+) -> None:
+    path = follow(report_network, METHODS[name], test_digits.x[:1], 7)
+    assert path.straight is straight
+    # Where no pixel is clipped, a straight path is a multiple of one perturbation.
+    near = path.x_adv[1:4] - path.x_adv[0]
+    free = ((path.x_adv[:5] > 0) & (path.x_adv[:5] < 1)).all(axis=0)
+    if straight:
+        np.testing.assert_allclose(near[2, free], 3 * near[0, free], atol=1e-5)
+    else:
+        assert np.abs(near[2, free] - 3 * near[0, free]).max() > 1e-4
 
 
 def test_a_flip_worked_out_by_hand() -> None:

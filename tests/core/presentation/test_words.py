@@ -77,6 +77,9 @@ def test_what_differs_by_a_word() -> None:
     assert "below" in on_path(flip=Flip(0.0001, 5, 1, 0.0))
     assert "below" not in on_path(flip=Flip(0.0011, 5, 1, 0.03))
     assert "never" in on_path(target=3)
+    assert " at ε" in on_path(target=3, reaches=0.2)
+    assert " by ε" not in on_path(target=3, reaches=0.2)
+    assert on_path(target=3, reaches=0.2, straight=False).count(" by ε") == 2
     assert "; one of 100 random" in on_path(random_flips=1)
     assert "random" not in words.on_path(PATH, label=7, control=False)
     assert "other random" in on_path(random_flips=50, noise=True)
