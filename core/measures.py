@@ -41,7 +41,8 @@ def predict(classifier: Classifier, x: ArrayLike) -> IntArray:
 def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:
     """Return the share of all images whose prediction is `y`, in [0, 1].
 
-    This is the clean accuracy for clean images and the robust accuracy for adversarial ones.
+    This is the clean accuracy for clean images. For the adversarial images of an attack it is an
+    upper bound of the robust accuracy, since the attack may miss some.
 
     Raises:
         ValueError: as `logits` does, or `y` is not one label for each image.

@@ -1,7 +1,8 @@
 """Measurements of what attacks do to networks.
 
 `rates` attacks many images, `path` one image under every budget, `walk` one image step by step.
-`plane` maps what a network sees around an image; `sanity` checks that the numbers can be trusted;
+`plane` maps what a network sees around an image; `sanity` checks that the numbers can be trusted,
+`outputs` what a network gives an attack to work with;
 `remarkable` finds images worth a look; `confusion`, `attribution`, `similarity` and `units` look
 for reasons; `robustness` compares networks.
 """

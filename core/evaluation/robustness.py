@@ -36,7 +36,8 @@ class Robustness:
         images: the number of test images.
         clean_accuracy: without an attack, in [0, 1].
         epsilons: `(E,)` L∞ budgets in pixel units, rising.
-        evasion_rates: for each attack its `(E,)` evasion rates, in [0, 1].
+        evasion_rates: for each attack its `(E,)` evasion rates, in [0, 1]. Each is a lower bound of
+            what the best attack within the budget would reach.
         accuracy_by_digit: `(10,)`, the share of each digit's images that are classified correctly
             without an attack.
         mirrored_by_digit: the same for the images mirrored left to right.

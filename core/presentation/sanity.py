@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from core.evaluation.outputs import Vanished
 from core.evaluation.sanity import HARDLY_ANY, LATE, MOST, NEARLY_ALL, SURE, Sanity
-from core.presentation.words import percent
+from core.presentation.words import in_percent, percent
 
 _Words: TypeAlias = dict[str, tuple[str, str, str]]  # title, finding, meaning, by the check's name
 
@@ -181,15 +181,16 @@ def _on_float32(found: Sanity) -> _Words:
 
 def _on_the_strongest(found: Sanity) -> Verdict:
     """Say what PGD misses."""
-    beyond, more = found.beyond, percent(found.beyond_pgd).removesuffix("\N{NO-BREAK SPACE}%")
-    close = found.beyond_pgd <= HARDLY_ANY
-    all_of_them = beyond.tried == beyond.withstood
+    beyond, close = found.beyond, found.beyond_pgd <= HARDLY_ANY
+    all_tried = beyond.tried == beyond.withstood
+    # From some of the images the share is known to about a point.
+    more = f"{'' if all_tried else 'about '}{in_percent(found.beyond_pgd, int(all_tried)):g}"
     finding = f"{_at(found)}, {_of_all(beyond.withstood, found)} withstand PGD. "
     if beyond.tried:
         finding += (
-            f"The strongest attack here was tried on {'them' if all_of_them else 'some of them'}: "
-            f"it fools the network on {beyond.found:,} of {beyond.tried:,}. So PGD misses "
-            f"{'' if all_of_them else 'about '}{more} percentage points."
+            f"The strongest attack here was tried on {'them' if all_tried else 'some of them'}: "
+            f"it fools the network on {beyond.found:,} of {beyond.tried:,}. So PGD misses {more} "
+            f"percentage points."
         )
     return Verdict(
         "PGD is within 1 point of the strongest attack"

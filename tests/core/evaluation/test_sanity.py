@@ -7,6 +7,7 @@ import pytest
 from core.attacks import fgsm, noise, pgd, strongest
 from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
+from core.evaluation import sanity
 from core.evaluation.sanity import RUNS, Climb, Rounding, Sanity, measure
 from core.networks.mlp import MLP
 from tests.conftest import SHIPPED
@@ -35,6 +36,13 @@ BROKEN: dict[str, tuple[Callable[[Classifier], Classifier], set[str]]] = {
 }
 
 
+@pytest.fixture
+def checks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the strongest attack, which takes long and decides no check."""
+    monkeypatch.setattr(sanity, "TRIED", 0)
+
+
+@pytest.mark.usefixtures("checks_alone")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_classifier_fails_what_the_network_passes(
     name: str, report_network: MLP, test_digits: Digits
@@ -44,6 +52,7 @@ def test_a_broken_classifier_fails_what_the_network_passes(
     assert failed(measure(broken(report_network), x, y, 0.1)) - FLOAT32 >= caught_by
 
 
+@pytest.mark.usefixtures("checks_alone")
 def test_of_ten_steps_those_that_are_too_short_fail(
     report_network: MLP, test_digits: Digits
 ) -> None:
@@ -60,6 +69,7 @@ def test_of_ten_steps_those_that_are_too_short_fail(
 
 
 @pytest.mark.thorough
+@pytest.mark.usefixtures("checks_alone")
 @pytest.mark.parametrize("epsilon", [0.02, 0.1, 0.3])
 @pytest.mark.parametrize("name", SHIPPED.names())
 def test_a_shipped_network_fails_for_float32_autograd_alone(
@@ -85,11 +95,29 @@ def test_what_the_strongest_attack_finds_beyond_pgd(
     found = measure(report_network, x, y, 0.1)
     misled = report_network.logits(pgd(report_network, x, y, 0.1)).argmax(axis=1) != y
     left = np.flatnonzero(~misled)
-    tried = left[:20]
-    x_adv = strongest(report_network, x[tried], y[tried], 0.1)
-    assert (found.beyond.withstood, found.beyond.tried) == (len(left), 20)
-    assert found.beyond.found == (report_network.logits(x_adv).argmax(axis=1) != y[tried]).sum() > 0
-    assert found.beyond_pgd == pytest.approx(len(left) / 200 * found.beyond.found / 20)
+    assert len(left) < 40
+    x_adv = strongest(report_network, x[left], y[left], 0.1)
+    assert found.beyond.withstood == found.beyond.tried == len(left)
+    assert found.beyond.found == (report_network.logits(x_adv).argmax(axis=1) != y[left]).sum() > 0
+    assert found.beyond_pgd == found.beyond.found / 200
+
+
+def test_of_many_that_withstand_pgd_some_all_over_are_tried(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:100], test_digits.y[:100]
+    fooled = [
+        report_network.logits(attack(report_network, x, y, 0.08)).argmax(axis=1) != y
+        for attack in (pgd, strongest)
+    ]
+    last = np.argsort(fooled[1] & ~fooled[0], kind="stable")  # those that only one fools
+    done: list[int] = []
+    found = measure(report_network, x[last], y[last], 0.08, on_progress=done.append)
+    assert found.beyond.withstood > found.beyond.tried == 20
+    assert found.beyond.found > 0
+    share = found.beyond.found / 20
+    assert found.beyond_pgd == pytest.approx(found.beyond.withstood / 100 * share)
+    assert sum(done) == RUNS * 100
 
 
 def test_where_nothing_withstands_pgd_there_is_nothing_beyond(
@@ -141,6 +169,7 @@ def test_on_the_report_s_network_only_the_rounded_gradient_fails(
     assert abs(found.float32.label_term - lost) < 20  # float32 decides the images at the border
 
 
+@pytest.mark.usefixtures("checks_alone")
 def test_a_network_of_huge_weights_deceives_float32_autograd_alone(
     report_network: MLP, test_digits: Digits
 ) -> None:
@@ -154,6 +183,7 @@ def test_a_network_of_huge_weights_deceives_float32_autograd_alone(
     assert found.float32.pixels > 400
 
 
+@pytest.mark.usefixtures("checks_alone")
 def test_without_a_gradient_noise_is_stronger_and_nothing_works(
     report_network: MLP, test_digits: Digits
 ) -> None:
@@ -166,6 +196,7 @@ def test_without_a_gradient_noise_is_stronger_and_nothing_works(
     assert found.exact.pixels == found.float32.either == 500
 
 
+@pytest.mark.usefixtures("checks_alone")
 def test_a_gradient_that_misleads_on_the_way_makes_steps_weaker_than_one(
     report_network: MLP, test_digits: Digits
 ) -> None:
@@ -180,6 +211,7 @@ def test_a_gradient_that_misleads_on_the_way_makes_steps_weaker_than_one(
     assert "noise" not in failed(found)
 
 
+@pytest.mark.usefixtures("checks_alone")
 def test_a_gradient_that_misleads_far_away_makes_a_larger_budget_worse(
     report_network: MLP, test_digits: Digits
 ) -> None:
@@ -193,6 +225,7 @@ def test_a_gradient_that_misleads_far_away_makes_a_larger_budget_worse(
     assert "steps" not in failed(found)
 
 
+@pytest.mark.usefixtures("checks_alone")
 def test_changes_of_a_fraction_of_a_grey_level_do_not_survive_rounding(
     report_network: MLP, test_digits: Digits
 ) -> None:
