@@ -15,7 +15,7 @@ class Verdict:
     """One check in words.
 
     Attributes:
-        title: what should hold, or what a lower bound is below.
+        title: what should hold, or by how much a lower bound is too low.
         kind: whether the check "holds" or "fails", or the line is about a "lower bound". An attack
             that misses some adversarial images is not at fault, so that is no failed check.
         finding: the measured numbers, each with its denominator.
@@ -190,12 +190,12 @@ def _on_the_strongest(found: Sanity) -> Verdict:
         finding += (
             f"The strongest attack here was tried on {'them' if all_tried else 'some of them'}: "
             f"it fools the network on {beyond.found:,} of {beyond.tried:,}. So PGD misses {more} "
-            f"percentage points."
+            "percentage points."
         )
     return Verdict(
         "PGD is within 1 point of the strongest attack"
         if close
-        else f"PGD's rate is a lower bound: the strongest attack finds {more} points more",
+        else f"The strongest attack finds {more} points more than PGD",
         "holds" if close else "lower bound",
         finding.strip(),
         "An attack can miss adversarial images, so its rate is a lower bound: the true rate is at "
