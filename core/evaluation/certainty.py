@@ -110,13 +110,13 @@ def certainty(
 def multiply_adds(network: MLP | Ensemble) -> int:
     """Return about how many multiply-adds the bounds for one image and one ε take.
 
-    From the second on, each layer's units are pulled back through all layers before it. `certainty`
-    computes them for about eight ε.
+    From the second layer on, a lower and an upper bound of each unit are pulled back through all
+    layers before it. `certainty` computes them for about eight ε.
     """
     total = 0
     for member in network.members:
         products = [inputs * outputs for inputs, outputs in pairwise(member.sizes)]
         total += sum(products)
         for layer, units in enumerate(member.sizes[2:], start=1):
-            total += units * sum(products[: layer + 1])
+            total += 2 * units * sum(products[: layer + 1])
     return total

@@ -75,12 +75,12 @@ def test_work_that_is_stopped_ends(report_network: MLP, test_digits: Digits) -> 
 
 
 def operations(weights: list[FloatArray]) -> int:
-    """Count the multiplications of pulling each layer's units back to the pixels, one by one."""
+    """Count the multiplications of pulling two rows for each unit back to the pixels."""
     count = 0
     for layer, weight in enumerate(weights):
         count += weight.size  # the intervals
         if layer:
-            count += weight.shape[1] * sum(each.size for each in weights[: layer + 1])
+            count += 2 * weight.shape[1] * sum(each.size for each in weights[: layer + 1])
     return count
 
 
