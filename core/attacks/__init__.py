@@ -1,8 +1,9 @@
 """Attacks: functions of a classifier, images, labels and, for most of them, a budget.
 
 `Attack` and `MinimalAttack` are the two signatures. `METHODS` describes every attack by its name,
-`BY_TITLE` by its title. `apgd`, `fab`, `square` and `strongest`, the worst case of several, stand
-beside them. Those in `WATCHED` and `WATCHED_MINIMAL` tell of each of their steps.
+`BY_TITLE` by its title; `FOLLOWED` has those that Draw offers. `apgd`, `fab` and `square` stand
+beside them: they are parts of `strongest`, which runs several attacks in turn. Those in `WATCHED`
+and `WATCHED_MINIMAL` tell of each of their steps.
 """
 
 from collections.abc import Mapping
@@ -67,6 +68,19 @@ _ALL: tuple[Method, ...] = (
         "standard test of robustness.",
     ),
     BudgetMethod(
+        name="strongest",
+        title="Strongest",
+        norm="linf",
+        attack=strongest,
+        cost="slow",
+        # An image that withstands takes 30 ms, and Draw would try dozens of ε around the flip.
+        followed=False,
+        summary="All attacks in turn, each on the images that withstood those before: FGSM, "
+        "Auto-PGD, Auto-PGD towards each other digit, FAB, and the square attack, which needs no "
+        "gradient. The idea is AutoAttack's (Croce and Hein, 2020). Slow. It is the closest that "
+        "attacks get to the worst case here.",
+    ),
+    BudgetMethod(
         name="noise",
         title="Random noise",
         norm="linf",
@@ -103,8 +117,8 @@ _ALL: tuple[Method, ...] = (
         thorough=carlini_wagner_nearest,
         cost="slow",
         summary="Finds its own size: it makes the perturbation smaller step by step while the "
-        "network still misclassifies the image. Slow. For most digits nothing here finds a smaller "
-        "change in L2, but there is no proof that it is the smallest (Carlini and Wagner, 2017).",
+        "network still misclassifies the image. Slow. Few attacks find smaller changes in L2, and "
+        "none proves that its change is the smallest (Carlini and Wagner, 2017).",
     ),
     MinimalMethod(
         name="jsma",
@@ -118,6 +132,10 @@ _ALL: tuple[Method, ...] = (
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 BY_TITLE: Mapping[str, Method] = MappingProxyType({method.title: method for method in _ALL})
+# The attacks that one image can be followed under, by title.
+FOLLOWED: Mapping[str, Method] = MappingProxyType(
+    {method.title: method for method in _ALL if method.followed}
+)
 
 # The attacks with an L∞ budget, which are interchangeable.
 ATTACKS: Mapping[str, Attack] = MappingProxyType(
@@ -140,6 +158,7 @@ __all__ = [
     "ALREADY",
     "ATTACKS",
     "BY_TITLE",
+    "FOLLOWED",
     "L2",
     "LINF",
     "METHODS",

@@ -55,6 +55,7 @@ class _Description:
         summary: what it does, for a student, and its source.
         targeted: whether it accepts a target.
         cost: how long it takes on an image: one gradient at most, tens, or many hundreds.
+        followed: whether one image can be followed along all budgets of its scale in a moment.
     """
 
     name: str
@@ -63,6 +64,7 @@ class _Description:
     summary: str
     targeted: bool = True
     cost: Literal["one step", "iterated", "slow"] = "iterated"
+    followed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,6 +197,58 @@ def evasion_curve(
     return rates
 
 
+def smallest_budgets(
+    classifier: Classifier,
+    attack: Attack,
+    x: ArrayLike,
+    y: ArrayLike,
+    budgets: ArrayLike,
+    *,
+    levels: int | None = None,
+    on_progress: Callable[[int], object] = lambda images: None,
+) -> FloatArray:
+    """Return for each image the smallest of some budgets within which an attack misleads it.
+
+    The largest budget comes first. An image that withstands one is not attacked within a smaller
+    one. So each image withstands once at most, which is what takes long with a slow attack, and an
+    image that is misled within a budget counts as misled within all larger ones.
+
+    Args:
+        classifier: the network under attack.
+        attack: see `core.attacks.Attack`; called with one budget and at most `ATTACK_BATCH` images.
+        x: `(N, 784)` clean images, pixels in [0, 1].
+        y: `(N,)` true labels.
+        budgets: `(E,)` of them, in any order.
+        levels: as in `evaluate`.
+        on_progress: called after each call of the attack with the number of images that are done
+            since the last one, which may be 0; an exception that it raises ends the work.
+
+    Returns:
+        `(N,)` budgets; inf where the image withstands the largest.
+
+    Raises:
+        ValueError: as `evasion_curve` does.
+    """
+    x = validate.images(x)
+    y = validate.labels(y, len(x))
+    if not len(x):
+        raise ValueError("x must hold at least one image")
+    falling = np.unique(validate.budgets(budgets, name="budgets"))[::-1]
+    smallest = np.full(len(x), np.inf)
+    for start in range(0, len(x), ATTACK_BATCH):
+        left = np.arange(start, min(start + ATTACK_BATCH, len(x)))
+        for budget in falling:
+            x_adv = measures.rounded(attack(classifier, x[left], y[left], budget), levels)
+            misled = measures.predict(classifier, x_adv) != y[left]
+            on_progress(int((~misled).sum()))
+            left = left[misled]
+            if not len(left):
+                break
+            smallest[left] = budget
+        on_progress(len(left))
+    return smallest
+
+
 def evasion_within(evaluation: Evaluation, budgets: ArrayLike) -> FloatArray:
     """Return the evasion rate of a minimal attack at each of several L2 budgets.
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # importing these would slow down pages that draw none of the
 _MOST_EPOCHS = 500  # on a chart of a training
 _FEW_EPOCHS = 6  # that each have a mark on its axis
 LEGIBLE_LINES = 8
+LIMIT, BAND = "proof: no attack fools more", "neither fooled nor proved"
+SHADE = "rgba(136,136,136,0.3)"
 
 
 # Lines over a budget or over the epochs
@@ -149,7 +151,12 @@ def evasion_over_epsilon(
 
 
 def evasion_curves(
-    curves: Mapping[str, tuple[FloatArray, FloatArray]], *, epsilon: float, x_title: str = "ε"
+    curves: Mapping[str, tuple[FloatArray, FloatArray]],
+    *,
+    epsilon: float,
+    x_title: str = "ε",
+    limit: tuple[FloatArray, FloatArray] | None = None,
+    band: str | None = None,
 ) -> Figure:
     """Draw the evasion rates of several attacks over the budget, random noise in grey.
 
@@ -158,23 +165,39 @@ def evasion_curves(
             `METHODS` always has the same colour and dash.
         epsilon: the slider's position.
         x_title: the name of the budget.
+        limit: budgets and rates that no attack can exceed, if they are known.
+        band: the attack between whose curve and the limit the chart is shaded; both must have the
+            same budgets. None for no band.
     """
     strokes = {method.title: stroke(place) for place, method in enumerate(METHODS.values())}
     strokes[METHODS["noise"].title] = {"color": GREY, "width": 4}
+    strokes[METHODS["strongest"].title] = {"color": COLOURS[1], "width": 4}
     lines = [
         line(title, epsilons, rates, **strokes.setdefault(title, stroke(len(strokes))))
         for title, (epsilons, rates) in curves.items()
     ]
+    if limit is not None:
+        budgets, most = limit
+        lines.append(line(LIMIT, budgets, most, color=COLOURS[2], width=4))
+        if band is not None:
+            lines.insert(0, _between(BAND, budgets, curves[band][1], most))
     return _over_budgets(
         lines, x_title, epsilon, top=55, right=25, showlegend=True, legend=legend(-0.2, "top")
     )
+
+
+def _between(name: str, x: FloatArray, low: FloatArray, high: FloatArray) -> dict[str, Any]:
+    """Return the area between two lines over `x`, shaded."""
+    around = line(name, np.append(x, x[::-1]), np.append(high, low[::-1]), width=0)
+    del around["hovertemplate"]
+    return around | {"fill": "toself", "fillcolor": SHADE, "hoverinfo": "skip"}
 
 
 def _over_budgets(
     lines: list[dict[str, Any]], x_title: str, epsilon: float, **layout: Any
 ) -> Figure:
     """Return a figure of evasion rates over budgets, with a mark at the slider's position."""
-    largest = max([epsilon, *(line["x"][-1] for line in lines)])
+    largest = max([epsilon, *(max(line["x"]) for line in lines)])
     return figure(
         lines,
         titled(x_title, standoff=0, range=[0, largest]),

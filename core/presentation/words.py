@@ -293,6 +293,27 @@ def on_explanation(explanation: "Explanation") -> str:
     )
 
 
+def on_certainty(medians: FloatArray, *, norm: str, images: int) -> str:
+    """Say which digits are the most certain, in Markdown.
+
+    Args:
+        medians: `(10,)`, see `core.evaluation.certainty.Certainty.median_by_digit`.
+        norm: "linf" or "l2".
+        images: how many images they are of.
+    """
+    digits = sorted(
+        (digit for digit in range(len(medians)) if medians[digit] == medians[digit]),
+        key=lambda digit: -medians[digit],
+    )
+    decimals = 3 if norm == "linf" else 2
+    each = [f"**{digit}**\N{NO-BREAK SPACE}({medians[digit]:.{decimals}f})" for digit in digits]
+    unit = "" if norm == "linf" else " in the L2 norm"
+    return (
+        f"The most certain digits, by the ε{unit} up to which a digit's median image is proved: "
+        f"{', '.join(each)}. Of {images:,} images; a misread one counts as 0."
+    )
+
+
 _ORDINALS = ("", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +12,18 @@ from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation import sanity
+from core.evaluation.certainty import Certainty, certainty, multiply_adds
 from core.evaluation.path import AttackPath, follow
 from core.evaluation.plane import Surroundings, around, place_to_map
-from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
+from core.evaluation.rates import (
+    Evaluation,
+    evaluate,
+    evasion_curve,
+    evasion_within,
+    limited_to,
+    smallest_budgets,
+)
 from core.evaluation.remarkable import Remarkable, remarkable
-from core.evaluation.shipped import MeasuredFileError
 from core.evaluation.similarity import similarity
 from core.evaluation.walk import Walk, can_be_recorded, record
 from core.measures import SCREEN
@@ -24,13 +31,20 @@ from core.serving.cache import Cache
 from core.serving.jobs import DONE, Computation, Jobs, Progress, Tell, in_shares
 from core.serving.memory import Memory
 from core.serving.networks import ServedNetwork
+from core.serving.questions import (
+    ALL,
+    BUDGETS,
+    FEW_PROOFS,
+    QUICK_WORK,
+    Curve,
+    Question,
+    provable,
+    shipped_curve,
+)
 from core.serving.turns import Turns
 
-ALL = 10_000
 ORDER = np.random.default_rng(0).permutation(ALL)  # a sample is the first images in this order
 CHECKED = 1000  # images that the checks attack, several times each
-# The budgets of the page's slider by norm; a curve has a point at each.
-BUDGETS = {"linf": np.linspace(0, 0.5, 51).round(2), "l2": np.linspace(0, 5, 51).round(1)}
 MOST_WAITING = 400  # computations of a kind, of all people together
 # Of what a person's page waits for, this is the order.
 _FIRST, _THEN, _CURVES, _CHECKS = range(4)
@@ -38,69 +52,6 @@ _AT_ONCE = 0.4  # seconds to wait for all images before a sample is shown
 _SAMPLE = 2.0  # seconds to wait for the sample
 _SMALL = 0.3  # seconds to wait for a sample's curve, and for the checks
 _STOPPED = 6.0  # seconds to wait for them if nothing else is being computed
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """An attack on a network and on some test images.
-
-    Attributes:
-        chosen: the network.
-        method: the attack.
-        images: how many test images; fewer than `ALL` are always the same random sample.
-        who: the person who asks.
-        levels: the grey levels to which adversarial images are rounded before they are judged;
-            None to judge them as they are.
-    """
-
-    chosen: ServedNetwork
-    method: Method
-    images: int
-    who: Hashable = None
-    levels: int | None = None
-
-    @property
-    def key(self) -> tuple[Hashable, ...]:
-        """A key for the question, the same for everybody who asks."""
-        return (self.chosen.name, self.chosen.version, self.method.name, self.images, self.levels)
-
-    @property
-    def norm(self) -> str:
-        """The norm of the budget, "linf" or "l2"."""
-        return "linf" if self.method.norm == "linf" else "l2"
-
-    @property
-    def sample(self) -> "Question":
-        """The same question about a sample that takes a moment."""
-        return self._of_at_most(100 if isinstance(self.method, MinimalMethod) else 500)
-
-    @property
-    def beside(self) -> "Question":
-        """The same question for a curve beside another attack's: a slow attack gets a sample."""
-        return self._of_at_most(1000) if self.method.cost == "slow" else self
-
-    @property
-    def first_curve(self) -> "Question":
-        """The same question about a sample whose curve takes a moment."""
-        return self._of_at_most(100 if isinstance(self.method, MinimalMethod) else 200)
-
-    def _of_at_most(self, images: int) -> "Question":
-        return replace(self, images=min(self.images, images))
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Evasion rates over budgets.
-
-    Attributes:
-        budgets: `(E,)`, rising.
-        rates: `(E,)`, misclassified / all `images`.
-        images: how many test images they are measured on.
-    """
-
-    budgets: FloatArray
-    rates: FloatArray
-    images: int
 
 
 class Evaluations:
@@ -131,6 +82,7 @@ class Evaluations:
         self._slow_evaluations = self._jobs(self.long, most_kept=4)
         self._small = self._jobs(self.quick, most_kept=400)
         self._curves = self._jobs(self.long, most_kept=200)
+        self._proofs = self._jobs(self.long, most_kept=64)
         self._similarities = Cache(4, memory)
         self._paths = Cache(128, memory)
         self._remarkable = Cache(20, memory)
@@ -207,15 +159,18 @@ class Evaluations:
             return replace(whole, finish=lambda found: evasion_within(found, BUDGETS[norm]))
         given = noise_of_l2_norm if (method.name, norm) == ("noise", "l2") else method.attack
         quick = method.cost == "one step" or question.images == question.first_curve.images
+        slow = method.cost == "slow"
         some, levels = self._some, question.levels
 
         def work(tell: Tell) -> FloatArray:
             x, y = some(question.images)
+            measure = smallest_budgets if slow else evasion_curve
             with nullcontext() if quick else sparing_a_core():
                 on_progress = in_shares(tell, len(x))
-                return evasion_curve(
+                found = measure(
                     network, given, x, y, BUDGETS[norm], levels=levels, on_progress=on_progress
                 )
+            return (found <= BUDGETS[norm][:, None]).mean(axis=1) if slow else found
 
         jobs = self._small if quick else self._curves
         key = ("curve", norm, *question.key)
@@ -238,6 +193,38 @@ class Evaluations:
         if found.state == DONE:
             return Curve(BUDGETS[norm], found.result, few.images), whole
         return None, whole or self.curve(few, norm)
+
+    def proofs(self, question: Question, images: int) -> Computation:
+        """Prove how far so many test images keep their label; results in a `Certainty`."""
+        network, norm, some = question.chosen.network, question.norm, self._some
+        quick = images * multiply_adds(network) <= QUICK_WORK
+
+        def prove(tell: Tell) -> Certainty:
+            x, y = some(images)
+            with nullcontext() if quick else sparing_a_core():
+                return certainty(network, x, y, norm=norm, on_progress=in_shares(tell, len(x)))
+
+        key = ("proofs", norm, question.chosen.name, question.chosen.version, images)
+        jobs = self._small if quick else self._proofs
+        return Computation(jobs, key, prove, question.who, rank=_CURVES, needs=network)
+
+    def proofs_to_show(
+        self, question: Question, images: int, *, stopped: bool
+    ) -> tuple[Certainty | None, Computation | None]:
+        """Return proofs for so many images, or for a sample so far, and what is still to come.
+
+        Where the network is too large for so many, there are fewer; see `provable`.
+        """
+        images = min(images, provable(question.chosen))
+        if not images:
+            return None, None
+        whole, few = (self.proofs(question, each) for each in (images, min(images, FEW_PROOFS)))
+        if not stopped and (progress := whole.look()).state == DONE:
+            return progress.result, None
+        found = few.look(wait=_STOPPED if stopped else _SMALL)
+        if found.state == DONE:
+            return found.result, None if stopped else whole
+        return None, few if stopped else whole
 
     def checks_to_show(
         self, chosen: ServedNetwork, epsilon: float, *, who: Hashable, stopped: bool
@@ -336,20 +323,6 @@ class Evaluations:
             return remarkable(chosen.network, test.x, test.y, budgets, levels=SCREEN)
 
         return self._remarkable.get((chosen.name, chosen.version), find)
-
-
-def shipped_curve(question: Question) -> Curve | None:
-    """Return the curve over all images that is shipped with the network, if there is one."""
-    try:
-        known = question.chosen.shipped
-    except MeasuredFileError:
-        return None
-    if known is None or question.images < ALL or question.levels is not None:
-        return None
-    if question.method.name not in known.evasion_rates:
-        return None
-    rates = np.array(known.evasion_rates[question.method.name])
-    return Curve(np.array(known.epsilons), rates, known.images)
 
 
 def indices(images: int) -> IntArray:

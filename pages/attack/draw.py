@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.attacks import BY_TITLE, Method
+from core.attacks import BY_TITLE, FOLLOWED, METHODS, Method
 from core.data import prototypes
 from core.evaluation.path import AttackPath
 from core.losses import softmax
@@ -86,12 +86,14 @@ centre*.
 A network is fooled by the direction of a change, not by its size. With *Aim for*, the attack aims
 for one digit instead of any other. The network called *standard* is small: 784 pixels, two
 layers of 128 and 64 units, ten digits, trained on MNIST.
-""".format("\n".join(f"- **{method.title}**: {method.summary}" for method in BY_TITLE.values()))
+""".format("\n".join(f"- **{method.title}**: {method.summary}" for method in FOLLOWED.values()))
 
 
 def main() -> None:
     """Show the page: its choices, and the digit under attack."""
-    ATTACK.start(parse=one_of(list(BY_TITLE)), default="FGSM")
+    ATTACK.start(parse=one_of(list(FOLLOWED)), default="FGSM")
+    if ATTACK.get() not in FOLLOWED:  # it was chosen on the Test set page
+        ATTACK.set(METHODS["pgd"].title)
     if EPSILON.start(parse=nearest_of(method_chosen().scale.budgets), default=0.0):
         st.session_state["placed"] = st.session_state.get("placed", 0) + 1
     TARGET.start(parse=one_of(TARGETS), default=ANY_OTHER)
@@ -300,7 +302,7 @@ def show_attack_choice() -> None:
     method = method_chosen()
     st.selectbox(
         "Attack",
-        list(BY_TITLE),
+        list(FOLLOWED),
         key=ATTACK.key,
         persist_state="session",
         help=method.summary,

@@ -6,9 +6,9 @@ from core.attacks import BY_TITLE, Method
 from core.data import mnist
 from core.evaluation.rates import Evaluation
 from core.measures import SCREEN
-from core.serving.evaluations import ALL, BUDGETS, Question
 from core.serving.jobs import DONE, FAILED, Computation
 from core.serving.networks import ServedNetwork
+from core.serving.questions import ALL, BUDGETS, Question
 from pages.attack.findings.mistakes import show_mistakes
 from pages.attack.findings.rates import (
     show_curves,

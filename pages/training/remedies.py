@@ -15,9 +15,9 @@ from core.presentation import remedies
 from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
 from core.presentation.words import in_percent, on_networks, percent, points
-from core.serving.evaluations import ALL
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
+from core.serving.questions import ALL
 from pages.parts.address import listed, nearest_of, one_of, put_in_address, some_of
 from pages.parts.digit_images import show_images
 from pages.parts.escaped import escaped, with_code

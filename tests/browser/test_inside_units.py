@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from core.attacks import BY_TITLE, METHODS
+from core.attacks import FOLLOWED, METHODS
 from core.data.mnist import Digits
 from core.evaluation.path import follow
 from core.evaluation.units import watch
@@ -102,7 +102,7 @@ def test_the_units_follow_the_slider_without_the_server(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("title", list(BY_TITLE))
+@pytest.mark.parametrize("title", list(FOLLOWED))
 def test_the_formulas_can_be_read(page: Page, app_url: str, title: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_draw(page, app_url, f"?digit=0&attack={title}&code=on&epsilon=0.2")

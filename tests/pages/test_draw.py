@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import BY_TITLE, WAY
+from core.attacks import BY_TITLE, FOLLOWED, WAY
 from core.data import mnist
 from core.measures import predict
 from core.networks import Library
@@ -239,7 +239,7 @@ def test_attacks_differ_and_towards_itself_is_towards_any_other() -> None:
     assert len({data["frames"] for data in (fgsm, towards_three, noise)}) == 3
 
 
-@pytest.mark.parametrize("title", list(BY_TITLE))
+@pytest.mark.parametrize("title", list(FOLLOWED))
 def test_every_attack_has_its_slider(title: str) -> None:
     at = opened(digit="0", attack=title)
     data = explorer(at)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import BY_TITLE
+from core.attacks import BY_TITLE, FOLLOWED
 from tests.pages.conftest import opened, well
 from tests.pages.test_draw import SEVEN, draw, explorer
 
@@ -43,7 +43,7 @@ def check(at: AppTest) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("title", list(BY_TITLE))
+@pytest.mark.parametrize("title", list(FOLLOWED))
 def test_the_lines_compute_what_the_page_shows(title: str) -> None:
     budget = "0.15" if BY_TITLE[title].scale.name == "linf" else "0.95"
     at = opened_with_code(digit="17", attack=title, target="3", epsilon=budget)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import BY_TITLE
+from core.attacks import BY_TITLE, FOLLOWED
 from core.data.mnist import Digits
 from core.evaluation import plane
 from core.evaluation.path import follow
@@ -108,7 +108,7 @@ def test_an_attack_without_a_walk_says_so(title: str) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("title", list(BY_TITLE))
+@pytest.mark.parametrize("title", list(FOLLOWED))
 def test_every_attack_has_its_map(title: str) -> None:
     at = opened(APP, digit="0", attack=title, epsilon="0.3", map="on")
     first = charts(at)

@@ -1,5 +1,6 @@
 """The Test set page, run by Streamlit's AppTest."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -10,17 +11,20 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import BY_TITLE, deepfool, fgsm
+from core.attacks import BY_TITLE, deepfool, fgsm, strongest
+from core.bounds import certified
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.mnist import Digits
 from core.evaluation.robustness import Robustness
 from core.networks import Library
 from core.networks.mlp import MLP
+from core.presentation import charts
 from core.serving.networks import ServedNetwork
 from core.serving.turns import Place
+from pages.attack.findings.rates import ALL_RATE, CLEAN
 from pages.parts.server import server
-from tests.conftest import SHIPPED
+from tests.conftest import SHIPPED, random_mlp
 from tests.pages.conftest import opened as open_page
 from tests.pages.conftest import stands_for, tables, until, well
 
@@ -54,7 +58,13 @@ def evaluations_held_up() -> Iterator[None]:
 
 
 def rates(at: AppTest) -> list[str]:
-    return [metric.value for metric in at.metric]
+    return [metric.value for metric in at.metric if metric.label in (ALL_RATE, CLEAN)]
+
+
+def proof(at: AppTest) -> dict[str, tuple[str, str]]:
+    """Return the figures below the curves by the first word of their titles."""
+    shown = [metric for metric in at.metric if metric.label not in (ALL_RATE, CLEAN)]
+    return {re.split(r"\W", metric.label)[0]: (metric.value, metric.delta) for metric in shown}
 
 
 def taken_for(network: MLP, x: FloatArray) -> np.ndarray:
@@ -169,6 +179,74 @@ def test_every_attack_has_the_page(title: str) -> None:
     assert len(rates(at)) == 2
     assert len(at.get("plotly_chart")) >= 3  # and the curves, once the first of them is there
     assert stands_for(at)["attack"] == title
+
+
+@contextmanager
+def samples_alone() -> Iterator[None]:
+    """Keep what takes long from beginning within the block."""
+    go_on = threading.Event()
+    server().evaluations.long.submit(Place(go_on.wait, dict))
+    yield
+    go_on.set()
+
+
+def test_fooled_proved_and_neither_by_a_plain_count(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    with samples_alone():
+        query = {"attack": "FGSM", "linf": "0.04", "beside": "FGSM~Strongest"}
+        at = until(opened(**query), lambda at: "Neither" in proof(at))
+    chosen = np.sort(np.random.default_rng(0).permutation(10_000)[:100])
+    x, y = test_digits.x[chosen], test_digits.y[chosen]
+    fooled = taken_for(report_network, strongest(report_network, x, y, 0.04)) != y
+    safe = certified(report_network, x, y, 0.04)
+    counts = {
+        "Fooled": fooled.sum(),
+        "Neither": (~fooled & ~safe).sum(),
+        "Proved": safe.sum(),
+    }
+    assert proof(at) == {
+        word: (f"{count:.1f}\N{NO-BREAK SPACE}%", f"{count} of 100")
+        for word, count in counts.items()
+    }
+    assert min(counts.values()) > 0
+    chart = json.loads(at.get("plotly_chart")[0].proto.spec)
+    traces = {trace["name"]: trace for trace in chart["data"]}
+    place = traces[charts.LIMIT]["x"].index(0.04)
+    assert traces[charts.LIMIT]["y"][place] == pytest.approx(1 - safe.mean())
+    assert traces["Strongest"]["y"][place] == pytest.approx(fooled.mean())
+    assert charts.BAND in traces
+    said = next(text.value for text in at.markdown if "median image" in text.value)
+    digits = [int(digit) for digit in re.findall(r"\*\*(\d)\*\*", said)]
+    assert sorted(digits) == list(range(10))
+    assert certified(report_network, x[y == digits[0]], digits[0], 0.03).mean() >= 0.5
+
+
+def test_the_proof_is_in_the_attack_s_norm() -> None:
+    with samples_alone():
+        at = until(opened(attack="DeepFool", l2="0.5", beside="DeepFool"), proof)
+    assert "Proved" in proof(at)
+    assert any("L2 norm" in text.value for text in at.markdown if "median image" in text.value)
+
+
+def test_a_network_that_is_too_large_has_no_proof(library: Library) -> None:
+    network = random_mlp((784, 2048, 1024, 10), seed=0, dtype=np.float32)
+    library.keep("large", network, SHIPPED.load("report")[1])
+    at = of_all(opened(model="large", images="a sample of 1,000", beside="FGSM"))
+    until(at, lambda at: any("too large" in text.value for text in at.markdown))
+    assert not proof(at)
+
+
+def test_an_attack_that_draw_does_not_offer_becomes_another_there() -> None:
+    with samples_alone():
+        at = of_all(opened(attack="Strongest", images="a sample of 1,000", beside="FGSM"))
+        assert stands_for(at)["attack"] == "Strongest"
+        well(at.switch_page("pages/attack/draw.py").run())
+        assert at.selectbox(key="attack").value == "PGD"
+        at = of_all(opened(attack="Strongest", images="a sample of 1,000", beside="FGSM"))
+        opener = next(button for button in at.button if (button.key or "").startswith("open_"))
+        well(opener.click().run())
+    assert at.query_params["attack"] == "PGD"
 
 
 def test_a_test_image_opens_on_the_draw_page(test_digits: Digits) -> None:

@@ -6,7 +6,8 @@ import streamlit as st
 from core.evaluation.confusion import confusion, most_mistaken
 from core.evaluation.rates import Evaluation
 from core.presentation import charts, words
-from core.serving.evaluations import Question, indices
+from core.serving.evaluations import indices
+from core.serving.questions import Question
 from pages.attack.findings.twins import column_of
 from pages.parts import downloads
 from pages.parts.digit_images import columns_png, show_columns

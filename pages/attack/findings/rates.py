@@ -10,8 +10,9 @@ from core.attacks import BY_TITLE, METHODS, Method, MinimalMethod
 from core.evaluation.rates import Evaluation
 from core.presentation import charts
 from core.presentation.course_report import facts
-from core.serving.evaluations import ALL, BUDGETS, Curve, Question, shipped_curve
 from core.serving.jobs import FAILED, Computation
+from core.serving.questions import ALL, BUDGETS, Curve, Question, shipped_curve
+from pages.attack.findings.proof import Proof, proof_now, show_proof
 from pages.parts import downloads
 from pages.parts.address import listed, put_in_address, some_of
 from pages.parts.escaped import escaped
@@ -19,7 +20,7 @@ from pages.parts.server import server
 from pages.parts.state import BESIDE, Setting
 
 ALL_RATE, CLEAN = "Fooled, of all images", "Accuracy without an attack"
-COMPARED = {"linf": ("fgsm", "pgd", "noise"), "l2": ("pgd_l2", "noise")}
+COMPARED = {"linf": ("fgsm", "pgd", "strongest", "noise"), "l2": ("pgd_l2", "noise")}
 
 
 def show_rates(evaluation: Evaluation, question: Question, budget: float) -> None:
@@ -50,7 +51,9 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
     st.caption(
         f"{some}Fooled, of all images, is the course report's evasion rate: misclassified "
         f"adversarial examples / all examples. The report's own rate is {facts.EVASION_RATE:.2%}, "
-        f"but it names neither the attack nor ε. **{question.method.title}**: "
+        "but it names neither the attack nor ε. Every rate of an attack on this page is a lower "
+        "bound: at least so many images can be fooled, and a better attack may fool more. "
+        f"**{question.method.title}**: "
         f"{question.method.summary}{limit}"
     )
 
@@ -85,12 +88,21 @@ def show_figures(figures: Mapping[str, tuple[str, str]]) -> None:
             st.metric(title, figure, remark, delta_color="off", delta_arrow="off")
 
 
-def show_chart(curves: Mapping[str, Curve], norm: str, budget: float, *, key: str) -> None:
-    """Show evasion rates over ε."""
+def show_chart(
+    curves: Mapping[str, Curve],
+    norm: str,
+    budget: float,
+    *,
+    key: str,
+    proof: Proof | None = None,
+) -> None:
+    """Show evasion rates over ε, and what is proved."""
     figure = charts.evasion_curves(
-        {title: (curve.budgets, curve.rates) for title, curve in curves.items()},
+        {title: (curve.budgets, curve.best) for title, curve in curves.items()},
         epsilon=budget,
         x_title="ε" if norm == "linf" else "ε, in the L2 norm",
+        limit=(BUDGETS[norm], proof.limit) if proof else None,
+        band=proof.attack if proof else None,
     )
     st.plotly_chart(figure, config=downloads.chart("evasion-rates"), key=key)
 
@@ -112,7 +124,9 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     if not lines:
         st.write("Computing the first curves …")
         return waited_for
-    show_chart(lines, norm, budget, key="curves")
+    proof, proofs = proof_now(question, titles, lines, budget, stopped=stopped)
+    show_chart(lines, norm, budget, key="curves", proof=proof)
+    show_proof(proof, lines, question, budget)
     sampled = [
         f"{title} of {curve.images:,}"
         for title, curve in lines.items()
@@ -124,11 +138,12 @@ def show_curves(question: Question, budget: float, *, stopped: bool) -> dict[str
     rest = f" The rates of {' and '.join(short)} at larger ε {when}." if short else ""
     st.caption(
         f"Evasion rate, the share that is fooled: misclassified / all {question.images:,} images."
-        f"{note}{rest} "
+        f"{note}{rest} Where an attack fools fewer images at a larger ε, its curve keeps the best "
+        "so far: a smaller change is allowed, too. "
         "Random noise is the control: it changes the pixels by as much as an attack, but in a "
         "random direction."
     )
-    return waited_for
+    return waited_for | proofs
 
 
 def choice_beside(method: Method) -> tuple[Setting[list[str]], list[str], list[str]]:
@@ -160,15 +175,15 @@ def curves_now(
         method = BY_TITLE[title]
         own = method.name == question.method.name
         asked = replace(question, method=method)
+        is_evaluation = isinstance(method, MinimalMethod)  # which has the curve, too
         curve, better = server().evaluations.curve_to_show(
-            asked if own else asked.beside, question.norm, stopped=stopped
+            asked if own and is_evaluation else asked.beside, question.norm, stopped=stopped
         )
         if curve is not None:
             lines[title] = curve
         if better is not None and (progress := better.look()).state == FAILED:
             st.error(escaped(progress.error))
-        elif better is not None and not (own and isinstance(method, MinimalMethod)):
-            # The curve of a minimal attack is its evaluation.
+        elif better is not None and not (own and is_evaluation):
             waited_for[f"{title}'s curve"] = better
     return lines, waited_for
 

@@ -3,10 +3,11 @@
 import numpy as np
 import streamlit as st
 
-from core.attacks import WAY
+from core.attacks import FOLLOWED, METHODS, WAY
 from core.evaluation.rates import Evaluation
 from core.measures import SCREEN
-from core.serving.evaluations import ORDER, Question, indices
+from core.serving.evaluations import ORDER, indices
+from core.serving.questions import Question
 from pages.parts import downloads
 from pages.parts.digit_images import Column, columns_png, show_columns
 from pages.parts.state import ATTACK, DIGIT, EPSILON, MODEL, TEN
@@ -78,9 +79,10 @@ def choose_for_draw(place: int, question: Question, budget: float) -> None:
     """
     scale = question.method.scale
     epsilon = float(scale.budgets[-1]) if scale is WAY else scale.nearest(budget)
+    title = question.method.title
     st.session_state["to_draw"] = {
         MODEL.key: question.chosen.name,
-        ATTACK.key: question.method.title,
+        ATTACK.key: title if title in FOLLOWED else METHODS["pgd"].title,
         DIGIT.key: str(place),
         EPSILON.key: f"{epsilon:.3f}",
     }

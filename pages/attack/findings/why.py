@@ -12,7 +12,7 @@ from core.evaluation.rates import Evaluation
 from core.evaluation.similarity import rank
 from core.presentation import words
 from core.presentation.course_report import facts
-from core.serving.evaluations import Question
+from core.serving.questions import Question
 from pages.parts import downloads
 from pages.parts.digit_images import columns_png, show_images, signed
 from pages.parts.server import server

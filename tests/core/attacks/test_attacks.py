@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import batches
-from core.attacks import ATTACKS, BY_TITLE, METHODS, bim, fgsm, mi_fgsm, noise, pgd, pgd_l2
+from core.attacks import (
+    ATTACKS,
+    BY_TITLE,
+    FOLLOWED,
+    METHODS,
+    bim,
+    fgsm,
+    mi_fgsm,
+    noise,
+    pgd,
+    pgd_l2,
+)
 from core.attacks.problem import Attack
 from core.classifier import FloatArray
 from core.data.mnist import Digits
@@ -258,7 +269,7 @@ def test_any_image_any_budget(
 
 
 def test_the_registry_has_every_attack_once_with_what_a_page_needs() -> None:
-    order = "fgsm bim mi_fgsm pgd noise pgd_l2 deepfool carlini_wagner jsma"
+    order = "fgsm bim mi_fgsm pgd strongest noise pgd_l2 deepfool carlini_wagner jsma"
     assert " ".join(METHODS) == order
     for name, method in METHODS.items():
         assert method.name == name == getattr(method.attack, "__name__", None)
@@ -266,6 +277,7 @@ def test_the_registry_has_every_attack_once_with_what_a_page_needs() -> None:
         assert method.norm in ("linf", "l2", "l0")
         assert len(method.scale.budgets) > 100
         assert method.summary.endswith(".")
-    assert list(ATTACKS) == ["fgsm", "bim", "mi_fgsm", "pgd", "noise"]
+    assert list(ATTACKS) == ["fgsm", "bim", "mi_fgsm", "pgd", "strongest", "noise"]
     untargeted = [name for name, method in METHODS.items() if not method.targeted]
     assert untargeted == ["noise", "deepfool"]
+    assert set(METHODS) - {method.name for method in FOLLOWED.values()} == {"strongest"}

@@ -14,7 +14,6 @@ from core.attacks import (
     carlini_wagner_nearest,
     fab,
     square,
-    strongest,
 )
 from core.classifier import FloatArray
 from core.networks.mlp import MLP
@@ -26,7 +25,7 @@ SMALL = random_mlp((16, 9, 10), seed=3)
 CALLS: dict[str, Callable[..., FloatArray]] = {
     name: method.attack for name, method in METHODS.items()
 }
-NEW: dict[str, Callable[..., FloatArray]] = {"apgd": apgd, "square": square, "strongest": strongest}
+NEW: dict[str, Callable[..., FloatArray]] = {"apgd": apgd, "square": square}
 CALLS |= NEW
 CALLS |= {"carlini_wagner_nearest": carlini_wagner_nearest, "fab": fab}
 LINF = [name for name, method in METHODS.items() if method.norm == "linf"] + list(NEW)

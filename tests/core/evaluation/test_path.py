@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from core.attacks import (
+    FOLLOWED,
     L2,
     LINF,
     METHODS,
@@ -176,7 +177,7 @@ def picture(image: FloatArray) -> FloatArray:
     return shown
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [method.name for method in FOLLOWED.values()])
 def test_with_levels_every_verdict_is_of_the_picture_that_is_shown(
     name: str, report_network: MLP, test_digits: Digits
 ) -> None:

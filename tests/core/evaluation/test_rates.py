@@ -1,5 +1,6 @@
 import threading
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,16 @@ from hypothesis import strategies as st
 
 from core import measures
 from core.attacks import ATTACKS, deepfool, fgsm, noise, pgd
-from core.classifier import FloatArray, IntArray
+from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation.rates import Evaluation, evaluate, evasion_curve, evasion_within, limited_to
+from core.evaluation.rates import (
+    Evaluation,
+    evaluate,
+    evasion_curve,
+    evasion_within,
+    limited_to,
+    smallest_budgets,
+)
 from core.networks.mlp import MLP
 
 
@@ -238,3 +246,49 @@ def test_an_attack_s_own_error_reaches_the_caller(report_network: MLP) -> None:
     bad = partial(pgd, steps=0)
     with pytest.raises(ValueError, match="^steps must"):
         evasion_curve(report_network, bad, np.zeros((700, 784)), np.zeros(700, int), [0.1])
+
+
+def test_the_smallest_budget_of_each_image_by_a_plain_loop(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:700], test_digits.y[:700]
+    budgets = [0.1, 0.0, 0.05, 0.2, 0.15]
+    calls: list[tuple[int, float]] = []  # images and the budget
+    done: list[int] = []
+
+    def counted(classifier: Classifier, x: Any, y: Any, epsilon: Any, **more: Any) -> FloatArray:
+        calls.append((len(x), float(epsilon)))
+        return fgsm(classifier, x, y, epsilon, **more)
+
+    found = smallest_budgets(report_network, counted, x, y, budgets, on_progress=done.append)
+    assert sum(done) == 700
+    misled = {
+        budget: report_network.logits(fgsm(report_network, x, y, budget)).argmax(axis=1) != y
+        for budget in budgets
+    }
+    for place in range(700):
+        expected = np.inf
+        for budget in sorted(budgets, reverse=True):
+            if not misled[budget][place]:
+                break
+            expected = budget
+        assert found[place] == expected
+    assert set(found) == {*budgets, np.inf}
+    # Nobody is attacked again within a smaller budget than the one that it withstood.
+    asked = {budget: sum(n for n, each in calls if each == budget) for budget in budgets}
+    withstood = {0.2: np.inf, 0.15: 0.2, 0.1: 0.15, 0.05: 0.1, 0.0: 0.05}
+    assert asked[0.2] == 700
+    for budget, former in list(withstood.items())[1:]:
+        assert asked[budget] == (found <= former).sum()
+
+
+def test_the_smallest_budgets_are_of_rounded_images(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:100], test_digits.y[:100]
+    found = smallest_budgets(report_network, fgsm, x, y, [0.0, 0.4 / 255, 0.1], levels=256)
+    rounded = measures.rounded(fgsm(report_network, x, y, 0.1), 256)
+    assert (found <= 0.1).mean() == measures.evasion_rate(report_network, rounded, y)
+    assert not (found == 0.4 / 255).any()  # it is rounded back to nothing
+    with pytest.raises(ValueError, match="at least one image"):
+        smallest_budgets(report_network, fgsm, x[:0], y[:0], [0.1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.attacks import METHODS
+from core.attacks import FOLLOWED
 from core.classifier import FloatArray
 from core.data.drawing import to_mnist
 from core.data.mnist import Digits
@@ -24,16 +24,16 @@ def read_again(image: FloatArray, side: int = 28) -> FloatArray:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("digit", range(10))
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("title", FOLLOWED)
 def test_at_every_stop_from_the_flip_on(
-    name: str, digit: int, report_network: MLP, test_digits: Digits
+    title: str, digit: int, report_network: MLP, test_digits: Digits
 ) -> None:
     for index in np.flatnonzero(test_digits.y == digit)[:2]:
         x = test_digits.x[index : index + 1]
         before = int(predict(report_network, x)[0])
-        path = follow(report_network, METHODS[name], x, before, levels=256)
+        path = follow(report_network, FOLLOWED[title], x, before, levels=256)
         if path.flip is None:  # noise may change nothing
-            assert name == "noise"
+            assert title == "Random noise"
             continue
         from_flip = path.scale.budgets >= path.flip.epsilon
         shown = path.x_adv[from_flip]

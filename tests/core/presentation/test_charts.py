@@ -106,6 +106,25 @@ def test_evasion_curves_of_each_attack() -> None:
     assert figure.layout.xaxis.range == (0, 0.5)
 
 
+def test_a_proof_limits_the_curves_and_shades_what_is_open() -> None:
+    rates, most = np.array([0.02, 0.3, 0.9]), np.array([0.02, 0.8, 1])
+    curves = {"Strongest": (EPSILONS, rates), "FGSM": (EPSILONS, rates / 2)}
+    limit = (EPSILONS, most)
+    figure = go.Figure(charts.evasion_curves(curves, epsilon=0.1, limit=limit, band="Strongest"))
+    traces = {trace.name: trace for trace in figure.data}
+    assert list(traces) == [charts.BAND, *curves, charts.LIMIT]
+    np.testing.assert_allclose(traces[charts.LIMIT].y, most)
+    band = traces[charts.BAND]
+    assert band.fill == "toself" and band.hoverinfo == "skip"
+    corners = set(zip(band.x, band.y, strict=True))
+    assert corners == {*zip(EPSILONS, rates, strict=True), *zip(EPSILONS, most, strict=True)}
+    assert figure.layout.xaxis.range == (0, 0.5)
+    strokes = {(each.line.color, each.line.dash) for each in figure.data[1:]}
+    assert len(strokes) == 3
+    alone = charts.evasion_curves(curves, epsilon=0.1, limit=limit)["data"]
+    assert [trace["name"] for trace in alone] == [*curves, charts.LIMIT]
+
+
 def test_an_attack_s_line_looks_the_same_whatever_is_beside_it() -> None:
     rates = (EPSILONS, EPSILONS)
     alone = charts.evasion_curves({"PGD": rates}, epsilon=0.1)["data"][0]

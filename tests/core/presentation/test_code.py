@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.attacks import METHODS, MinimalMethod
+from core.attacks import FOLLOWED, METHODS, MinimalMethod
 from core.data import link
 from core.data.mnist import Digits
 from core.evaluation.path import follow
@@ -39,8 +39,8 @@ def run(text: str) -> dict[str, Any]:
 
 
 CASES = [
-    (name, target)
-    for name, method in METHODS.items()
+    (method.name, target)
+    for method in FOLLOWED.values()
     for target in (None, 3)[: 1 + method.targeted]
 ]
 

@@ -33,6 +33,14 @@ def on_path(
     return words.on_path(path, label=label, target=target, noise=noise)
 
 
+def test_the_most_certain_digits_come_first() -> None:
+    medians = np.array([0.034, 0.02, np.nan, *(0.001 * digit for digit in range(3, 10))])
+    said = words.on_certainty(medians, norm="linf", images=1000)
+    assert re.findall(r"\*\*(\d)", said) == ["0", "1", "9", "8", "7", "6", "5", "4", "3"]
+    assert numbers(said).endswith("3 0.003 1,000 0")
+    assert "9**\N{NO-BREAK SPACE}(0.01)" in words.on_certainty(medians, norm="l2", images=10)
+
+
 def test_a_prediction() -> None:
     said = words.on_prediction(np.array([0.0007, 0, 0, 0, 0, 0, 0, 0, 0.9993, 0]))
     assert numbers(said) == "8 99.93"

@@ -9,19 +9,30 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from core.attacks import METHODS, fgsm, noise
+from core.attacks import METHODS, fgsm, noise, strongest
 from core.attacks.method import BudgetMethod
+from core.bounds import certified
 from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
 from core.evaluation.robustness import BLOCK, Robustness
-from core.measures import accuracy, evasion_rate
+from core.measures import accuracy, evasion_rate, rounded
+from core.networks import Ensemble
 from core.networks.mlp import MLP
 from core.recipe import Recipe
-from core.serving.evaluations import ALL, Evaluations, Question, indices, noise_of_l2_norm
-from core.serving.evaluations import shipped_curve as shipped
-from core.serving.jobs import DONE, Computation
+from core.serving.evaluations import Evaluations, indices, noise_of_l2_norm
+from core.serving.jobs import DONE, WAITING, Computation
 from core.serving.measurements import Measurements
 from core.serving.networks import ServedNetwork
+from core.serving.questions import (
+    ALL,
+    BUDGETS,
+    FEW_PROOFS,
+    Curve,
+    Question,
+    provable,
+    slack,
+)
+from core.serving.questions import shipped_curve as shipped
 from core.serving.server import Server
 from core.serving.turns import Place
 from core.serving.visitors import Visitor
@@ -186,6 +197,81 @@ def test_the_first_curve_is_the_shipped_one_or_a_sample_s(
         return evaluations.curve_to_show(noisy, "linf", stopped=True)[0]
 
     assert until(curve).images == 200
+
+
+def test_the_curve_of_a_slow_attack_is_of_each_image_s_smallest_budget(
+    evaluations: Evaluations, report: ServedNetwork, test_digits: Digits
+) -> None:
+    question = Question(report, METHODS["strongest"], ALL)
+    assert (question.sample.images, question.first_curve.images) == (100, 100)
+    assert question.beside.images == 1000
+    few = replace(question, images=30)
+    rates = evaluations.curve(few, "linf").look(wait=LONG).result
+    chosen = indices(30)
+    x, y = test_digits.x[chosen], test_digits.y[chosen]
+    assert (np.diff(rates) >= 0).all()
+    for place in (0, 5, 10):
+        x_adv = strongest(report.network, x, y, BUDGETS["linf"][place])
+        expected = evasion_rate(report.network, x_adv, y)
+        assert rates[place] == pytest.approx(expected, abs=1.01 / 30)
+
+
+def test_a_curve_s_best_never_falls() -> None:
+    curve = Curve(np.array([0, 0.1, 0.2, 0.3]), np.array([0.02, 0.97, 0.96, 0.98]), 100)
+    assert curve.best.tolist() == [0.02, 0.97, 0.97, 0.98]
+
+
+def test_proofs_of_a_sample_come_first(
+    evaluations: Evaluations, report: ServedNetwork, test_digits: Digits
+) -> None:
+    go_on = threading.Event()
+    evaluations.long.submit(Place(lambda: go_on.wait(LONG), dict))
+    question = Question(report, METHODS["pgd"], ALL)
+
+    def shown(*, stopped: bool = False) -> Any:
+        return evaluations.proofs_to_show(question, 800, stopped=stopped)
+
+    found, to_come = until(lambda: (both := shown())[0] and both)
+    assert (found.images, to_come.look().state) == (FEW_PROOFS, WAITING)
+    stopped, nothing = shown(stopped=True)
+    assert (stopped.images, nothing) == (FEW_PROOFS, None)
+    chosen = indices(FEW_PROOFS)
+    safe = certified(report.network, test_digits.x[chosen], test_digits.y[chosen], 0.03)
+    assert found.proved_share(0.03).tolist() == [safe.mean()]
+    go_on.set()
+    assert to_come.look(wait=LONG).result.images == 800
+    found, nothing = shown()
+    assert (found.images, nothing) == (800, None)
+
+
+def test_a_network_that_is_too_large_is_not_proved(
+    evaluations: Evaluations, report: ServedNetwork
+) -> None:
+    def served(*sizes: int, members: int = 1) -> ServedNetwork:
+        networks = tuple(random_mlp((784, *sizes, 10), seed=seed) for seed in range(members))
+        network = networks[0] if members == 1 else Ensemble(networks)
+        return ServedNetwork("", 1, network, report.card)
+
+    assert provable(report) == provable(served()) == ALL
+    assert provable(served(128, 64, members=5)) == 1000
+    assert provable(served(512, 256, members=2)) == FEW_PROOFS
+    large = served(2048, 1024)
+    assert provable(large) == 0
+    question = Question(large, METHODS["pgd"], ALL)
+    assert evaluations.proofs_to_show(question, ALL, stopped=False) == (None, None)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_rounding_carries_an_image_no_further_than_its_slack(norm: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (200, 784)) / 255
+    change = rng.choice([-1, 1], x.shape) * rng.choice([0.6 / 255, 0.1], (200, 1))
+    order = np.inf if norm == "linf" else 2
+    before = np.linalg.norm(change, ord=order, axis=1)
+    after = np.linalg.norm(rounded(np.clip(x + change, 0, 1), 256) - x, ord=order, axis=1)
+    assert (after <= before + slack(norm, 256) + 1e-6).all()
+    assert (after > before).any()
+    assert slack(norm, None) == 0
 
 
 def test_a_path_is_followed_once_for_all(

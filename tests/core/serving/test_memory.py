@@ -18,10 +18,11 @@ from core.data.mnist import Digits
 from core.networks import MLP, Library
 from core.recipe import Recipe
 from core.serving.cache import Cache
-from core.serving.evaluations import ALL, Evaluations, Question
+from core.serving.evaluations import Evaluations
 from core.serving.jobs import DONE, Jobs, LineFullError, Tell
 from core.serving.memory import LIMIT, MEGABYTES, Memory, limit, size_of
 from core.serving.networks import ServedNetwork
+from core.serving.questions import ALL, Question
 from core.serving.server import Server
 from core.serving.trainings import Trainings
 from core.serving.turns import Turns
