@@ -1,13 +1,15 @@
 // What one network sees: its verdict, its track, its sentence, its pictures and its bars.
 
 class NetworkView {
-  // Put the template's parts into the explorer, each into its own place.
-  constructor(template, places) {
+  // Put the template's parts into the explorer, each into its own place. `more` is called with a
+  // proof's key when somebody wants a better one.
+  constructor(template, places, more) {
     this.parts = [...template.content.cloneNode(true).children];
     this.parts.forEach((part, at) => places[at].append(part));
-    const [verdict, lane, sentence, panel] = this.parts;
+    const [verdict, lane, said, panel] = this.parts;
     this.verdict = verdict;
-    this.sentence = sentence;
+    this.sentence = said.querySelector(".sentence");
+    this.proof = new ProofView(lane, said, more);
     this.label = verdict.querySelector(".label");
     this.whose = [lane, panel].map((part) => part.querySelector(".whose"));
     this.before = verdict.querySelector(".before");
