@@ -1,5 +1,7 @@
 // What one network sees: its verdict, its track, its sentence, its pictures and its bars.
 
+const BEGINS = 0.4; // the share of the track below which a flip's words begin at it: others fit before
+
 class NetworkView {
   // Put the template's parts into the explorer, each into its own place. `more` is called with a
   // proof's key when somebody wants a better one.
@@ -83,7 +85,7 @@ class NetworkView {
     if (flip === null) return;
     const share = flip.epsilon / last;
     this.mark.style.left = `${100 * share}%`;
-    this.mark.className = share < 0.15 ? "mark first" : share > 0.85 ? "mark last" : "mark";
+    this.mark.className = share < BEGINS ? "mark first" : share > 0.85 ? "mark last" : "mark";
   }
 
   // Show the network's answer for a budget, which `at` has in words; return it in words.

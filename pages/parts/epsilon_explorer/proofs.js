@@ -95,9 +95,10 @@ class ProofView {
   show(path, data, hidden) {
     this.key = path.proof;
     const proof = hidden ? undefined : known(path.proof);
-    this.line.hidden = hidden || !path.proof;
+    this.line.hidden = !path.proof;
+    this.line.style.visibility = hidden ? "hidden" : ""; // it keeps its place until the flip is seen
     this.showPart(proof, path, data.epsilons.at(-1));
-    this.sentence.textContent = this.line.hidden ? "" : inWords(proof, path, data);
+    this.sentence.textContent = hidden || !path.proof ? "" : inWords(proof, path, data);
     this.showButton(proof, data.paths.length > 1 ? ` about ${path.name}` : "");
     // A screen reader announces what has ended, not every step on the way.
     const news = proof?.ended ? this.sentence.textContent : "";
@@ -109,9 +110,8 @@ class ProofView {
     const end = flip === null ? last : flip.epsilon;
     this.whole.hidden = !(proof?.epsilon > 0) || !end;
     if (this.whole.hidden) return;
-    const share = end / last;
-    this.whole.style.width = `${100 * share}%`;
-    this.whole.className = `provable${flip === null ? " free" : share < 0.15 ? " first" : ""}`;
+    this.whole.style.width = `${(100 * end) / last}%`;
+    this.whole.classList.toggle("centred", flip !== null && end / last >= BEGINS);
     this.whole.style.setProperty("--proved", `${(100 * Math.min(proof.epsilon, end)) / end}%`);
     this.nearest.hidden = !(proof.found !== null && proof.found < end);
     this.nearest.style.left = `${(100 * proof.found) / end}%`;
