@@ -31,7 +31,7 @@ def told(at: AppTest) -> list[dict[str, Any]]:
         for each in at.get("bidi_component")
         if each.proto.component_name.endswith("proofs")
     ]
-    proofs: list[dict[str, Any]] = json.loads(proto.json)["proofs"]
+    proofs: list[dict[str, Any]] = json.loads(proto.bytes)["proofs"]
     return proofs
 
 

@@ -2,7 +2,12 @@
 
 export default ({ data, setTriggerValue }) => {
   const proofs = (window.smallChangeProofs ??= { known: new Map() });
-  proofs.ask = (more) => setTriggerValue("asked", { more });
-  for (const proof of data.proofs) proofs.known.set(proof.key, proof);
-  if (data.proofs.length) window.dispatchEvent(new CustomEvent("small-change-proofs"));
+  const ask = (more) => setTriggerValue("asked", { more });
+  proofs.ask = ask;
+  const told = JSON.parse(new TextDecoder().decode(data)).proofs;
+  for (const proof of told) proofs.known.set(proof.key, proof);
+  if (told.length) window.dispatchEvent(new CustomEvent("small-change-proofs"));
+  return () => {
+    if (proofs.ask === ask) delete proofs.ask; // the page has been left
+  };
 };

@@ -62,7 +62,7 @@ class ProofAsker {
   ask(more) {
     if (more) this.tries = 0;
     if (this.tries === TRIES) return;
-    window.smallChangeProofs?.ask(more);
+    window.smallChangeProofs?.ask?.(more);
     this.askIn(LOST * 2 ** this.tries++);
   }
 

@@ -5,6 +5,7 @@ its own, in a fragment of its own: some hundred bytes each way. It asks again wh
 computed, and no more once that has ended.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ def answer_proofs() -> None:
         state["proofs_told"] = state.get("proofs_told", 0) + 1
 
     def asked() -> None:
+        if _KEY not in state:
+            return  # the page was left meanwhile
         wish = state[_KEY].get("asked")
         if not isinstance(wish, Mapping):
             raise SentError("a question about proofs is no object")
@@ -75,9 +78,11 @@ def answer_proofs() -> None:
             raise SentError(f"{key!r} is no proof that this session may ask for")
         state[_ASKED] = key
 
+    # The count makes each answer another one, so that none is taken for the last one again. It goes
+    # as bytes: in anything else Streamlit looks for tables, and imports pandas for that.
+    message = {"told": state.get("proofs_told", 0), "proofs": answers}
     _courier(
-        # The count makes each answer another one, so that none is taken for the last one again.
-        data={"told": state.get("proofs_told", 0), "proofs": answers},
+        data=json.dumps(message).encode(),
         on_asked_change=taken("The proofs", asked),
         key=_KEY,
     )
