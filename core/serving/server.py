@@ -14,6 +14,8 @@ from core.serving.lecturer import Lecturer
 from core.serving.measurements import Measurements
 from core.serving.memory import Memory, limit
 from core.serving.networks import ServedNetwork
+from core.serving.proofs import Proofs
+from core.serving.proofs import limit as most_seconds
 from core.serving.rights import NotYoursError, Rights, mark_of
 from core.serving.trainings import Trainings
 
@@ -49,6 +51,7 @@ class Server:
         self.trainings = Trainings(load=digits, rights=self.rights, memory=trained, name=name)
         self.evaluations = Evaluations(digits, memory=memory, line=line)
         self.measurements = Measurements(digits, memory=memory, line=line)
+        self.proofs = Proofs(memory=memory, line=line, seconds=most_seconds())
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on
 
     def network(self, name: str) -> ServedNetwork:

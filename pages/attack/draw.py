@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.attacks import BY_TITLE, FOLLOWED, METHODS, Method
+from core.attacks import BY_TITLE, FOLLOWED, LINF, METHODS, Method
 from core.data import prototypes
 from core.evaluation.path import AttackPath
 from core.losses import softmax
@@ -41,6 +41,7 @@ from pages.parts.epsilon_explorer.choices import (
     show_flip,
     start_choices,
 )
+from pages.parts.epsilon_explorer.proofs import answer_proofs, keys_to_prove
 from pages.parts.failures import failures_explained
 from pages.parts.inside.code import show_code
 from pages.parts.inside.plane import show_plane
@@ -113,6 +114,14 @@ def main() -> None:
         with st.container(key="desk"):
             show_digit_under_attack()
             show_more()
+    answer()
+
+
+@st.fragment
+def answer() -> None:
+    """Tell the browser what is proved of the digit, once it asks: after the answer to a stroke."""
+    with failures_explained("Draw"):
+        answer_proofs()
 
 
 @st.fragment
@@ -240,12 +249,15 @@ def explore(
         path = followed(subject, network, label)
         noise = method.name == "noise"
         said = words.on_path(path, label=label, target=target, noise=noise)
-        return Attacked(shown_name(network.name), path, said)
+        return Attacked(shown_name(network.name), path, said, proofs.get(network.name, ""))
 
     second = second_network(chosen)
-    networks = [(each.name, each.version) for each in (chosen, second) if each]
+    both = [each for each in (chosen, second) if each]
+    networks = [(each.name, each.version) for each in both]
     question = (networks, method.name, subject.pixels.tobytes(), label, target)
     choices = choices_on(None if is_example else question, chosen)
+    # The proof is about changes in L∞. The first visit is not made longer by it.
+    proofs = keys_to_prove(both if method.scale is LINF and not is_example else [], subject.x)
     first = attacked(chosen)
     epsilon_explorer(
         first,

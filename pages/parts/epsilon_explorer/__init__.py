@@ -51,7 +51,8 @@ def _code() -> str:
         "CSS": copy_link.CSS + _text("explorer.css"),
         "BIG_SCREEN_CSS": _text("big_screen.css"),
     }
-    scripts = ["message", "pictures", "network", "choices", "big_screen", "play", "explorer"]
+    scripts = ["message", "pictures", "proofs", "network", "choices", "big_screen", "play"]
+    scripts += ["explorer"]
     return "\n".join(
         [
             *(f"const {name} = {json.dumps(text)};" for name, text in constants.items()),
@@ -89,11 +90,14 @@ class Attacked:
         path: the image under every budget. The pictures are shown on 256 grey levels; the verdicts
             are of the same pictures if the path was followed on as many.
         sentence: describes the whole path.
+        proof: the key under which the browser asks for what is proved of the digit; empty if
+            nothing is shown of that. See `pages.parts.epsilon_explorer.proofs`.
     """
 
     name: str
     path: AttackPath
     sentence: str
+    proof: str = ""
 
     @property
     def about(self) -> dict[str, Any]:
@@ -103,6 +107,7 @@ class Attacked:
             "name": self.name,
             "flip": flip and {"epsilon": flip.epsilon, "after": flip.after},
             "sentence": self.sentence,
+            "proof": self.proof,
         }
 
     @property

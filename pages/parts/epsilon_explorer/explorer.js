@@ -46,8 +46,10 @@ class Explorer {
     this.choices = new Choices(root, this);
     this.note = find(".note");
     this.noise = find(".of-noise");
+    this.ofProof = find(".of-proof");
     this.slider.addEventListener("input", () => this.moved());
     this.slider.addEventListener("change", () => this.waitForRest());
+    this.asker = new ProofAsker(this);
   }
 
   // A radio button for a digit that the image may be meant to be.
@@ -69,7 +71,7 @@ class Explorer {
     if (this.views.length === count) return;
     while (this.views.length > count) this.views.pop().remove();
     while (this.views.length < count) {
-      this.views.push(new NetworkView(this.template, this.places));
+      this.views.push(new NetworkView(this.template, this.places, (key) => this.asker.ask(key)));
     }
     this.files.replaceChildren();
     for (const view of this.views) {
@@ -121,6 +123,7 @@ class Explorer {
     this.section.classList.toggle("two", data.paths.length > 1);
     this.views.forEach((view, place) => view.show(data.paths[place], data));
     this.noise.hidden = data.attack !== "noise";
+    this.ofProof.hidden = !data.paths.some(({ proof }) => proof);
     this.note.hidden = !data.note;
     this.note.textContent = data.note;
     this.labels[data.label].checked = true;
@@ -138,6 +141,7 @@ class Explorer {
     this.hidden = hidden;
     this.choices.guess.hidden = !hidden;
     for (const view of this.views) view.reveal(!hidden, this.data);
+    this.asker.show();
   }
 
   // Show the flip that one was to predict. The server hears of it when the slider rests.

@@ -12,8 +12,8 @@ async function unpack(bytes) {
   const numbers = await decompress(bytes.subarray(4 + length));
   const size = about.budgets * (COLUMNS * 8 + PIXELS);
   const path = (place) => unpackPath(numbers.subarray(place * size), about.budgets);
-  const { name, flip, sentence, second } = about;
-  const said = [{ name, flip, sentence }, ...(second ? [second] : [])];
+  const { name, flip, sentence, proof, second } = about;
+  const said = [{ name, flip, sentence, proof }, ...(second ? [second] : [])];
   const paths = said.map((words, place) => ({ ...words, ...path(place) }));
   return { ...about, epsilons: paths[0].epsilons, paths };
 }

@@ -1,13 +1,17 @@
 // What one network sees: its verdict, its track, its sentence, its pictures and its bars.
 
+const BEGINS = 0.4; // the share of the track below which a flip's words begin at it: others fit before
+
 class NetworkView {
-  // Put the template's parts into the explorer, each into its own place.
-  constructor(template, places) {
+  // Put the template's parts into the explorer, each into its own place. `more` is called with a
+  // proof's key when somebody wants a better one.
+  constructor(template, places, more) {
     this.parts = [...template.content.cloneNode(true).children];
     this.parts.forEach((part, at) => places[at].append(part));
-    const [verdict, lane, sentence, panel] = this.parts;
+    const [verdict, lane, said, panel] = this.parts;
     this.verdict = verdict;
-    this.sentence = sentence;
+    this.sentence = said.querySelector(".sentence");
+    this.proof = new ProofView(lane, said, more);
     this.label = verdict.querySelector(".label");
     this.whose = [lane, panel].map((part) => part.querySelector(".whose"));
     this.before = verdict.querySelector(".before");
@@ -81,7 +85,7 @@ class NetworkView {
     if (flip === null) return;
     const share = flip.epsilon / last;
     this.mark.style.left = `${100 * share}%`;
-    this.mark.className = share < 0.15 ? "mark first" : share > 0.85 ? "mark last" : "mark";
+    this.mark.className = share < BEGINS ? "mark first" : share > 0.85 ? "mark last" : "mark";
   }
 
   // Show the network's answer for a budget, which `at` has in words; return it in words.
