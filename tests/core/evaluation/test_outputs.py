@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_a_constant_added_to_logits_changes_nothing_but_scaling_and_softmax_do(
     assert look_at_outputs(Scaled(report_network, 1e-3), x, y).confidence < 0.11
     probabilities = look_at_outputs(Probabilities(report_network), x, y)
     assert probabilities.probabilities == 300
-    assert probabilities.confidence < np.e / (np.e + 9)  # of an output of 1 and nine of 0
+    assert probabilities.confidence < math.e / (math.e + 9)  # of an output of 1 and nine of 0
 
 
 def test_a_network_that_is_never_right_is_not_called_unsure(
