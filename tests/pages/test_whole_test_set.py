@@ -186,8 +186,10 @@ def samples_alone() -> Iterator[None]:
     """Keep what takes long from beginning within the block."""
     go_on = threading.Event()
     server().evaluations.long.submit(Place(go_on.wait, dict))
-    yield
-    go_on.set()
+    try:
+        yield
+    finally:
+        go_on.set()
 
 
 def test_fooled_proved_and_neither_by_a_plain_count(
@@ -241,6 +243,7 @@ def test_an_attack_that_draw_does_not_offer_becomes_another_there() -> None:
     with samples_alone():
         at = of_all(opened(attack="Strongest", images="a sample of 1,000", beside="FGSM"))
         assert stands_for(at)["attack"] == "Strongest"
+        at.query_params.clear()  # as the menu does
         well(at.switch_page("pages/attack/draw.py").run())
         assert at.selectbox(key="attack").value == "PGD"
         at = of_all(opened(attack="Strongest", images="a sample of 1,000", beside="FGSM"))
