@@ -5,10 +5,11 @@ and MNIST itself, once. So tasks are small, whether a worker is a process or ano
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from core.batches import at_most, one_thread_a_product
@@ -118,17 +119,25 @@ def results(
     }
     name_of = {future: name for name, own in futures.items() for future in own}
     to_do = {name: len(own) for name, own in tasks.items()}
+    # Not `concurrent.futures.wait`: it locks all futures, and Ctrl-C may come before it unlocks
+    # them. Then the executor's own thread would wait for these locks for ever.
+    done: SimpleQueue[Future[Any]] = SimpleQueue()
+    for future in name_of:
+        future.add_done_callback(done.put)
     left = set(name_of)
     try:
         while left:
-            done, left = wait(left, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-            for future in done:
-                future.result()
-                name = name_of[future]
-                on_progress(futures[name][future].amount)
-                to_do[name] -= 1
-                if not to_do[name]:
-                    yield name, [each.result() for each in futures[name]]
+            try:
+                future = done.get(timeout=_SECONDS_BETWEEN_LOOKS)
+            except Empty:
+                continue
+            left.remove(future)
+            future.result()
+            name = name_of[future]
+            on_progress(futures[name][future].amount)
+            to_do[name] -= 1
+            if not to_do[name]:
+                yield name, [each.result() for each in futures[name]]
     finally:
         for future in left:
             future.cancel()
