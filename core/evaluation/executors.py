@@ -7,10 +7,16 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.batches import cores
 
@@ -77,7 +83,7 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
         raise ValueError(f"workers must be 1 to {MOST}, not {workers}")
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(ours,))
+    pool = _Processes(workers, context, initializer=_begin, initargs=(ours,))
     try:
         yield pool
     except BrokenExecutor as error:
@@ -89,6 +95,20 @@ def processes(workers: int | None = None) -> Iterator[Executor]:
         theirs.close()  # ends workers that are still at work
         pool.shutdown(cancel_futures=True)
         ours.close()
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes that ignore Ctrl-C from their very start: they inherit that."""
+
+    def submit(self, *task: Any, **settings: Any) -> Future[Any]:
+        """Do as the base class does, which starts the processes with the first task."""
+        if threading.current_thread() is not threading.main_thread():
+            return super().submit(*task, **settings)
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return super().submit(*task, **settings)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _begin(end_of_parent: Connection) -> None:
