@@ -19,6 +19,7 @@ from core.classifier import FloatArray
 from core.data import mnist
 from core.data.torchvision_import import torchvision_datasets
 from core.networks import LIBRARY
+from core.networks.ensemble import Network
 from core.networks.mlp import MLP
 
 EPSILON = 0.1
@@ -70,7 +71,7 @@ def measure(
     for name, attacks in peers.items():
         batch_size, work = with_best_batch_size(attacks[attack])
         works[f"{name}, batches of {batch_size:,}"] = work
-    rates = {name: referee(network, test, work()) for name, work in works.items()}
+    rates = {name: referee(network, test, work(), EPSILON) for name, work in works.items()}
     seconds = medians_in_turn(
         {**works, products: lambda: bare_products(network, test.x, passes)}, ROUNDS[attack]
     )
@@ -93,7 +94,7 @@ def measure(
     ]
 
 
-def referee(network: MLP, test: mnist.Digits, x_adv: FloatArray) -> float:
+def referee(network: Network, test: mnist.Digits, x_adv: FloatArray, epsilon: float) -> float:
     """Return the evasion rate of what an attack returned.
 
     Raises:
@@ -103,8 +104,8 @@ def referee(network: MLP, test: mnist.Digits, x_adv: FloatArray) -> float:
     if x_adv.shape != test.x.shape:
         raise ValueError(f"shape {x_adv.shape}, not {test.x.shape}")
     norm = np.abs(x_adv.astype(np.float64) - test.x).max()
-    if not norm <= EPSILON + rounding:
-        raise ValueError(f"L∞ norm {norm}, more than {EPSILON}")
+    if not norm <= epsilon + rounding:
+        raise ValueError(f"L∞ norm {norm}, more than {epsilon}")
     if not (x_adv.min() >= -rounding and x_adv.max() <= 1 + rounding):
         raise ValueError(f"pixels from {x_adv.min()} to {x_adv.max()}, not in [0, 1]")
     return float((network.logits(x_adv).argmax(axis=1) != test.y).mean())

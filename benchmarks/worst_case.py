@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from benchmarks.attacks import blas_kernels, torch_module
+from benchmarks.attacks import blas_kernels, referee, torch_module
 from benchmarks.measuring import print_machine, print_table, timed
 from core.attacks import pgd, strongest
 from core.classifier import FloatArray
@@ -133,23 +133,6 @@ class Averaged(torch.nn.Module):
             return logits
         log_p = torch.stack([member(flat).log_softmax(dim=1) for member in self.members])
         return log_p.logsumexp(dim=0) - float(np.log(len(self.members)))
-
-
-def referee(network: Network, test: Digits, x_adv: FloatArray, epsilon: float) -> float:
-    """Return the evasion rate of what an attack returned.
-
-    Raises:
-        ValueError: the images are not within the budget or [0, 1], or have another shape.
-    """
-    rounding = 1e-6
-    if x_adv.shape != test.x.shape:
-        raise ValueError(f"shape {x_adv.shape}, not {test.x.shape}")
-    norm = np.abs(x_adv.astype(np.float64) - test.x).max()
-    if not norm <= epsilon + rounding:
-        raise ValueError(f"L∞ norm {norm}, more than {epsilon}")
-    if not (x_adv.min() >= -rounding and x_adv.max() <= 1 + rounding):
-        raise ValueError(f"pixels from {x_adv.min()} to {x_adv.max()}, not in [0, 1]")
-    return float((network.logits(x_adv).argmax(axis=1) != test.y).mean())
 
 
 if __name__ == "__main__":

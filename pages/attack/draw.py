@@ -153,7 +153,7 @@ def show_digit_under_attack() -> None:
                 if chosen is not None and prediction is not None:
                     show_choice(subject)
                     show_remarks(subject, chosen, prediction)
-            with right, st.expander("What the network gets", expanded=True):
+            with right.container(key="gets"), st.expander("What the network gets", expanded=True):
                 show_what_the_network_gets(subject)
         keep_in_address(subject)
         put_in_address(

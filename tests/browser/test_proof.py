@@ -25,8 +25,8 @@ MARKED = """part => {
 
 def proved(page: Page) -> float:
     """Return the ε below which nothing flips the prediction, as the sentence has it."""
-    expect(page.locator(".proof")).to_contain_text(re.compile(r"Proved.* ε = 0\.\d{3}"))
-    found = re.search(r"ε = (0\.\d{3})", page.locator(".proof").inner_text())
+    expect(page.locator(".proof")).to_contain_text(re.compile(r"Proved.* ε\s=\s0\.\d{3}"))
+    found = re.search(r"ε\s=\s(0\.\d{3})", page.locator(".proof").inner_text())
     assert found
     epsilon = float(found[1])
     assert epsilon <= page.locator(".proved").evaluate(MARKED) < epsilon + 0.002
@@ -96,6 +96,6 @@ def test_each_digit_and_each_network_has_its_own_proof(page: Page, app_url: str)
     sentences = page.locator(".proof")
     expect(sentences).to_have_count(2)
     for sentence, name in zip(sentences.all(), ("standard", "adversarial-pgd"), strict=True):
-        expect(sentence).to_contain_text(re.compile(rf"{name}: Proved.* ε = 0\.\d{{3}}"))
+        expect(sentence).to_contain_text(re.compile(rf"{name}: Proved.* ε\s=\s0\.\d{{3}}"))
     marks = [part.evaluate(MARKED) for part in page.locator(".proved").all()]
     assert 0 < marks[0] < marks[1]

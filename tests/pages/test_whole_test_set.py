@@ -208,7 +208,7 @@ def test_fooled_proved_and_neither_by_a_plain_count(
         "Proved": safe.sum(),
     }
     assert proof(at) == {
-        word: (f"{count:.1f}\N{NO-BREAK SPACE}%", f"{count} of 100")
+        word: (f"{count:.2f}%", f"{count} of 100")
         for word, count in counts.items()
     }
     assert min(counts.values()) > 0

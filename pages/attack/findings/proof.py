@@ -112,7 +112,7 @@ def show_proof(
     with st.container(horizontal=True, key="proof"):
         for title, share in shares.items():
             count = f"{round(share * images):,} of {images:,}"
-            st.metric(title, words.percent(share), count, delta_color="off", delta_arrow="off")
+            st.metric(title, f"{share:.2%}", count, delta_color="off", delta_arrow="off")
     rounding = ""
     if question.levels is not None:
         rounding = " Rounding may add half a grey level to a change; the proof includes it."

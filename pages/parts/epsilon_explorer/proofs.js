@@ -145,7 +145,7 @@ function inWords(proof, path, { title, epsilons, paths, axis }) {
   const least = (Math.floor(proof.epsilon * 1000 + 1e-9) / 1000).toFixed(axis.digits);
   const after = proof.seconds >= 1 ? `, after a search of ${Math.round(proof.seconds)} s` : "";
   const proved = Number(least)
-    ? `Proved${after}: no change below ε = ${least} flips the prediction ${digit}.`
+    ? `Proved${after}: no change below ε\u00a0=\u00a0${least} flips the prediction ${digit}.`
     : `Proved${after}: nothing about the prediction ${digit}.`;
   const end = path.flip?.epsilon ?? epsilons.at(-1);
   const own = `${title} ${path.flip ? "does at" : "does not, up to"} ${budgetText(end, axis)}`;
