@@ -208,8 +208,7 @@ def test_fooled_proved_and_neither_by_a_plain_count(
         "Proved": safe.sum(),
     }
     assert proof(at) == {
-        word: (f"{count:.2f}%", f"{count} of 100")
-        for word, count in counts.items()
+        word: (f"{count:.2f}%", f"{count} of 100") for word, count in counts.items()
     }
     assert min(counts.values()) > 0
     chart = json.loads(at.get("plotly_chart")[0].proto.spec)
