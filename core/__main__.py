@@ -17,7 +17,7 @@ from core.data import folders, mnist
 from core.evaluation import executors, robustness, seeds
 from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, Card, Network, NetworkFileError, load_file, save_file
+from core.networks import LIBRARY, Card, Network, NetworkFileError, exchange, load_file, save_file
 from core.presentation import words
 from core.presentation.course_report import findings as course_report
 from core.presentation.course_report.html_file import to_html
@@ -59,6 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--model", default="report", metavar="NAME|FILE", help="default: report")
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
     command(_export).add_argument("folder", type=Path, metavar="DIR")
+    convert = command(_convert)
+    convert.add_argument("model", metavar="NAME|FILE")
+    convert.add_argument("out", type=Path, metavar="FILE", help="ends in .pt or .onnx")
 
     options = parser.parse_args(arguments)
     try:
@@ -213,8 +216,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     """Compare a network with the course report, line by line, in an HTML file."""
-    known = options.model in LIBRARY.names()
-    path = LIBRARY.path(options.model) if known else Path(options.model)
+    path = _file_of(options.model)
     network, card = load_file(path)
     files.check_writable(options.out)
     try:
@@ -232,10 +234,29 @@ def _report(options: argparse.Namespace) -> None:
     print(f"Written to {options.out}")
 
 
+def _file_of(model: str) -> Path:
+    """Return the file of a network that is named, or whose file is named."""
+    return LIBRARY.path(model) if model in LIBRARY.names() else Path(model)
+
+
 def _export(options: argparse.Namespace) -> None:
     """Write MNIST as folders of PNG files."""
     with tqdm(total=70_000, unit=" images", unit_scale=True) as bar:
         folders.export(options.folder, on_progress=bar.update)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    """Write a network for other programs: a PyTorch state dict (.pt), or ONNX (.onnx)."""
+    network, _ = load_file(_file_of(options.model))
+    if options.out.suffix == ".onnx":
+        files.write(options.out, exchange.to_onnx(network))
+        print(f"Written to {options.out}")
+    elif options.out.suffix == ".pt":
+        files.write(options.out, exchange.to_state_dict(network))
+        print(f"Written to {options.out}; these lines load it:\n")
+        print(exchange.loading_lines(network, str(options.out)))
+    else:
+        raise ValueError(f"{options.out} must end in .pt, for PyTorch, or in .onnx")
 
 
 def _changes(settings: list[str]) -> dict[str, Any]:

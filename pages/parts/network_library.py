@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.evaluation.seeds import known_spread
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, SUFFIX, NetworkFileError, parse, shown_name
+from core.networks import LIBRARY, SUFFIX, Network, NetworkFileError, exchange, parse, shown_name
 from core.presentation import words
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
@@ -74,6 +74,8 @@ def _show_card(name: str) -> None:
     with st.container(horizontal=True):
         if content:
             st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
+            with st.popover("For other programs"):
+                _show_exchange(name, chosen.network)
         if LIBRARY.is_shipped(name):
             st.caption("This network is shipped with the app and can't be overwritten or deleted.")
         elif not server().may_delete(name, who=who()):
@@ -82,6 +84,28 @@ def _show_card(name: str) -> None:
             with st.popover("Delete …"):
                 st.write(f"This deletes {escaped(name)} for everybody.")
                 st.button("Delete it", key="delete", on_click=_delete, args=[name])
+
+
+def _show_exchange(name: str, network: Network) -> None:
+    """Show buttons for the network's files for other programs, and how PyTorch reads its one."""
+    st.write("The same weights as a file for PyTorch or ONNX. The last layer gives logits.")
+    with st.container(horizontal=True):
+        st.download_button(
+            "PyTorch (.pt)",
+            lambda: exchange.to_state_dict(network),
+            file_name=f"{name}.pt",
+            key="pytorch",
+            on_click="ignore",
+        )
+        st.download_button(
+            "ONNX (.onnx)",
+            lambda: exchange.to_onnx(network),
+            file_name=f"{name}.onnx",
+            key="onnx",
+            on_click="ignore",
+        )
+    st.write("These lines load the file for PyTorch:")
+    st.code(exchange.loading_lines(network, f"{name}.pt"), wrap_lines=True)
 
 
 def _show_spread(recipe: Recipe) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.networks import exchange, load_file
 from tests.browser.conftest import ROOT
 from tests.browser.draw_page import SEVEN, draw, expect_seen, open_page, overflow, settle, widget
 
@@ -86,3 +87,18 @@ def test_nothing_is_cut_off(page: Page, app_url: str, width: int) -> None:
     expect(widget(page, "recipe_adversary_epsilon")).to_be_visible()
     settle(page)
     assert overflow(page) <= 0
+
+
+def test_a_network_is_downloaded_for_other_programs(page: Page, app_url: str) -> None:
+    open_page(page, f"{app_url}/train?card=ensemble", "card")
+    page.get_by_role("button", name="For other programs").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_contain_text('torch.load("ensemble.pt"')
+    network = load_file(ROOT / "models/ensemble.safetensors")[0]
+    for key, ending, write in (
+        ("pytorch", "pt", exchange.to_state_dict),
+        ("onnx", "onnx", exchange.to_onnx),
+    ):
+        with page.expect_download() as event:
+            widget(page, key).get_by_role("button").click()
+        assert event.value.suggested_filename == f"ensemble.{ending}"
+        assert event.value.path().read_bytes() == write(network)

@@ -11,7 +11,7 @@ from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
 from core.evaluation import executors, replication, robustness, seeds
-from core.networks import Library, load_file
+from core.networks import Library, exchange, load_file
 from core.networks.mlp import MLP
 
 ROOT = Path(__file__).parent.parent.parent
@@ -117,6 +117,25 @@ def test_what_can_t_be_done_is_one_sentence(
     printed = capsys.readouterr()
     assert re.search(said, printed.err)
     assert "Traceback" not in printed.err
+
+
+@pytest.mark.parametrize("ending", [".pt", ".onnx"])
+def test_a_network_is_written_for_other_programs(
+    ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / f"mine{ending}"
+    assert main(["convert", "report", str(out)]) == 0
+    write = {".pt": exchange.to_state_dict, ".onnx": exchange.to_onnx}[ending]
+    assert out.read_bytes() == write(load_file(ROOT / "models/report.safetensors")[0])
+    assert ("load_state_dict" in capsys.readouterr().out) == (ending == ".pt")
+
+
+def test_a_network_is_not_written_for_unknown_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", "report", str(tmp_path / "mine.h5")]) == 1
+    assert "must end in .pt, for PyTorch, or in .onnx" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_data_is_one_sentence(
