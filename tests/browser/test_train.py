@@ -90,7 +90,7 @@ def test_nothing_is_cut_off(page: Page, app_url: str, width: int) -> None:
 
 
 def test_a_network_is_downloaded_for_other_programs(page: Page, app_url: str) -> None:
-    open_page(page, f"{app_url}/train?card=ensemble", "card")
+    open_page(page, f"{app_url}/train?card=ensemble", "card_of")
     page.get_by_role("button", name="For other programs").click()
     expect(page.get_by_test_id("stPopoverBody")).to_contain_text('torch.load("ensemble.pt"')
     network = load_file(ROOT / "models/ensemble.safetensors")[0]
