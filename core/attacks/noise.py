@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core import validate
+from core.attacks import draws
 from core.attacks.problem import Problem, step_along
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
@@ -26,16 +27,16 @@ def noise(
 
     Arguments, return value and errors are those of `Attack`; `classifier`, `y` and `target` are
     ignored. In addition:
-        seed: decides the signs; image i gets the i-th block of 784.
+        seed: decides the signs of each image, whatever it comes with.
     """
     problem = Problem.with_budgets(classifier, x, y, epsilon, target)
     seed = validate.whole_number(seed, name="seed", least=0)
-    signs = np.random.default_rng(seed).integers(0, 2, problem.x.shape, np.int8) * 2 - 1
-    signs = signs.astype(problem.x.dtype)
     x_adv = problem.empty()
 
     def perturb(rows: slice) -> None:
-        step_along(signs[rows], problem.clean(rows), problem.epsilons, x_adv[:, rows])
+        clean = problem.clean(rows)
+        signs = np.copysign(clean.dtype.type(1), draws.uniform(seed, "noise", clean))
+        step_along(signs, clean, problem.epsilons, x_adv[:, rows])
 
     in_batches(perturb, len(problem.x))
     return problem.answer(x_adv)

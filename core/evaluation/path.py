@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import measures, validate
-from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, noise, towards
+from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, draws, towards
 from core.batches import one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
@@ -230,12 +230,13 @@ def random_flips(
     Args:
         classifier: the network.
         x: `(1, 784)` clean image, pixels in [0, 1].
-        epsilon: the L∞ norm of each perturbation; see `core.attacks.noise`.
+        epsilon: the L∞ norm of each perturbation, made as by `core.attacks.noise`.
         tries: the number of perturbations.
         seed: decides them.
         levels: as in `follow`.
     """
-    copies = np.repeat(measures.rounded(validate.images(x), levels), tries, axis=0)
-    before = measures.predict(classifier, copies[:1])
-    perturbed = measures.rounded(noise(classifier, copies, before[0], epsilon, seed=seed), levels)
-    return int((measures.predict(classifier, perturbed) != before).sum())
+    x = measures.rounded(validate.images(x), levels)
+    up = draws.generator(seed, "random flips", x[0]).integers(0, 2, (tries, x.shape[1]), np.int8)
+    perturbed = np.clip(x + epsilon * (2 * up - 1).astype(x.dtype), 0, 1)
+    changed = measures.predict(classifier, measures.rounded(perturbed, levels))
+    return int((changed != measures.predict(classifier, x)).sum())

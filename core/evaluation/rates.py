@@ -91,11 +91,6 @@ def evaluate(
 ) -> Evaluation:
     """Attack every image and predict before and after.
 
-    A seeded attack gives the i-th image of every batch the same random numbers. This does not bias
-    the rates, but they rest on only `ATTACK_BATCH` different draws. (Noise of ε = 0.3 on the
-    report's network: the rate's standard deviation is 4 percentage points for one draw and 0.2
-    for the mean of 512.)
-
     Args:
         classifier: the network that predicts.
         attack: from images `(B, 784)` and labels `(B,)` to adversarial images `(B, 784)`; it is
@@ -142,7 +137,6 @@ def evasion_curve(
 
     Several batches of `BATCH` images are attacked at a time, each under many budgets at once, and
     their images are predicted and dropped: all images under all budgets are never in memory.
-    A seeded attack gives the i-th image of every batch the same random numbers, as in `evaluate`.
 
     Args:
         classifier: the network under attack.

@@ -179,9 +179,8 @@ def _pgd(shown: Shown) -> list[str]:
 
 def _pgd_l2(shown: Shown) -> list[str]:
     sign, gradient = _uphill(shown, "x^t")
-    start = rf"\Pi(x + {shown.number}\,u), \; \text{{random }} \Vert u \Vert_2 \le 1"
     direction = rf"\frac{{{gradient}}}{{\Vert {gradient} \Vert_2}}"
-    return _steps(shown, start, direction, sign, "2")
+    return _steps(shown, "x", direction, sign, "2")
 
 
 def _deepfool(shown: Shown) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.attacks import apgd, pgd
-from core.attacks.draws import generator
+from core.attacks.draws import uniform
 from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
@@ -103,7 +103,7 @@ def test_it_is_the_paper_s_algorithm(loss: str, targeted: bool) -> None:
     epsilon, steps = 0.2, 41
     x_adv = apgd(network, x, y, epsilon, target=target, loss=loss, steps=steps, seed=3)
     for row in range(24):
-        start = x[row] + epsilon * (2 * generator(3, "apgd 0", x[row]).random(16) - 1)
+        start = x[row] + epsilon * uniform(3, "apgd 0", x[[row]])[0]
         goal = None if target is None else int(target[row])
         expected = slow_apgd(
             module, x[row], int(y[row]), goal, start, loss=loss, epsilon=epsilon, steps=steps

@@ -125,17 +125,17 @@ def test_a_curve_is_what_each_budget_alone_comes_to(
     np.testing.assert_array_equal(evasion_curve(report_network, attack, x, y, 0.1), rates[2:3])
 
 
-def test_draws_that_repeat_from_batch_to_batch_make_no_difference(
+def test_an_image_has_the_same_noise_wherever_it_is_attacked(
     report_network: MLP, test_digits: Digits
 ) -> None:
-    x, y = test_digits.x, test_digits.y
+    x, y = test_digits.x[:1500], test_digits.y[:1500]
     epsilon = 0.3
-    at_once = measures.evasion_rate(report_network, noise(report_network, x, y, epsilon), y)
+    at_once = noise(report_network, x, y, epsilon)
     batches = evaluate(report_network, lambda x, y: noise(report_network, x, y, epsilon), x, y)
+    np.testing.assert_array_equal(batches.x_adv, at_once)
     curve = evasion_curve(report_network, noise, x, y, [epsilon])
-    # Four standard deviations of a mean of 256 draws, of which each is off by 0.04.
-    assert abs(batches.evasion_rate - at_once) < 0.01
-    assert abs(curve[0] - at_once) < 0.01
+    # Products of other sizes round otherwise: an image may be on the edge.
+    assert curve[0] == pytest.approx(batches.evasion_rate, abs=2 / 1500)
 
 
 def test_within_budgets_by_hand() -> None:
