@@ -1,7 +1,8 @@
-"""The course report's two charts, with its own figures beside ours."""
+"""The course report's charts, with its own figures beside ours."""
 
 from collections.abc import Mapping, Sequence
 
+from core.evaluation.limits import Limits
 from core.networks import LoggedEpoch
 from core.presentation.figure import (
     COLOURS,
@@ -70,5 +71,58 @@ def evasion_beside_reported(
         marks=[level(reported, f"the report: {reported:.2%}")],
         top=10,
         right=15,
+        legend=legend(1.02, "bottom"),
+    )
+
+
+def found_and_proved(
+    epsilons: Sequence[float],
+    rates: Sequence[float],
+    at: float,
+    limits: Limits,
+    *,
+    reported: float,
+) -> Figure:
+    """Draw FGSM's evasion rates, and the limits at one ε and for the report's rate.
+
+    Args:
+        epsilons: of FGSM's curve.
+        rates: of the same.
+        at: the ε of `limits`.
+        limits: the points to draw.
+        reported: the course report's rate, a horizontal line.
+    """
+    most = min(2 * at, 1.0)
+    shown = sum(epsilon <= most for epsilon in epsilons)
+    strongest, proof = [(at, limits.found)], []
+    if limits.proved is not None:
+        proof.append((at, 1 - limits.proved))
+    if limits.excluded is not None:
+        proof.append((limits.excluded, reported))
+    groups = {"the strongest attack": strongest, "the proof's limit": proof}
+    if limits.reached is not None and limits.reached < at:
+        groups["PGD"] = [(limits.reached, reported)]
+    symbols = ("triangle-up", "triangle-down", "diamond")
+    points = [
+        line(
+            name,
+            *zip(*places, strict=True),
+            hover="ε = %{x:.3f}: %{y:.2%}",
+            mode="markers",
+            marker={"color": colour, "size": 13, "symbol": symbol},
+        )
+        for (name, places), colour, symbol in zip(
+            groups.items(), COLOURS[1:], symbols, strict=False
+        )
+        if places
+    ]
+    return figure(
+        [line("FGSM", epsilons[:shown], rates[:shown], **stroke(0)), *points],
+        titled("ε", range=[0, most]),
+        shares("evasion rate"),
+        marks=[level(reported, f"the report: {reported:.2%}")],
+        top=10,
+        right=15,
+        hovermode="closest",
         legend=legend(1.02, "bottom"),
     )

@@ -129,16 +129,16 @@ def test_a_chart_s_axis_ends_above_its_largest_value() -> None:
 def test_the_command_writes_the_file(
     tmp_path: Path, report_network: MLP, card: Card, test_digits: Digits
 ) -> None:
-    model = tmp_path / "threes & fours.safetensors"
-    save_file(model, report_network, of_kind(card, digits=(3, 4)))
+    model = tmp_path / "fives & more.safetensors"
+    save_file(model, report_network, of_kind(card, digits=(5,)))
     out = tmp_path / "new folder" / "report.html"
     command = [sys.executable, "-m", "core", "report", "--model", str(model), "--out", str(out)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == f"Written to {out}\n"
     assert "100%" in run.stderr
     text = Reader(out.read_text("utf-8")).text
-    assert "threes & fours" in text
-    tested = of_digits(test_digits, (3, 4))
+    assert "fives & more" in text
+    tested = of_digits(test_digits, (5,))
     assert percent((predictions(report_network, tested.x) == tested.y).mean()) in text
     assert f"{len(tested):,} test images" in text
 
