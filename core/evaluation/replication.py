@@ -225,28 +225,15 @@ def measure(
         on_progress=on_progress,
     )
     parts = (images.learned, images.validated, tested)
-    half = tested.x.shape[1] // 2
-    test = images.test
     return Replication(
-        split=Split(
-            training=_of_each(images.training.y),
-            test=_of_each(test.y),
-            learned=len(images.learned),
-            validated=len(images.validated),
-            tested=len(tested),
-            held_out=images.held_out,
-        ),
+        split=_split(images),
         accuracies=Accuracies(*(measures.accuracy(network, part.x, part.y) for part in parts)),
         clean=confusion(exact.y, exact.before),
         evasion={gradient: each for gradient, (_, each) in attacked.items()},
         controls={name: float(wrong.mean()) for name, wrong in misled.items()},
         limits=of_both,
         twins=exact.only(measures.first_of_each(exact.y)),
-        similarity=Similarities(
-            whole=similarity(test.x, test.y),
-            upper=similarity(test.x[:, :half], test.y),
-            lower=similarity(test.x[:, half:], test.y),
-        ),
+        similarity=_similarities(images.test),
         means=_means(exact),
         turned=tuple(
             _turned(network, exact, digit, label)
@@ -305,6 +292,28 @@ def _smallest_epsilon(place: int, reached: Callable[[float], bool]) -> float:
         else:
             low = middle
     return high
+
+
+def _split(images: Images) -> Split:
+    """Count the images."""
+    return Split(
+        training=_of_each(images.training.y),
+        test=_of_each(images.test.y),
+        learned=len(images.learned),
+        validated=len(images.validated),
+        tested=len(images.tested),
+        held_out=images.held_out,
+    )
+
+
+def _similarities(images: Digits) -> Similarities:
+    """Compare the mean images of the digits, and their halves."""
+    half = images.x.shape[1] // 2
+    return Similarities(
+        whole=similarity(images.x, images.y),
+        upper=similarity(images.x[:, :half], images.y),
+        lower=similarity(images.x[:, half:], images.y),
+    )
 
 
 def _means(attacked: Evaluation) -> FloatArray:

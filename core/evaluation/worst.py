@@ -67,9 +67,7 @@ def worst(
     """
     x = validate.images(x)
     y = validate.labels(y, len(x))
-    budgets = np.atleast_1d(validate.budgets(epsilons, name="epsilons"))
-    if (np.diff(budgets) <= 0).any():
-        raise ValueError("epsilons must rise")
+    budgets = _rising(epsilons)
     if misled.shape != (len(budgets), len(x)):
         raise ValueError(f"misled must be of shape {len(budgets), len(x)}, not {misled.shape}")
     known = np.logical_or.accumulate(misled, axis=0)
@@ -88,6 +86,14 @@ def worst(
 
     in_threads(look, left, on_progress)
     return Worst(known, certified)
+
+
+def _rising(epsilons: ArrayLike) -> FloatArray:
+    """Return the budgets, `(E,)`; raise `ValueError` if one is not above the one before."""
+    budgets = np.atleast_1d(validate.budgets(epsilons, name="epsilons"))
+    if (np.diff(budgets) <= 0).any():
+        raise ValueError("epsilons must rise")
+    return budgets
 
 
 def can_be_bounded(network: Classifier, x: FloatArray) -> bool:

@@ -1,6 +1,7 @@
 """The course report's charts, with its own figures beside ours."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.evaluation.limits import Limits
 from core.networks import LoggedEpoch
@@ -94,30 +95,11 @@ def found_and_proved(
     """
     most = min(2 * at, 1.0)
     shown = sum(epsilon <= most for epsilon in epsilons)
-    strongest, proof = [(at, limits.found)], []
-    if limits.proved is not None:
-        proof.append((at, 1 - limits.proved))
-    if limits.excluded is not None:
-        proof.append((limits.excluded, reported))
-    groups = {"the strongest attack": strongest, "the proof's limit": proof}
-    if limits.reached is not None and limits.reached < at:
-        groups["PGD"] = [(limits.reached, reported)]
-    symbols = ("triangle-up", "triangle-down", "diamond")
-    points = [
-        line(
-            name,
-            *zip(*places, strict=True),
-            hover="ε = %{x:.3f}: %{y:.2%}",
-            mode="markers",
-            marker={"color": colour, "size": 13, "symbol": symbol},
-        )
-        for (name, places), colour, symbol in zip(
-            groups.items(), COLOURS[1:], symbols, strict=False
-        )
-        if places
-    ]
     return figure(
-        [line("FGSM", epsilons[:shown], rates[:shown], **stroke(0)), *points],
+        [
+            line("FGSM", epsilons[:shown], rates[:shown], **stroke(0)),
+            *_points(at, limits, reported),
+        ],
         titled("ε", range=[0, most]),
         shares("evasion rate"),
         marks=[level(reported, f"the report: {reported:.2%}")],
@@ -126,3 +108,23 @@ def found_and_proved(
         hovermode="closest",
         legend=legend(1.02, "bottom"),
     )
+
+
+def _points(at: float, limits: Limits, reported: float) -> list[dict[str, Any]]:
+    """Return the traces of what was found and what is proved."""
+    by_pgd = limits.reached if limits.reached is not None and limits.reached < at else None
+    most = None if limits.proved is None else 1 - limits.proved
+    points: tuple[tuple[str, str, list[tuple[float | None, float | None]]], ...] = (
+        ("PGD", "diamond", [(by_pgd, reported)]),
+        ("the strongest attack", "triangle-up", [(at, limits.found)]),
+        ("the proof's limit", "triangle-down", [(at, most), (limits.excluded, reported)]),
+    )
+    traces = []
+    for (name, symbol, places), color in zip(points, COLOURS[1:], strict=False):
+        known = [(x, y) for x, y in places if x is not None and y is not None]
+        if known:
+            x, y = zip(*known, strict=True)
+            marker = {"color": color, "size": 13, "symbol": symbol}
+            hover = "ε = %{x:.3f}: %{y:.2%}"
+            traces.append(line(name, x, y, hover=hover, mode="markers", marker=marker))
+    return traces

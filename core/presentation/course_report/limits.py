@@ -46,8 +46,7 @@ def on_limits(findings: Findings) -> Iterable[Block]:
     )
     yield _at_the_epsilon(exact, limits)
     yield Chart(
-        "The evasion rate that an attack can reach lies between the points: those of the attacks "
-        "are found, those of the proof can't be exceeded",
+        "What attacks reach, and what no attack can exceed: the proof's limit",
         found_and_proved(EPSILONS, exact.rates, at, limits, reported=facts.EVASION_RATE),
     )
     yield _for_the_rate(exact, limits)
@@ -77,14 +76,15 @@ def _at_the_epsilon(exact: Evasion, limits: Limits) -> str:
             f"At most {percent(1 - limits.proved)} can be, since {percent(limits.proved)} are "
             "proved safe. "
         )
-    missed = words.points(limits.found, exact.evasion_rate, 2)
+    more = words.in_percent(limits.found, 2) - words.in_percent(exact.evasion_rate, 2)
     said += (
-        f"FGSM alone fools {percent(exact.evasion_rate)}: it misses at least {missed:.2f} points."
+        f"FGSM alone fools {percent(exact.evasion_rate)}; other attacks fool another "
+        f"{percent(more / 100)}. "
     )
     if exact.epsilon is None:
-        return said
+        return said.rstrip()
     return (
-        f"{said} If the report attacked by FGSM with this ε, its {REPORTED} says how often FGSM "
+        f"{said}If the report attacked by FGSM with this ε, its {REPORTED} says how often FGSM "
         "succeeds. It does not say how often the network can be fooled. That is more often."
     )
 
@@ -93,26 +93,29 @@ def _for_the_rate(exact: Evasion, limits: Limits) -> str:
     """Say for which ε the report's evasion rate is possible."""
     said = []
     if limits.excluded is None:
-        said.append(f"No ε is proved to be too small for {REPORTED}.")
+        said.append("A proof for all images would take too long here, so no ε is excluded.")
     elif limits.excluded < PRECISION:
-        said.append(f"Even for ε = {PRECISION:g}, nothing proves {REPORTED} to be impossible.")
+        said.append(
+            f"Even for ε = {PRECISION:g}, it is not proved that an attack can't fool {REPORTED} of "
+            "these images."
+        )
     else:
         excluded = math.floor(1000 * limits.excluded) / 1000
         said.append(
-            f"Up to ε = {excluded:.3f}, no attack at all reaches {REPORTED} on this network. "
-            "That is proved."
+            f"Up to ε = {excluded:.3f}, no attack at all fools {REPORTED} of these images. That is "
+            "proved."
         )
     if limits.reached is None:
-        said.append("Neither FGSM nor PGD reached it at any ε that was tried.")
+        said.append("Neither FGSM nor PGD did it at any ε that was tried.")
     else:
         if limits.reached < exact.attacked_at:
             reached = math.ceil(1000 * limits.reached) / 1000
-            said.append(f"PGD reaches it at ε = {reached:.3f}.")
+            said.append(f"PGD does it by ε = {reached:.3f}.")
         if exact.epsilon is not None:
             said.append(f"FGSM needs ε = {exact.epsilon:.3f}.")
     said.append(
-        "The same rate belongs to a small ε with a strong attack, or to a large ε with a weak one. "
-        "Without both, the report's rate can't be checked. The weights of the report's own network "
-        "are not known, so nothing is proved about that network."
+        "So the same rate can mean a strong attack with a small ε, or a weak attack with a large "
+        "one. The report names neither, so its rate can't be checked. The weights of the report's "
+        "own network are not known, so nothing is proved about that network."
     )
     return " ".join(said)

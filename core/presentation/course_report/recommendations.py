@@ -31,8 +31,8 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
     rates = [f"evasion rate, {METHODS[attack].title}" for attack in MEASURED_ATTACKS]
     head = ("recommended", "network", "effect", "accuracy", *rates, "training time")
     yield Table(
-        f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
-        + remedies.on_chance(),
+        f"The eight recommendations, at ε = {TRIED_AT:g}. Accuracies are shares of all test "
+        "images, rates of those that were attacked. " + remedies.on_chance(),
         head,
         tuple(_rows(findings, titles)),
     )
@@ -57,10 +57,10 @@ def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str])
         best.append(min(measured))
     (rate, preset), (other_rate, other_preset) = best
     return (
-        f" Of the recommended networks, {shown_name(preset)} withstands best as far as attacks "
-        f"tell: at ε = {TRIED_AT:g}, at least {percent(rate)} of the test images can be fooled "
-        f"({METHODS[STRONGEST].title} fools so many). Of the others it is "
-        f"{shown_name(other_preset)}, with at least {percent(other_rate)}."
+        f" Under the strongest attack that was measured, at ε = {TRIED_AT:g}, "
+        f"{shown_name(preset)} has the lowest rate of the recommended networks: at least "
+        f"{percent(rate)} of the attacked images can be fooled. Of the others, "
+        f"{shown_name(other_preset)} has it: at least {percent(other_rate)}."
     )
 
 

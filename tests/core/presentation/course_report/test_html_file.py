@@ -9,9 +9,14 @@ import pytest
 
 from core.__main__ import main
 from core.data.mnist import Digits
+from core.evaluation.limits import Limits
 from core.networks import MLP, Card, save_file
 from core.presentation.course_report import facts, static_chart
-from core.presentation.course_report.charts import evasion_beside_reported, loss_over_epochs
+from core.presentation.course_report.charts import (
+    evasion_beside_reported,
+    found_and_proved,
+    loss_over_epochs,
+)
 from core.presentation.course_report.content import Chart, Gallery, Table, percent
 from core.presentation.course_report.findings import Findings
 from core.presentation.course_report.html_file import to_html
@@ -114,6 +119,23 @@ def test_a_chart_draws_every_value_where_it_belongs() -> None:
     assert "51.0%" in reader.text and "<b>" in reader.text and "72.13%" in reader.text
     ticks = [label["style"] for label in reader.all("span") if label["class"] == "x"]
     assert ticks == [f"left:{20 * place}%" for place in range(6)]
+
+
+def test_a_chart_of_points_names_them_and_draws_them_where_they_belong() -> None:
+    limits = Limits(found=0.9, proved=0.25, reached=0.2, excluded=None)
+    figure = found_and_proved([0, 0.1, 0.2], [0, 0.5, 0.6], 0.25, limits, reported=0.7)
+    reader = Reader(static_chart.to_html(figure))
+    for name in ("FGSM", "PGD", "the strongest attack", "the proof's limit"):
+        assert name in reader.text
+    drawn = [
+        tuple(map(int, str(path["d"]).removeprefix("M").removesuffix("h0").split()))
+        for path in reader.all("path")
+        if path.get("style") and str(path["d"]) != "M18 4h0"
+    ]
+    expected = [(0.2, 0.7), (0.25, 0.9), (0.25, 0.75)]
+    for (across, down), (epsilon, rate) in zip(drawn, expected, strict=True):
+        assert across == pytest.approx(1000 * epsilon / 0.5, abs=1)
+        assert down == pytest.approx(1000 * (1 - rate / 1.02), abs=1)
 
 
 def test_a_chart_s_axis_ends_above_its_largest_value() -> None:

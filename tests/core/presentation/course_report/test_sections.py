@@ -76,7 +76,7 @@ def test_the_limits_are_those_that_were_measured(findings: Findings) -> None:
     exact, limits = findings.evasion["exact"], findings.limits
     assert limits.proved is not None
     assert limits.excluded is not None and limits.reached is not None
-    rows = dict(table(findings, f"{FEW:,} test images at").rows)
+    rows = {row[0]: row[1] for row in table(findings, f"{FEW:,} test images at").rows}
     shares = [
         *(findings.controls["noise"], exact.evasion_rate),
         *(findings.controls["pgd"], limits.found, limits.proved),
@@ -109,7 +109,7 @@ def test_the_limits_are_those_that_were_measured(findings: Findings) -> None:
 def test_what_is_not_proved_or_not_found_is_not_claimed(
     changed: dict[str, float | None], said: dict[str, bool], findings: Findings
 ) -> None:
-    limits = dataclasses.replace(findings.limits, **changed)
+    limits = dataclasses.replace(findings.limits, **changed)  # type: ignore[arg-type]
     own = dataclasses.replace(findings, limits=limits)
     rows = table(own, f"{FEW:,} test images at").rows
     *_, for_rate = texts(own, LIMITS)
