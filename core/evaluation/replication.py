@@ -14,9 +14,10 @@ from core import measures
 from core.attacks import fgsm, noise, pgd
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
-from core.evaluation import shipped
+from core.evaluation import limits, shipped
 from core.evaluation.attribution import explain
 from core.evaluation.confusion import confusion
+from core.evaluation.limits import Limits
 from core.evaluation.rates import Evaluation, evaluate, evasion_curve
 from core.evaluation.similarity import similarity
 from core.losses import COTANGENTS
@@ -27,9 +28,10 @@ GRADIENTS = ("exact", "float32_autograd")  # their names in `core.losses.COTANGE
 EPSILONS = tuple(np.linspace(0, 1, 41).round(3).tolist())  # of the evasion curves
 PRECISION = 1e-3  # of the ε that reaches the report's evasion rate
 CACHE = LIBRARY.folder / "replication.json"
-_VERSION = 1  # to be raised whenever the same network would be measured differently
+_VERSION = 2  # to be raised whenever the same network would be measured differently
 _HALVINGS = int(np.ceil(np.log2((EPSILONS[1] - EPSILONS[0]) / PRECISION)))
-PASSES = len(GRADIENTS) * (1 + _HALVINGS + 1) + 2  # over the test images, for one network
+# Over the test images, for one network.
+PASSES = len(GRADIENTS) * (1 + _HALVINGS + 1) + 2 + limits.PASSES
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class Replication:
         evasion: by the gradient's name.
         controls: evasion rates of a stronger attack, "pgd", and a weaker one, "noise", at the ε of
             the exact gradient.
+        limits: of the evasion rate at that ε, and of the ε for the report's evasion rate.
         twins: the first tested image of each digit, in the digits' order, under FGSM with the exact
             gradient at its ε (the report's figure 4).
         similarity: the similarities of MNIST's digits, the same for all networks.
@@ -179,6 +182,7 @@ class Replication:
     clean: IntArray
     evasion: Mapping[str, Evasion]
     controls: Mapping[str, float]
+    limits: Limits
     twins: Evaluation
     similarity: Similarities
     means: FloatArray
@@ -207,33 +211,29 @@ def measure(
         for gradient in GRADIENTS
     }
     exact, evasion = attacked["exact"]
-    controls = {}
+    misled = {}
     for name, attack in (("pgd", pgd), ("noise", noise)):
         x_adv = attack(network, tested.x, tested.y, evasion.attacked_at)
-        controls[name] = measures.evasion_rate(network, x_adv, tested.y)
+        misled[name] = measures.predict(network, x_adv) != tested.y
         on_progress(len(tested))
+    of_both = limits.measure(
+        network,
+        tested,
+        evasion.attacked_at,
+        exact.misclassified | misled["pgd"],
+        reported.evasion_rate,
+        on_progress=on_progress,
+    )
     parts = (images.learned, images.validated, tested)
-    half = tested.x.shape[1] // 2
-    test = images.test
     return Replication(
-        split=Split(
-            training=_of_each(images.training.y),
-            test=_of_each(test.y),
-            learned=len(images.learned),
-            validated=len(images.validated),
-            tested=len(tested),
-            held_out=images.held_out,
-        ),
+        split=_split(images),
         accuracies=Accuracies(*(measures.accuracy(network, part.x, part.y) for part in parts)),
         clean=confusion(exact.y, exact.before),
         evasion={gradient: each for gradient, (_, each) in attacked.items()},
-        controls=controls,
+        controls={name: float(wrong.mean()) for name, wrong in misled.items()},
+        limits=of_both,
         twins=exact.only(measures.first_of_each(exact.y)),
-        similarity=Similarities(
-            whole=similarity(test.x, test.y),
-            upper=similarity(test.x[:, :half], test.y),
-            lower=similarity(test.x[:, half:], test.y),
-        ),
+        similarity=_similarities(images.test),
         means=_means(exact),
         turned=tuple(
             _turned(network, exact, digit, label)
@@ -292,6 +292,28 @@ def _smallest_epsilon(place: int, reached: Callable[[float], bool]) -> float:
         else:
             low = middle
     return high
+
+
+def _split(images: Images) -> Split:
+    """Count the images."""
+    return Split(
+        training=_of_each(images.training.y),
+        test=_of_each(images.test.y),
+        learned=len(images.learned),
+        validated=len(images.validated),
+        tested=len(images.tested),
+        held_out=images.held_out,
+    )
+
+
+def _similarities(images: Digits) -> Similarities:
+    """Compare the mean images of the digits, and their halves."""
+    half = images.x.shape[1] // 2
+    return Similarities(
+        whole=similarity(images.x, images.y),
+        upper=similarity(images.x[:, :half], images.y),
+        lower=similarity(images.x[:, half:], images.y),
+    )
 
 
 def _means(attacked: Evaluation) -> FloatArray:

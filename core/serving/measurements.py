@@ -139,7 +139,9 @@ class Measurements:
         def work(tell: Tell) -> "Findings":
             train, test = digits("train"), digits("test")
             on_progress = in_shares(tell, PASSES * len(test))
-            return measure_report(served.network, served.card, train, test, on_progress=on_progress)
+            network, card = served.network, served.card
+            with sparing_a_core():
+                return measure_report(network, card, train, test, on_progress=on_progress)
 
         key = (served.name, served.version)
         computation = Computation(self._reports, key, work, who, needs=served.network)

@@ -37,6 +37,7 @@ def test_each_section_has_the_report_s_figures_beside_ours(
         "The log of the training",
         "Accuracy",
         "The evasion rate",
+        "What was found and what is proved",
         "Digits and their adversarial twins",
         "What each digit is most often taken for",
         "Are a digit and its label similar?",

@@ -25,13 +25,17 @@ EXACT, ROUNDED = "exact gradient", "float32 autograd's gradient"
 
 
 def on_evasion(findings: Findings) -> Iterable[Block]:
-    """Say which ε gives the report's evasion rate, and why that depends on the gradient."""
+    """Say which ε gives the report's evasion rate, and why that depends on the gradient.
+
+    FGSM is tried at each of `EPSILONS`, so it is not known what it does between them.
+    """
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
     reported = percent(facts.EVASION_RATE)
     yield (
         f"The report's evasion rate is {reported}: this share of all adversarial examples is "
         "misclassified. The report names neither the attack nor its ε. Here the attack is FGSM, "
-        f"with the smallest ε that reaches {reported}, to within {PRECISION:g}."
+        f"with the smallest ε that reaches {reported}, to within {PRECISION:g}. Every rate of an "
+        "attack on this page is a lower bound: another attack may fool more images."
     )
     yield Table(
         f"FGSM on {exact.images:,} test images. A vanished term: float32 rounds the largest term "
@@ -46,7 +50,7 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
         tuple(
             (
                 name,
-                "never reached" if each.epsilon is None else f"{each.epsilon:.3f}",
+                "not reached" if each.epsilon is None else f"{each.epsilon:.3f}",
                 "" if each.epsilon is None else percent(each.evasion_rate),
                 percent(max(each.rates)),
                 percent(each.vanished.sum() / each.images),
@@ -67,13 +71,6 @@ def on_evasion(findings: Findings) -> Iterable[Block]:
             f"An ε of {large[0]:.3f} is at least half of a pixel's range. It allows an attack to "
             "paint every image the same grey, so success at such an ε says little."
         )
-    yield (
-        f"At ε = {exact.attacked_at:.3f}, the network misclassifies "
-        f"{percent(exact.evasion_rate)} of the images under FGSM with the exact gradient, "
-        f"{percent(findings.controls['pgd'])} under PGD with 40 steps, and "
-        f"{percent(findings.controls['noise'])} under random noise of the same size. An evasion "
-        "rate says little if the attack and its ε are not named."
-    )
 
 
 def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
@@ -92,12 +89,13 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
         return "This network misclassifies at least as many images without any attack."
     if exact.epsilon is None and rounded.epsilon is None:
         return (
-            f"FGSM fools the network on at most {percent(max(exact.rates))} of the images with "
-            f"the exact gradient, and on at most {percent(max(rounded.rates))} with {ROUNDED}, "
-            f"whatever ε is. {why}"
+            f"At the {len(EPSILONS)} ε that were tried, FGSM fools the network on up to "
+            f"{percent(max(exact.rates))} of the images with the exact gradient, and on up to "
+            f"{percent(max(rounded.rates))} with {ROUNDED}. {why}"
         )
     if rounded.epsilon is None:
-        return f"With {ROUNDED}, FGSM never reaches this rate. {elsewhere}"
+        tried = f"at none of the {len(EPSILONS)} ε that were tried"
+        return f"With {ROUNDED}, FGSM reaches this rate {tried}. {elsewhere}"
     if exact.epsilon is None:
         return (
             f"FGSM reaches this rate only with {ROUNDED}. It takes one straight step, and a large "
@@ -105,8 +103,8 @@ def _on_gradients(exact: Evasion, rounded: Evasion) -> str:
         )
     if not rounded.vanished.any():
         return (
-            "Both gradients need the same ε: this network is never so sure of the true label that "
-            "float32 rounds its probability to 1."
+            "Both gradients need the same ε: on none of these images is this network so sure of "
+            "the true label that float32 rounds its probability to 1."
         )
     if rounded.epsilon > exact.epsilon + 0.01:
         times = f"{rounded.epsilon / exact.epsilon:.1f} times the ε"
@@ -201,5 +199,5 @@ def _on_fours(findings: Findings) -> str:
             f"{percent(lost_of_all)} of all images."
         )
         if lost < lost_of_all + 0.1:
-            said += " So vanished terms do not explain the claim."
+            said += " So on this network, vanished terms do not explain the claim."
     return f"{said} The report does not say how many fours it attacked."

@@ -1,7 +1,9 @@
-"""The course report's two charts, with its own figures beside ours."""
+"""The course report's charts, with its own figures beside ours."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from core.evaluation.limits import Limits
 from core.networks import LoggedEpoch
 from core.presentation.figure import (
     COLOURS,
@@ -72,3 +74,57 @@ def evasion_beside_reported(
         right=15,
         legend=legend(1.02, "bottom"),
     )
+
+
+def found_and_proved(
+    epsilons: Sequence[float],
+    rates: Sequence[float],
+    at: float,
+    limits: Limits,
+    *,
+    reported: float,
+) -> Figure:
+    """Draw FGSM's evasion rates, and the limits at one ε and for the report's rate.
+
+    Args:
+        epsilons: of FGSM's curve.
+        rates: of the same.
+        at: the ε of `limits`.
+        limits: the points to draw.
+        reported: the course report's rate, a horizontal line.
+    """
+    most = min(2 * at, 1.0)
+    shown = sum(epsilon <= most for epsilon in epsilons)
+    return figure(
+        [
+            line("FGSM", epsilons[:shown], rates[:shown], **stroke(0)),
+            *_points(at, limits, reported),
+        ],
+        titled("ε", range=[0, most]),
+        shares("evasion rate"),
+        marks=[level(reported, f"the report: {reported:.2%}")],
+        top=10,
+        right=15,
+        hovermode="closest",
+        legend=legend(1.02, "bottom"),
+    )
+
+
+def _points(at: float, limits: Limits, reported: float) -> list[dict[str, Any]]:
+    """Return the traces of what was found and what is proved."""
+    by_pgd = limits.reached if limits.reached is not None and limits.reached < at else None
+    most = None if limits.proved is None else 1 - limits.proved
+    points: tuple[tuple[str, str, list[tuple[float | None, float | None]]], ...] = (
+        ("PGD", "diamond", [(by_pgd, reported)]),
+        ("the strongest attack", "triangle-up", [(at, limits.found)]),
+        ("the proof's limit", "triangle-down", [(at, most), (limits.excluded, reported)]),
+    )
+    traces = []
+    for (name, symbol, places), color in zip(points, COLOURS[1:], strict=False):
+        known = [(x, y) for x, y in places if x is not None and y is not None]
+        if known:
+            x, y = zip(*known, strict=True)
+            marker = {"color": color, "size": 13, "symbol": symbol}
+            hover = "ε = %{x:.3f}: %{y:.2%}"
+            traces.append(line(name, x, y, hover=hover, mode="markers", marker=marker))
+    return traces

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from core.attacks import METHODS
+from core.evaluation.robustness import MEASURED_ATTACKS
 from core.networks import shown_name
 from core.presentation import remedies
 from core.presentation.course_report import facts
@@ -11,6 +13,7 @@ from core.presentation.remedies import BY_PRESET, REMEDIES
 from core.presentation.words import percent
 
 TRIED_AT = 0.1  # the ε at which the recommendations are compared
+STRONGEST = MEASURED_ATTACKS[-1]  # it ranks them
 
 
 def on_recommendations(findings: Findings) -> Iterable[Block]:
@@ -25,13 +28,11 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
         "below are the same for every network that this page is about."
         + _best(findings, titles, others)
     )
-    head = (
-        *("recommended", "network", "effect", "accuracy"),
-        *("evasion rate, FGSM", "evasion rate, PGD", "training time"),
-    )
+    rates = [f"evasion rate, {METHODS[attack].title}" for attack in MEASURED_ATTACKS]
+    head = ("recommended", "network", "effect", "accuracy", *rates, "training time")
     yield Table(
-        f"The eight recommendations, at ε = {TRIED_AT:g}. Rates are shares of all test images. "
-        + remedies.on_chance(),
+        f"The eight recommendations, at ε = {TRIED_AT:g}. Accuracies are shares of all test "
+        "images, rates of those that were attacked. " + remedies.on_chance(),
         head,
         tuple(_rows(findings, titles)),
     )
@@ -43,11 +44,11 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
 
 
 def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str]) -> str:
-    """Say how well the best recommended remedy does, and the best of the others."""
+    """Say which recommended remedy withstands the strongest attack best, and which other one."""
     best = []
     for presets in (recommended, others):
         measured = [
-            (findings.trials[preset].evasion_rate("pgd", TRIED_AT), preset)
+            (findings.trials[preset].evasion_rate(STRONGEST, TRIED_AT), preset)
             for preset in presets
             if preset in findings.trials
         ]
@@ -56,9 +57,10 @@ def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str])
         best.append(min(measured))
     (rate, preset), (other_rate, other_preset) = best
     return (
-        f" Under PGD at ε = {TRIED_AT:g}, the best recommended network, {shown_name(preset)}, "
-        f"misclassifies {percent(rate)} of the test images. The best of the others, "
-        f"{shown_name(other_preset)}, misclassifies {percent(other_rate)}."
+        f" Under the strongest attack that was measured, at ε = {TRIED_AT:g}, "
+        f"{shown_name(preset)} has the lowest rate of the recommended networks: at least "
+        f"{percent(rate)} of the attacked images can be fooled. Of the others, "
+        f"{shown_name(other_preset)} has it: at least {percent(other_rate)}."
     )
 
 
@@ -79,12 +81,11 @@ def _rows(findings: Findings, titles: Mapping[str, str]) -> Iterable[tuple[str, 
 
 def _figures(findings: Findings, preset: str) -> tuple[str, ...]:
     """Return a network's rates and training time as cells; unknown ones are empty."""
-    rates = ("", "", "")
+    rates = [""] * (1 + len(MEASURED_ATTACKS))
     if found := findings.trials.get(preset):
-        rates = (
+        rates = [
             percent(found.clean_accuracy),
-            percent(found.evasion_rate("fgsm", TRIED_AT)),
-            percent(found.evasion_rate("pgd", TRIED_AT)),
-        )
+            *(percent(found.evasion_rate(attack, TRIED_AT)) for attack in MEASURED_ATTACKS),
+        ]
     seconds = findings.seconds.get(preset)
     return *rates, "" if seconds is None else f"{seconds:.0f} s"

@@ -3,6 +3,7 @@
 from core.presentation.course_report.attack import on_evasion, on_labels, on_twins
 from core.presentation.course_report.content import Section
 from core.presentation.course_report.findings import Findings
+from core.presentation.course_report.limits import on_limits
 from core.presentation.course_report.recommendations import on_recommendations
 from core.presentation.course_report.similarity import on_explanations
 from core.presentation.course_report.training import (
@@ -23,6 +24,7 @@ def sections(findings: Findings) -> tuple[Section, ...]:
         "The log of the training": on_log,
         "Accuracy": on_accuracies,
         "The evasion rate": on_evasion,
+        "What was found and what is proved": on_limits,
         "Digits and their adversarial twins": on_twins,
         "What each digit is most often taken for": on_labels,
         "Are a digit and its label similar?": on_explanations,

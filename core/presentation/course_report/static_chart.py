@@ -66,12 +66,7 @@ def to_html(figure: Figure) -> str:
         if trace["mode"] == "lines":
             parts.append(f'<path d="M{"L".join(places)}" {_stroke(trace)}/>')
         parts += _points(trace, places, layout["xaxis"]["title"]["text"])
-    legend = "".join(
-        f'<li><svg viewBox="0 0 36 8"><path d="M0 4H36" {_stroke(trace)}/></svg>'
-        f"{html.escape(trace['name'])}</li>"
-        for trace in traces
-        if trace["mode"] == "lines"
-    )
+    legend = "".join(map(_named, (trace for trace in traces if trace.get("showlegend", True))))
     return (
         f'<div class="chart"><ul>{legend}</ul>'
         f'<div class="plot" style="height:{layout["height"] - 90}px">'
@@ -96,6 +91,15 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _label(kind: str, style: str, text: str) -> str:
     return f'<span class="{kind}" style="{style}">{html.escape(text)}</span>'
+
+
+def _named(trace: dict[str, Any]) -> str:
+    """Return a trace's line or point, and its name."""
+    sign = f'd="M0 4H36" {_stroke(trace)}'
+    if trace["mode"] == "markers":
+        sign = f'class="point" style="stroke:{trace["marker"]["color"]}" d="M18 4h0"'
+    name = html.escape(trace["name"])
+    return f'<li><svg viewBox="0 0 36 8"><path {sign}/></svg>{name}</li>'
 
 
 def _stroke(trace: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise, zip_longest
 
 import numpy as np
 
-from core.evaluation.seeds import known_spread
+from core.evaluation.seeds import Spread, known_spread
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import LoggedEpoch
 from core.presentation import words
@@ -253,19 +253,28 @@ def _why_others(recipe: Recipe) -> str:
     if len(recipe.digits) < 10:
         return "The report's network knows all ten digits, which is harder."
     unknown = (
-        "The initial weights and the order of the images are random. The report does not give its "
-        "seed, its preprocessing, how it drew its first weights, or its framework."
+        "The report does not give its seed, its preprocessing, how it drew its first weights, or "
+        "its framework. Any of these may make a difference."
     )
     if dataclasses.replace(recipe, seed=0) != Recipe():
         return f"The recipe is a different one. {unknown}"
     with suppress(MeasuredFileError):
         if spread := known_spread(recipe):
-            low, high = map(percent, spread.clean_accuracy)
-            unknown += (
-                f" The test accuracies of {spread.networks} networks of this recipe, each with "
-                f"another seed, are {low} to {high}."
-            )
-    return f"The recipe is the same, so the differences can be due to chance. {unknown}"
+            unknown += f" {_on_chance(spread)}"
+    return f"The recipe is the same as far as the report describes it. {unknown}"
+
+
+def _on_chance(spread: Spread) -> str:
+    """Say whether the report's test accuracy is one that another seed gives here."""
+    low, high = spread.clean_accuracy
+    said = (
+        f"The test accuracies of {spread.networks} networks of this recipe, each with another "
+        f"seed, are {percent(low)} to {percent(high)}. The report's is "
+        f"{percent(facts.TEST_ACCURACY)}"
+    )
+    if low <= facts.TEST_ACCURACY <= high:
+        return f"{said}, so the seed alone could explain the difference."
+    return f"{said}, outside this range, so the seed alone hardly explains the difference."
 
 
 def _running_accuracy(findings: Findings) -> float | None:

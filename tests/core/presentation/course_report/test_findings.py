@@ -174,6 +174,8 @@ def test_stronger_and_weaker_attacks_are_measured_at_the_same_epsilon(
         x_adv = attack(report_network, test.x, test.y, epsilon)
         rate = (predictions(report_network, x_adv) != test.y).mean()
         assert findings.controls[name] == pytest.approx(rate, abs=1e-9)
+    quicker = max(findings.evasion["exact"].evasion_rate, findings.controls["pgd"])
+    assert quicker < findings.limits.found < 1
     assert findings.controls["noise"] < facts.EVASION_RATE < findings.controls["pgd"]
 
 

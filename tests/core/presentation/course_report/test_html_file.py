@@ -9,9 +9,14 @@ import pytest
 
 from core.__main__ import main
 from core.data.mnist import Digits
+from core.evaluation.limits import Limits
 from core.networks import MLP, Card, save_file
 from core.presentation.course_report import facts, static_chart
-from core.presentation.course_report.charts import evasion_beside_reported, loss_over_epochs
+from core.presentation.course_report.charts import (
+    evasion_beside_reported,
+    found_and_proved,
+    loss_over_epochs,
+)
 from core.presentation.course_report.content import Chart, Gallery, Table, percent
 from core.presentation.course_report.findings import Findings
 from core.presentation.course_report.html_file import to_html
@@ -116,6 +121,23 @@ def test_a_chart_draws_every_value_where_it_belongs() -> None:
     assert ticks == [f"left:{20 * place}%" for place in range(6)]
 
 
+def test_a_chart_of_points_names_them_and_draws_them_where_they_belong() -> None:
+    limits = Limits(found=0.9, proved=0.25, reached=0.2, excluded=None)
+    figure = found_and_proved([0, 0.1, 0.2], [0, 0.5, 0.6], 0.25, limits, reported=0.7)
+    reader = Reader(static_chart.to_html(figure))
+    for name in ("FGSM", "PGD", "the strongest attack", "the proof's limit"):
+        assert name in reader.text
+    drawn = [
+        tuple(map(int, str(path["d"]).removeprefix("M").removesuffix("h0").split()))
+        for path in reader.all("path")
+        if path.get("style") and str(path["d"]) != "M18 4h0"
+    ]
+    expected = [(0.2, 0.7), (0.25, 0.9), (0.25, 0.75)]
+    for (across, down), (epsilon, rate) in zip(drawn, expected, strict=True):
+        assert across == pytest.approx(1000 * epsilon / 0.5, abs=1)
+        assert down == pytest.approx(1000 * (1 - rate / 1.02), abs=1)
+
+
 def test_a_chart_s_axis_ends_above_its_largest_value() -> None:
     reader = Reader(static_chart.to_html(loss_over_epochs({"a": facts.LOG})))
     points = [str(path["d"]) for path in reader.all("path") if path.get("class") == "point"]
@@ -129,16 +151,16 @@ def test_a_chart_s_axis_ends_above_its_largest_value() -> None:
 def test_the_command_writes_the_file(
     tmp_path: Path, report_network: MLP, card: Card, test_digits: Digits
 ) -> None:
-    model = tmp_path / "threes & fours.safetensors"
-    save_file(model, report_network, of_kind(card, digits=(3, 4)))
+    model = tmp_path / "fives & more.safetensors"
+    save_file(model, report_network, of_kind(card, digits=(5,)))
     out = tmp_path / "new folder" / "report.html"
     command = [sys.executable, "-m", "core", "report", "--model", str(model), "--out", str(out)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == f"Written to {out}\n"
     assert "100%" in run.stderr
     text = Reader(out.read_text("utf-8")).text
-    assert "threes & fours" in text
-    tested = of_digits(test_digits, (3, 4))
+    assert "fives & more" in text
+    tested = of_digits(test_digits, (5,))
     assert percent((predictions(report_network, tested.x) == tested.y).mean()) in text
     assert f"{len(tested):,} test images" in text
 

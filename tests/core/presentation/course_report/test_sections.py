@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,6 +16,7 @@ from core.presentation.course_report.content import Chart, Table, percent
 from core.presentation.course_report.findings import Findings
 from core.presentation.course_report.sections import sections
 from core.recipe import Recipe
+from tests.core.presentation.course_report.conftest import FEW
 
 
 def tables(findings: Findings) -> dict[str, Table]:
@@ -43,7 +45,8 @@ def test_every_row_has_the_cells_of_its_head(of_any_kind: Findings) -> None:
 
 
 def test_every_chart_is_one_that_plotly_knows(of_any_kind: Findings) -> None:
-    assert len(charts(of_any_kind)) == 2
+    at_zero = of_any_kind.evasion["exact"].epsilon == 0
+    assert len(charts(of_any_kind)) == 3 - at_zero
     for chart in charts(of_any_kind):
         go.Figure(chart.figure)  # refuses what Plotly doesn't know
         json.dumps(chart.figure, allow_nan=False)
@@ -54,7 +57,7 @@ def test_a_network_that_is_never_fooled(never_fooled: Findings) -> None:
         assert (each.epsilon, max(each.rates)) == (None, 0)
         assert each.attacked_at == EPSILONS[-1] == 1
     rows = table(never_fooled, "FGSM on").rows
-    assert [(row[1], row[3]) for row in rows] == [("never reached", percent(0))] * 2
+    assert [(row[1], row[3]) for row in rows] == [("not reached", percent(0))] * 2
     assert never_fooled.split.tested == never_fooled.split.test[3]
 
 
@@ -64,6 +67,56 @@ def test_a_network_that_is_wrong_without_an_attack(always_fooled: Findings) -> N
     fours = f"{always_fooled.split.test[4]:,}"
     assert texts(always_fooled, "What each digit is most often taken for")[-1].count(fours) == 4
     assert "3, 4" in " ".join(texts(always_fooled, "The data"))
+
+
+LIMITS = "What was found and what is proved"
+
+
+def test_the_limits_are_those_that_were_measured(findings: Findings) -> None:
+    exact, limits = findings.evasion["exact"], findings.limits
+    assert limits.proved is not None
+    assert limits.excluded is not None and limits.reached is not None
+    rows = {row[0]: row[1] for row in table(findings, f"{FEW:,} test images at").rows}
+    shares = [
+        *(findings.controls["noise"], exact.evasion_rate),
+        *(findings.controls["pgd"], limits.found, limits.proved),
+    ]
+    assert list(rows.values())[1:-1] == [percent(share) for share in shares]
+    assert rows["can be fooled"].count(percent(1 - limits.proved)) == 1
+    *_, at_epsilon, for_rate = texts(findings, LIMITS)
+    assert percent(limits.found) in at_epsilon
+    numbers = [float(number) for number in re.findall(r"0\.\d{3}", for_rate)]
+    assert numbers == sorted(numbers)
+    excluded, reached, by_fgsm = numbers
+    assert limits.excluded - 0.001 < excluded <= limits.excluded
+    assert limits.reached <= reached < limits.reached + 0.001
+    assert by_fgsm == pytest.approx(exact.epsilon, abs=0.0005)
+    points = {line["name"]: line for line in charts(findings)[2].figure["data"]}
+    proof = points["the proof's limit"]
+    assert proof["x"] == [exact.attacked_at, limits.excluded]
+    assert proof["y"] == [pytest.approx(1 - limits.proved), facts.EVASION_RATE]
+    assert points["the strongest attack"]["y"] == [pytest.approx(limits.found, abs=1e-4)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"proved": None, "excluded": None}, {"not known": True, "at most": False}),
+        ({"proved": 0.0, "excluded": 0.0}, {"at most 100": True}),
+        ({"reached": None}, {"Neither": True}),
+    ],
+)
+def test_what_is_not_proved_or_not_found_is_not_claimed(
+    changed: dict[str, float | None], said: dict[str, bool], findings: Findings
+) -> None:
+    limits = dataclasses.replace(findings.limits, **changed)  # type: ignore[arg-type]
+    own = dataclasses.replace(findings, limits=limits)
+    rows = table(own, f"{FEW:,} test images at").rows
+    *_, for_rate = texts(own, LIMITS)
+    told = " ".join([*(row[1] for row in rows), for_rate])
+    assert {words: words in told for words in said} == said
+    names = [line["name"] for line in charts(own)[2].figure["data"]]
+    assert ("the proof's limit" in names) == (limits.proved is not None)
 
 
 def test_without_a_log_the_report_s_stands_alone(
