@@ -125,17 +125,17 @@ def measure(
     clean = _clean(network, test)
     on_progress(_CLEAN * len(some))
     return _with_counts(
-        clean, [_counts(network, some, start, on_progress) for start in _starts(len(some))]
+        clean, [_counts(network, some, rows, on_progress) for rows in _blocks(len(some))]
     )
 
 
-def _starts(images: int) -> range:
-    """Return where the blocks of images begin that are attacked at once, here or in a worker."""
-    return range(0, images, BATCH)
+def _blocks(images: int) -> list[slice]:
+    """Return the blocks of images that are attacked at once, here or in a worker."""
+    return [slice(start, min(start + BATCH, images)) for start in range(0, images, BATCH)]
 
 
 def _counts(
-    network: Network, some: Digits, start: int, on_progress: Callable[[int], object]
+    network: Network, some: Digits, rows: slice, on_progress: Callable[[int], object]
 ) -> IntArray:
     """Attack and prove a block of images.
 
@@ -143,7 +143,6 @@ def _counts(
         `(attacks + 1, E)`: how many images each of `MEASURED_ATTACKS` misleads within each of
         `EPSILONS`, and how many are proved safe.
     """
-    rows = slice(start, start + BATCH)
     x, y = some.x[rows], some.y[rows]
     quick = []
     for attack in QUICK:
@@ -295,10 +294,10 @@ def _tasks(stored: Stored, images: int | None, count: int) -> list[Task]:
         *(
             Task(
                 _counts_of,
-                (stored, images, start),
-                (_QUICK + _WORST) * min(BATCH, count - start),
+                (stored, images, rows),
+                (_QUICK + _WORST) * (rows.stop - rows.start),
             )
-            for start in _starts(count)
+            for rows in _blocks(count)
         ),
     ]
 
@@ -311,6 +310,6 @@ def _clean_of(stored: Stored, images: int | None) -> Robustness:
     return _clean(stored.load(_key)[0], sweep.digits("test", images))
 
 
-def _counts_of(stored: Stored, images: int | None, start: int) -> IntArray:
+def _counts_of(stored: Stored, images: int | None, rows: slice) -> IntArray:
     some = every_tenth(sweep.digits("test", images))
-    return _counts(stored.load(_key)[0], some, start, lambda images: None)
+    return _counts(stored.load(_key)[0], some, rows, lambda images: None)

@@ -59,8 +59,12 @@ def swept(
 
 
 def test_figures_are_the_same_byte_for_byte_on_every_executor(
-    tmp_path: Path, files: dict[str, Path], test_digits: Digits
+    tmp_path: Path,
+    files: dict[str, Path],
+    test_digits: Digits,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("core.evaluation.robustness.BATCH", 3)  # images of a task
     here = tmp_path / "here.json"
     few = Digits(test_digits.x[:FEW], test_digits.y[:FEW])
     robustness.write_cache(NETWORKS, few, path=here)
@@ -73,7 +77,7 @@ def test_figures_are_the_same_byte_for_byte_on_every_executor(
     told: list[int] = []
     with executors.processes(2) as executor:
         assert swept(executor, files, tmp_path / "processes", told) == expected
-    assert len(told) == len(files) * 2 + len(files)  # each task as it is done
+    assert len(told) == len(files) * (1 + 3) + len(files)  # each task as it is done
     with (
         cluster(tmp_path, workers=2) as dask,
         executors.by_name("dask", scheduler=dask.address) as executor,

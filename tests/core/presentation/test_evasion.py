@@ -1,3 +1,6 @@
+from functools import partial
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -54,9 +57,9 @@ def test_between_a_network_s_line_and_its_proof_lies_a_band() -> None:
         "other": rates(0.1, 0.2, 0.3, certified=(0.9, 0.7, 0.4)),
         "too large": rates(0.1, 0.2, 0.4),
     }
-    settings = {"attack": "pgd", "epsilon": 0.1, "baseline": "report"}
-    figure = go.Figure(evasion_over_epsilon(networks, **settings, bands=True))
-    own = {trace.legendgroup: [] for trace in figure.data}
+    draw = partial(evasion_over_epsilon, attack="pgd", epsilon=0.1, baseline="report")
+    figure = go.Figure(draw(networks, bands=True))
+    own: dict[str, list[Any]] = {name: [] for name in networks}
     for trace in figure.data:
         own[trace.legendgroup].append(trace)
     assert [len(own[name]) for name in networks] == [3, 3, 1]
@@ -70,7 +73,7 @@ def test_between_a_network_s_line_and_its_proof_lies_a_band() -> None:
     assert own["report"][2].line.color == GREY
     last = [trace.name for trace in figure.data][-3:]
     assert last == list(networks)  # the lines lie over all bands
-    alone = evasion_over_epsilon(networks, **settings)["data"]
+    alone = draw(networks)["data"]
     assert [trace["name"] for trace in alone] == list(networks)
 
 
