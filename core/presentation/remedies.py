@@ -168,25 +168,25 @@ def on_chance() -> str:
     return (
         f"Differences of up to {found.accuracy:.1f} points in accuracy, {fgsm} in the evasion rate "
         f"under FGSM, {pgd} under PGD and {strongest} under the strongest attack count as none "
-        "(of the rates, less near 0 and 100 %): networks of one recipe with different seeds differ "
+        f"(of the rates, less near 0 and {percent(1, 0)}): networks of one recipe with different seeds differ "
         "as much"
     )
 
 
 NOT_JUDGED = "Not judged."
 NO_DIFFERENCE = "No clear difference."
-TOO_LARGE = "Nearly all are misclassified; try a smaller ε."
-TOO_SMALL = "Hardly any is misclassified; try a larger ε."
+TOO_LARGE = "Nearly all are fooled; try a smaller ε."
+TOO_SMALL = "Hardly any is fooled; try a larger ε."
 _SATURATED = 0.1
 VERDICTS = {  # by the gain in accuracy and in robustness
     (1, 1): "More accurate and more robust.",
-    (0, 1): "More robust, but not clearly more accurate.",
+    (0, 1): "More robust; about as accurate.",
     (-1, 1): "More robust, but less accurate.",
-    (1, 0): "More accurate, but not clearly more robust.",
-    (0, 0): "Neither clearly more accurate nor more robust.",
-    (-1, 0): "Less accurate, and not clearly more robust.",
+    (1, 0): "More accurate; about as robust.",
+    (0, 0): "About as accurate and as robust.",
+    (-1, 0): "Less accurate; about as robust.",
     (1, -1): "More accurate, but less robust.",
-    (0, -1): "Less robust, and not clearly more accurate.",
+    (0, -1): "Less robust; about as accurate.",
     (-1, -1): "Less accurate and less robust.",
 }
 

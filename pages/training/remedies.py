@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.attacks import BY_TITLE, METHODS
 from core.data import mnist
-from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, STRONGEST, Robustness
+from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, ONE_IN, STRONGEST, Robustness
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
@@ -165,12 +165,8 @@ def show_table(
         {name: each.evasion_rate(attack, epsilon) for name, each in known.items()}
         for attack in MEASURED_ATTACKS
     )
-    proved = {
-        name: share for name, each in known.items() if (share := each.proved(epsilon)) is not None
-    }
-    band = {
-        name: share for name, each in known.items() if (share := each.band(epsilon)) is not None
-    }
+    proved = {name: each.proved(epsilon) for name, each in known.items()}
+    band = {name: each.band(epsilon) for name, each in known.items()}
     values: dict[str, Sequence[Any]] = {
         "network": [shown_name(name) for name in chosen],
         "accuracy": known_in_percent(accuracies, chosen),
@@ -187,12 +183,12 @@ def show_table(
         "draw": [f"./?{MODEL.key}={quote(name)}" for name in chosen],
     }
     show_values(values, epsilon)
-    attacked = " or ".join(sorted({f"{each.attacked:,}" for each in known.values()})) or "test"
     st.caption(
         f"Accuracy: classified correctly / all {ALL:,} test images. FGSM, PGD, Strongest: the "
-        f"evasion rate, misclassified under that attack at ε = {epsilon:g} / the {attacked} images "
-        "attacked. Every rate of an attack is a lower bound: a better attack may fool more. "
-        "Proved: no attack fools them, whatever it does. Between: neither fooled nor proved. "
+        f"evasion rate, misclassified under that attack at ε = {epsilon:g} / every tenth test "
+        f"image, {ALL // ONE_IN:,} in all. Every rate of an attack is a lower bound: a better "
+        "attack may fool more. Proved: no attack within ε fools them, whatever it does. Between: "
+        "neither fooled nor proved. "
         f"±: percentage points above or below {STANDARD}; for Strongest, below is better. Found: "
         f"compared with {STANDARD}, transfer with few-images. Training: the time on the machine "
         f"that trained the network.\n\n{remedies.on_chance()}."
@@ -204,9 +200,10 @@ def whole_seconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds)
 
 
-def known_in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
+def known_in_percent(shares: Mapping[str, float | None], names: list[str]) -> list[float | None]:
     """Return each network's share in per cent, if it is known."""
-    return [in_percent(shares[name]) if name in shares else None for name in names]
+    found = [shares.get(name) for name in names]
+    return [None if share is None else in_percent(share) for share in found]
 
 
 def beyond_baseline(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
