@@ -168,8 +168,8 @@ def on_chance() -> str:
     return (
         f"Differences of up to {found.accuracy:.1f} points in accuracy, {fgsm} in the evasion rate "
         f"under FGSM, {pgd} under PGD and {strongest} under the strongest attack count as none "
-        f"(of the rates, less near 0 and {percent(1, 0)}): networks of one recipe with different seeds differ "
-        "as much"
+        f"(of the rates, less near 0 and {percent(1, 0)}): networks of one recipe with different "
+        "seeds differ as much"
     )
 
 
