@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 
@@ -176,8 +176,7 @@ def _seeds(options: argparse.Namespace) -> None:
         recipe = seeds.recipe_of(seed)
         *_, last = train(recipe, *split(recipe, everything, test))
         networks[f"seed {seed}"] = last.kept
-    gradients = len(networks) * len(test) * robustness.GRADIENTS
-    with tqdm(total=gradients, unit=" gradients", unit_scale=True) as bar:
+    with _measuring(len(networks), test) as bar:
         robustness.write_cache(networks, test, path=seeds.PATH, on_progress=bar.update)
     measured = robustness.read_cache(seeds.PATH)
     for name, network in networks.items():
@@ -204,14 +203,20 @@ def _measure(options: argparse.Namespace) -> None:
     """Measure the shipped networks for the pages, where that has not been done yet."""
     shipped = filter(LIBRARY.is_shipped, LIBRARY.names())
     files = {name: LIBRARY.path(name) for name in shipped}
-    gradients = len(files) * len(mnist.load("test")) * robustness.GRADIENTS
+    test = mnist.load("test")
     with executors.by_name(
         options.executor, workers=options.workers, scheduler=options.scheduler
     ) as executor:
-        with tqdm(total=gradients, unit=" gradients", unit_scale=True) as bar:
+        with _measuring(len(files), test) as bar:
             robustness.measure_files(files, executor, on_progress=bar.update)
         with tqdm(total=len(files), unit=" networks for the course report") as bar:
             course_report.measure_files(files, executor, on_progress=bar.update)
+
+
+def _measuring(networks: int, test: mnist.Digits) -> "tqdm[NoReturn]":
+    """Return a bar for the robustness of so many networks."""
+    passes = networks * robustness.PASSES * len(robustness.every_tenth(test))
+    return tqdm(total=passes, unit=" images", unit_scale=True)
 
 
 def _report(options: argparse.Namespace) -> None:

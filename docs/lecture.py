@@ -68,7 +68,10 @@ def filled(text: str, found: Mapping[str, str]) -> str:
 
 
 def figures(test: Digits) -> dict[str, str]:
-    """Compute all figures, as text by name. Rates are in per cent of all test images."""
+    """Compute all figures, as text by name, rates in per cent.
+
+    They are of all test images, except for PGD's: of every tenth, as on Remedies.
+    """
     standard, _ = LIBRARY.load(STANDARD)
     robust, card = LIBRARY.load(ROBUST)
     return {
@@ -162,7 +165,7 @@ def on_what_it_costs(standard: Robustness, robust: Robustness) -> dict[str, str]
         "cost": f"{cost:.1f}",
         "cost_images": f"{standard.images * cost / 100:,.0f}",
         "gain": f"{gain:.1f}",
-        "gain_images": f"{standard.images * gain / 100:,.0f}",
+        "gain_images": f"{standard.attacked * gain / 100:,.0f}",
     }
 
 

@@ -38,9 +38,7 @@ def differing(text: str, figures: Mapping[str, str]) -> list[str]:
 
 def tolerated(name: str) -> int:
     """Return by how many units of its last place a figure may differ."""
-    return {"cost_images": 20, "gain_images": 20, "standard_wrong": 5, "wrong_signs": 2}.get(
-        name, 1
-    )
+    return {"cost_images": 20, "gain_images": 2, "standard_wrong": 5, "wrong_signs": 2}.get(name, 1)
 
 
 @pytest.mark.parametrize("path", [PLAN, WORKSHEET], ids=lambda path: path.name)

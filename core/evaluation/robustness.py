@@ -1,43 +1,55 @@
 """A network's evasion rates over a range of ε, measured once and kept in a file."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.attacks import ATTACKS
 from core.batches import BATCH
-from core.classifier import Classifier, FloatArray
+from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
 from core.evaluation import shipped, sweep
 from core.evaluation.sweep import Stored, Task
-from core.measures import accuracy, accuracy_by_digit, evasion_rate
+from core.evaluation.worst import can_be_bounded, worst
+from core.measures import accuracy, accuracy_by_digit, predict
 from core.networks import LIBRARY, Card, Network
 
 EPSILONS = tuple(round(step * 0.025, 3) for step in range(13))  # 0 to 0.3
-_GRADIENTS_OF = {"fgsm": 1, "pgd": 40}  # an image, with the attacks' own defaults
-MEASURED_ATTACKS = tuple(_GRADIENTS_OF)
-# Of each image, for these attacks at every ε above 0. At ε = 0 they return the clean images.
-GRADIENTS = (len(EPSILONS) - 1) * sum(_GRADIENTS_OF.values())
-BLOCK = 20 * BATCH  # gradients between two reports of progress
+QUICK = ("fgsm", "pgd")
+STRONGEST = "strongest"
+MEASURED_ATTACKS = (*QUICK, STRONGEST)
+# The strongest attack takes a second for some forty images that withstand it, so one image in ten
+# is attacked. They are spread over all: the first half of MNIST's test images is easier to read.
+ONE_IN = 10
+# Progress is counted in passes over the attacked images.
+_CLEAN, _QUICK, _WORST = 1, 1, 8
+PASSES = _CLEAN + _QUICK + _WORST
 CACHE = LIBRARY.folder / "robustness.json"
-_VERSION = 2  # to be raised whenever the same network would be measured differently
+_VERSION = 3  # to be raised whenever the same network would be measured differently
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """A network's accuracy without an attack and its evasion rates, over all `images`.
+    """A network's accuracy without an attack, what attacks find, and what is proved.
 
     Another processor adds up the products of a layer in another order. An image at a decision
     boundary may then fall on the other side, so a few images in 10,000 may differ.
 
     Attributes:
         images: the number of test images.
-        clean_accuracy: without an attack, in [0, 1].
+        clean_accuracy: over all of them, without an attack, in [0, 1].
+        attacked: the number of images that were attacked: every tenth of them.
         epsilons: `(E,)` L∞ budgets in pixel units, rising.
-        evasion_rates: for each attack its `(E,)` evasion rates, in [0, 1]. Each is a lower bound of
-            what the best attack within the budget would reach.
+        evasion_rates: for each attack its `(E,)` evasion rates, misled / all `attacked`, in [0, 1].
+            An image counts as misled where a smaller budget is enough, so no rate falls. And what
+            a weaker attack finds counts for "strongest", too. Each is a lower bound of what the
+            best attack within the budget would reach.
+        certified: `(E,)` shares of the `attacked` that are classified correctly and proved to stay
+            so, whatever the attack (CROWN, see `core.bounds`); None if the network is too large.
         accuracy_by_digit: `(10,)`, the share of each digit's images that are classified correctly
             without an attack.
         mirrored_by_digit: the same for the images mirrored left to right.
@@ -45,8 +57,10 @@ class Robustness:
 
     images: int
     clean_accuracy: float
+    attacked: int
     epsilons: tuple[float, ...]
     evasion_rates: Mapping[str, tuple[float, ...]]
+    certified: tuple[float, ...] | None
     accuracy_by_digit: tuple[float, ...]
     mirrored_by_digit: tuple[float, ...]
 
@@ -58,86 +72,125 @@ class Robustness:
         """
         if attack not in self.evasion_rates:
             raise ValueError(f"attack must be one of {', '.join(self.evasion_rates)}")
+        return self.evasion_rates[attack][self._place(epsilon)]
+
+    def proved(self, epsilon: float) -> float | None:
+        """Return the share in `certified` at one of the budgets.
+
+        Raises:
+            ValueError: the budget was not measured.
+        """
+        place = self._place(epsilon)
+        return None if self.certified is None else self.certified[place]
+
+    def band(self, epsilon: float) -> float | None:
+        """Return the share of the `attacked` that are neither misled nor proved, in [0, 1].
+
+        The evasion rate under the best attack is above that of "strongest" by at most this. It is
+        None if nothing could be proved.
+
+        Raises:
+            ValueError: the budget was not measured.
+        """
+        proved = self.proved(epsilon)
+        if proved is None:
+            return None
+        # Rounding may leave a little less than 0.
+        return max(0.0, 1 - proved - self.evasion_rate(STRONGEST, epsilon))
+
+    def _place(self, epsilon: float) -> int:
         if epsilon not in self.epsilons:
             raise ValueError(f"epsilon must be one of {', '.join(map(str, self.epsilons))}")
-        return self.evasion_rates[attack][self.epsilons.index(epsilon)]
+        return self.epsilons.index(epsilon)
 
 
-class _Counted:
-    """A network that reports how many gradients it was asked for, a block of them at a time."""
-
-    def __init__(self, network: Classifier, on_progress: Callable[[int], object]) -> None:
-        self._network = network
-        self._on_progress = on_progress
-        self._count = 0
-        self._lock = threading.Lock()
-        self.logits = network.logits
-
-    def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
-        """See `Classifier.vjp`."""
-        self.report(len(x), at_least=BLOCK)
-        return self._network.vjp(x)
-
-    def report(self, more: int = 0, *, at_least: int = 1) -> None:
-        """Count some gradients, and report all since the last time if there are enough."""
-        with self._lock:
-            self._count += more
-            if self._count >= at_least:
-                done, self._count = self._count, 0
-                self._on_progress(done)
+def every_tenth(test: Digits) -> Digits:
+    """Return the images that are attacked."""
+    return Digits(test.x[::ONE_IN], test.y[::ONE_IN])
 
 
 def measure(
-    network: Network, test: Digits, *, on_progress: Callable[[int], object] = lambda gradients: None
+    network: Network, test: Digits, *, on_progress: Callable[[int], object] = lambda images: None
 ) -> Robustness:
-    """Attack every test image with every attack at every one of `EPSILONS`.
-
-    One budget at a time: all of them at once would need 400 MB.
+    """Attack every tenth test image with every attack at every one of `EPSILONS`, and prove it.
 
     Args:
         network: the network to attack.
         test: images of every digit.
-        on_progress: called with numbers of gradients that add up to `GRADIENTS` for each image;
-            one call at a time, from several threads. An exception that it raises ends the work.
+        on_progress: called in the caller's thread with numbers of images, which may be 0, and add
+            up to `PASSES` × the attacked ones. An exception that it raises ends the work within
+            `BATCH` images.
     """
-    counted = _Counted(network, on_progress)
-    rates = {}
-    for attack, epsilon in _attacked():
-        rates[attack, epsilon] = _rate(counted, test, attack, epsilon)
-    counted.report()
-    return _with_rates(_clean(network, test), rates)
+    some = every_tenth(test)
+    clean = _clean(network, test)
+    on_progress(_CLEAN * len(some))
+    return _with_counts(
+        clean, [_counts(network, some, rows, on_progress) for rows in _blocks(len(some))]
+    )
 
 
-def _attacked() -> list[tuple[str, float]]:
-    return [(attack, epsilon) for epsilon in EPSILONS if epsilon for attack in MEASURED_ATTACKS]
+def _blocks(images: int) -> list[slice]:
+    """Return the blocks of images that are attacked at once, here or in a worker."""
+    return [slice(start, min(start + BATCH, images)) for start in range(0, images, BATCH)]
 
 
-def _rate(network: Classifier, test: Digits, attack: str, epsilon: float) -> float:
-    return evasion_rate(network, ATTACKS[attack](network, test.x, test.y, epsilon), test.y)
+def _counts(
+    network: Network, some: Digits, rows: slice, on_progress: Callable[[int], object]
+) -> IntArray:
+    """Attack and prove a block of images.
+
+    Returns:
+        `(attacks + 1, E)`: how many images each of `MEASURED_ATTACKS` misleads within each of
+        `EPSILONS`, and how many are proved safe.
+    """
+    x, y = some.x[rows], some.y[rows]
+    quick = []
+    for attack in QUICK:
+        x_adv = ATTACKS[attack](network, x, y, EPSILONS)
+        wrong = np.array([predict(network, each) != y for each in x_adv])
+        quick.append(np.logical_or.accumulate(wrong))
+    on_progress(_QUICK * len(x))
+    either = np.logical_or.reduce(quick)
+    found = worst(
+        network,
+        x,
+        y,
+        EPSILONS[1:],
+        either[1:],
+        on_progress=lambda images: on_progress(_WORST * images),
+    )
+    strongest = np.concatenate([either[:1], found.misled])
+    right: NDArray[np.bool_] = ~either[:1]  # without a budget, nothing can change that
+    safe = np.zeros_like(found.misled) if found.certified is None else found.certified
+    counts: IntArray = np.sum([*quick, strongest, np.concatenate([right, safe])], axis=2)
+    return counts
 
 
-def _clean(network: Classifier, test: Digits) -> Robustness:
+def _clean(network: Network, test: Digits) -> Robustness:
     """Return what is known without an attack."""
-    clean_accuracy = accuracy(network, test.x, test.y)
+    some = every_tenth(test)
+    wrong = 1 - accuracy(network, some.x, some.y)
     return Robustness(
         images=len(test),
-        clean_accuracy=clean_accuracy,
+        clean_accuracy=accuracy(network, test.x, test.y),
+        attacked=len(some),
         epsilons=(0.0,),
-        evasion_rates={attack: (1 - clean_accuracy,) for attack in MEASURED_ATTACKS},
+        evasion_rates={attack: (wrong,) for attack in MEASURED_ATTACKS},
+        certified=(1 - wrong,) if can_be_bounded(network, some.x) else None,
         accuracy_by_digit=tuple(accuracy_by_digit(network, test.x, test.y).tolist()),
         mirrored_by_digit=tuple(accuracy_by_digit(network, mirrored(test.x), test.y).tolist()),
     )
 
 
-def _with_rates(clean: Robustness, rates: Mapping[tuple[str, float], float]) -> Robustness:
-    """Add the evasion rates by attack and ε."""
+def _with_counts(clean: Robustness, counts: list[IntArray]) -> Robustness:
+    """Add what was counted in all blocks of images."""
+    shares = np.sum(counts, axis=0) / clean.attacked
+    *rates, proved = (tuple(each) for each in shares.tolist())
     return replace(
         clean,
         epsilons=EPSILONS,
-        evasion_rates={
-            attack: (*first, *(rates[attack, epsilon] for epsilon in EPSILONS if epsilon))
-            for attack, first in clean.evasion_rates.items()
-        },
+        evasion_rates=dict(zip(MEASURED_ATTACKS, rates, strict=True)),
+        certified=None if clean.certified is None else proved,
     )
 
 
@@ -149,7 +202,7 @@ def mirrored(x: FloatArray) -> FloatArray:
 
 def digest(network: Network) -> str:
     """Return the key of a network's figures in the file (see `shipped.digest`)."""
-    return shipped.digest(network, _VERSION, MEASURED_ATTACKS, EPSILONS)
+    return shipped.digest(network, _VERSION, MEASURED_ATTACKS, EPSILONS, ONE_IN)
 
 
 def read_cache(path: Path | None = None) -> dict[str, Robustness]:
@@ -168,7 +221,7 @@ def write_cache(
     test: Digits,
     *,
     path: Path | None = None,
-    on_progress: Callable[[int], object] = lambda gradients: None,
+    on_progress: Callable[[int], object] = lambda images: None,
 ) -> None:
     """Measure the networks that the file doesn't have (see `shipped.complete`).
 
@@ -187,7 +240,7 @@ def write_cache(
         lambda names: (
             (name, measure(networks[name], test, on_progress=on_progress)) for name in names
         ),
-        on_known=lambda: on_progress(GRADIENTS * len(test)),
+        on_known=lambda: on_progress(PASSES * len(every_tenth(test))),
     )
 
 
@@ -197,19 +250,19 @@ def measure_files(
     *,
     path: Path | None = None,
     images: int | None = None,
-    on_progress: Callable[[int], object] = lambda gradients: None,
+    on_progress: Callable[[int], object] = lambda images: None,
 ) -> None:
     """Do as `write_cache` does with networks in files, on an executor's workers.
 
-    One attack with one ε is one task. The figures are the same as `measure`'s.
+    A block of images is one task. The figures are the same as `measure`'s.
 
     Args:
         files: the networks' files by their names.
         executor: see `core.evaluation.sweep.results`.
         path: the file of figures; None for `CACHE`.
         images: how many of MNIST's test images, from the first; None for all.
-        on_progress: called with numbers of gradients that add up to `GRADIENTS` for each image of
-            each network, in the caller's thread; an exception that it raises ends the work.
+        on_progress: called in the caller's thread with numbers of images that add up to `PASSES` ×
+            the attacked ones for each network; an exception that it raises ends the work.
 
     Raises:
         MeasuredFileError: the file can't be written.
@@ -219,28 +272,32 @@ def measure_files(
     """
     stored = {name: Stored.at(file, _key) for name, file in files.items()}
     # Here first: where MNIST has not been unpacked, several workers would do it at once.
-    count = len(sweep.digits("test", images))
+    count = len(every_tenth(sweep.digits("test", images)))
 
     def measured(names: list[str]) -> Iterator[tuple[str, Robustness]]:
         tasks = {name: _tasks(stored[name], images, count) for name in names}
-        for name, (clean, *rates) in sweep.results(executor, tasks, on_progress):
-            yield name, _with_rates(clean, dict(zip(_attacked(), rates, strict=True)))
+        for name, (clean, *counts) in sweep.results(executor, tasks, on_progress):
+            yield name, _with_counts(clean, counts)
 
     shipped.complete(
         path or CACHE,
         {name: each.key for name, each in stored.items()},
         measured,
-        on_known=lambda: on_progress(GRADIENTS * count),
+        on_known=lambda: on_progress(PASSES * count),
     )
 
 
 def _tasks(stored: Stored, images: int | None, count: int) -> list[Task]:
-    """Return what is to be done for a network: `_clean_of`, and `_rate_of` for each attack."""
+    """Return what is to be done for a network: `_clean_of`, and `_counts_of` for each block."""
     return [
-        Task(_clean_of, (stored, images), 0),
+        Task(_clean_of, (stored, images), _CLEAN * count),
         *(
-            Task(_rate_of, (stored, images, attack, epsilon), _GRADIENTS_OF[attack] * count)
-            for attack, epsilon in _attacked()
+            Task(
+                _counts_of,
+                (stored, images, rows),
+                (_QUICK + _WORST) * (rows.stop - rows.start),
+            )
+            for rows in _blocks(count)
         ),
     ]
 
@@ -253,5 +310,6 @@ def _clean_of(stored: Stored, images: int | None) -> Robustness:
     return _clean(stored.load(_key)[0], sweep.digits("test", images))
 
 
-def _rate_of(stored: Stored, images: int | None, attack: str, epsilon: float) -> float:
-    return _rate(stored.load(_key)[0], sweep.digits("test", images), attack, epsilon)
+def _counts_of(stored: Stored, images: int | None, rows: slice) -> IntArray:
+    some = every_tenth(sweep.digits("test", images))
+    return _counts(stored.load(_key)[0], some, rows, lambda images: None)

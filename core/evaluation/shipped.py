@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -144,6 +145,9 @@ def _decoded(hint: Any, value: Any) -> Any:
     if is_dataclass(hint) and isinstance(hint, type):
         fields = get_type_hints(hint)
         return hint(**{name: _decoded(each, value[name]) for name, each in fields.items()})
+    if get_origin(hint) is UnionType:
+        hint = next(each for each in get_args(hint) if each is not NoneType)
+        return None if value is None else _decoded(hint, value)
     if get_origin(hint) is tuple:
         first, *others = get_args(hint)
         hints = [first] * len(value) if others == [...] else [first, *others]

@@ -15,10 +15,12 @@ from core.presentation.figure import (
     TEXT,
     Figure,
     bars,
+    between,
     figure,
     legend,
     line,
     mark,
+    over_budgets,
     shares,
     stroke,
     text,
@@ -28,14 +30,11 @@ from core.presentation.figure import (
 if TYPE_CHECKING:  # importing these would slow down pages that draw none of them
     from core.evaluation.confusion import Mistakes
     from core.evaluation.path import AttackPath
-    from core.evaluation.robustness import Robustness
     from core.networks import LoggedEpoch
 
 _MOST_EPOCHS = 500  # on a chart of a training
 _FEW_EPOCHS = 6  # that each have a mark on its axis
-LEGIBLE_LINES = 8
 LIMIT, BAND = "proof: no attack fools more", "neither fooled nor proved"
-SHADE = "rgba(136,136,136,0.3)"
 
 
 # Lines over a budget or over the epochs
@@ -119,37 +118,6 @@ def training_curves(log: Sequence["LoggedEpoch"]) -> Figure:
     )
 
 
-def evasion_over_epsilon(
-    networks: Mapping[str, "Robustness"], *, attack: str, epsilon: float, baseline: str
-) -> Figure:
-    """Draw the evasion rates of several networks under one attack, over ε.
-
-    More than `LEGIBLE_LINES` lines would hide one another, so at first only those that differ most
-    from the baseline's are visible. A click in the legend shows the others.
-
-    Args:
-        networks: by name, at least one, in the order of the legend.
-        attack: the attack's name; it must have been measured.
-        epsilon: the slider's position.
-        baseline: the network to compare with, drawn in grey; it may be missing.
-    """
-    rates = {name: np.array(each.evasion_rates[attack]) for name, each in networks.items()}
-    reference = rates.get(baseline, 0)
-    apart = sorted(rates, key=lambda name: -np.abs(rates[name] - reference).max())
-    apart.sort(key=lambda name: name != baseline)
-    lines = [
-        line(
-            name,
-            each.epsilons,
-            rates[name],
-            **({"color": GREY, "width": 6} if name == baseline else stroke(place)),
-            visible=True if name in apart[:LEGIBLE_LINES] else "legendonly",
-        )
-        for place, (name, each) in enumerate(networks.items())
-    ]
-    return _over_budgets(lines, "ε", epsilon, height=620, legend=legend(-0.22, "top", maxheight=1))
-
-
 def evasion_curves(
     curves: Mapping[str, tuple[FloatArray, FloatArray]],
     *,
@@ -180,30 +148,9 @@ def evasion_curves(
         budgets, most = limit
         lines.append(line(LIMIT, budgets, most, color=COLOURS[2], width=4))
         if band is not None:
-            lines.insert(0, _between(BAND, budgets, curves[band][1], most))
-    return _over_budgets(
+            lines.insert(0, between(BAND, budgets, curves[band][1], most))
+    return over_budgets(
         lines, x_title, epsilon, top=55, right=25, showlegend=True, legend=legend(-0.2, "top")
-    )
-
-
-def _between(name: str, x: FloatArray, low: FloatArray, high: FloatArray) -> dict[str, Any]:
-    """Return the area between two lines over `x`, shaded."""
-    around = line(name, np.append(x, x[::-1]), np.append(high, low[::-1]), width=0)
-    del around["hovertemplate"]
-    return around | {"fill": "toself", "fillcolor": SHADE, "hoverinfo": "skip"}
-
-
-def _over_budgets(
-    lines: list[dict[str, Any]], x_title: str, epsilon: float, **layout: Any
-) -> Figure:
-    """Return a figure of evasion rates over budgets, with a mark at the slider's position."""
-    largest = max([epsilon, *(max(line["x"]) for line in lines)])
-    return figure(
-        lines,
-        titled(x_title, standoff=0, range=[0, largest]),
-        shares("evasion rate"),
-        marks=[mark(epsilon, f"ε = {epsilon:g}")],
-        **layout,
     )
 
 

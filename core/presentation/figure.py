@@ -93,6 +93,34 @@ def bars(
     }
 
 
+def between(
+    name: str, x: FloatArray, low: FloatArray, high: FloatArray, *, color: str = GREY
+) -> dict[str, Any]:
+    """Return the area between two lines over `x`, shaded in a colour of six hex digits or three."""
+    around = line(name, np.append(x, x[::-1]), np.append(high, low[::-1]), width=0)
+    del around["hovertemplate"]
+    return around | {"fill": "toself", "fillcolor": _faint(color), "hoverinfo": "skip"}
+
+
+def over_budgets(
+    lines: list[dict[str, Any]], x_title: str, epsilon: float, **layout: Any
+) -> Figure:
+    """Return a figure of evasion rates over budgets, with a mark at the slider's position."""
+    largest = max([epsilon, *(max(line["x"]) for line in lines)])
+    return figure(
+        lines,
+        titled(x_title, standoff=0, range=[0, largest]),
+        shares("evasion rate"),
+        marks=[mark(epsilon, f"ε = {epsilon:g}")],
+        **layout,
+    )
+
+
+def _faint(color: str) -> str:
+    digits = color[1:] if len(color) == 7 else "".join(2 * digit for digit in color[1:])
+    return f"rgba({','.join(map(str, bytes.fromhex(digits)))},0.3)"
+
+
 def titled(title: str, *, standoff: int | None = None, **settings: Any) -> dict[str, Any]:
     """Return an axis with a title; `standoff` is its distance from the tick labels, in pixels."""
     distance = {} if standoff is None else {"standoff": standoff}

@@ -169,7 +169,7 @@ def on_robust(standard: AttackPath, robust: AttackPath) -> Outcome:
 
 
 def on_cost(standard: Robustness, robust: Robustness) -> Outcome:
-    """Say what a network that withstands gains and costs, on all test images."""
+    """Say what a network that withstands gains and costs, on many test images."""
     wrong = [round(each.images * (1 - each.clean_accuracy)) for each in (standard, robust)]
     times = wrong[1] / max(wrong[0], 1)
     right = (times >= 1) + (times > 1.5) + (times > 3)
@@ -180,9 +180,9 @@ def on_cost(standard: Robustness, robust: Robustness) -> Outcome:
     return Outcome(
         right,
         f"Of {standard.images:,} test digits, *standard* misreads {wrong[0]:,} without an attack, "
-        f"the other one {wrong[1]:,}. At {_at(0.1, 1)}, PGD fools it on {rates[0.1][0]} and "
-        f"{rates[0.1][1]}; at {_at(0.3, 1)}, {rates[0.3][0]} and {rates[0.3][1]}. Robustness "
-        "costs accuracy, and it ends at some ε.",
+        f"the other one {wrong[1]:,}. At {_at(0.1, 1)}, PGD fools them on {rates[0.1][0]} and "
+        f"{rates[0.1][1]} of {standard.attacked:,}; at {_at(0.3, 1)}, {rates[0.3][0]} and "
+        f"{rates[0.3][1]}. Robustness costs accuracy, and it ends at some ε.",
     )
 
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
-from core.evaluation import seeds
-from core.evaluation.robustness import Robustness, read_cache
+from core.attacks import METHODS
+from core.evaluation.robustness import MEASURED_ATTACKS, QUICK, STRONGEST, Robustness
+from core.evaluation.seeds import Chance, known_chance
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import shown_name
 from core.presentation.words import percent, points
 
 BASELINE = "report"
-RECOMMENDED = "Recommended, not tried"
+RECOMMENDED = "Recommended"
 NOT_NAMED = "Not mentioned"
 
 
@@ -147,67 +147,46 @@ def presets() -> list[str]:
 # What was found
 
 
-class Chance(NamedTuple):
-    """The largest differences between networks whose seeds alone differ, as shares of all images.
-
-    Attributes:
-        accuracy: of the clean accuracy.
-        fgsm, pgd: of the evasion rate under each attack.
-    """
-
-    accuracy: float
-    fgsm: float
-    pgd: float
-
-
 @cache
-def chance() -> Chance:
-    """Return how much chance decides, as measured on networks of the report's recipe.
-
-    The evasion rates are those at ε = 0.1, where they are far from 0 and 1. Their differences are
-    used at every ε: nearer to 0 or 1 these networks differ less, but others may still differ by
-    chance. If the file of measurements is missing or damaged, the differences are those once seen
-    between four seeds.
-    """
+def chance() -> Chance | None:
+    """Return how much chance decides; None if the file of it is missing or damaged."""
     try:
-        measured = list(read_cache(seeds.PATH).values())
+        return known_chance()
     except MeasuredFileError:
-        measured = []
-    if not measured:
-        return Chance(0.004, 0.05, 0.05)
-    shares = (
-        [each.clean_accuracy for each in measured],
-        *(
-            [each.evasion_rate(name, seeds.EPSILON) for each in measured]
-            for name in ("fgsm", "pgd")
-        ),
-    )
-    return Chance(*(round(points(max(each), min(each)) / 100, 3) for each in shares))
+        return None
 
 
 def on_chance() -> str:
     """Say which differences between two networks count as none, and why."""
-    accuracy, fgsm, pgd = (f"{100 * share:.1f}" for share in chance())
+    found = chance()
+    if found is None:
+        return (
+            "How much two networks differ by chance is not known, so no difference is judged: "
+            "`python -m core seeds` measures it"
+        )
+    fgsm, pgd, strongest = (f"{found.most(attack):.1f}" for attack in MEASURED_ATTACKS)
     return (
-        f"Differences of up to {accuracy} points in accuracy, {fgsm} in the evasion rate under "
-        f"FGSM and {pgd} under PGD count as none: networks of one recipe with different seeds "
-        "differ as much"
+        f"Differences of up to {found.accuracy:.1f} points in accuracy, {fgsm} in the evasion rate "
+        f"under FGSM, {pgd} under PGD and {strongest} under the strongest attack count as none "
+        f"(of the rates, less near 0 and {percent(1, 0)}): networks of one recipe with different "
+        "seeds differ as much"
     )
 
 
+NOT_JUDGED = "Not judged."
 NO_DIFFERENCE = "No clear difference."
-TOO_LARGE = "Nearly all images are misclassified; try a smaller ε."
-TOO_SMALL = "Hardly any image is misclassified; try a larger ε."
+TOO_LARGE = "Nearly all are fooled; try a smaller ε."
+TOO_SMALL = "Hardly any is fooled; try a larger ε."
 _SATURATED = 0.1
 VERDICTS = {  # by the gain in accuracy and in robustness
     (1, 1): "More accurate and more robust.",
-    (0, 1): "More robust, but not clearly more accurate.",
+    (0, 1): "More robust; about as accurate.",
     (-1, 1): "More robust, but less accurate.",
-    (1, 0): "More accurate, but not clearly more robust.",
-    (0, 0): "Neither clearly more accurate nor clearly more robust.",
-    (-1, 0): "Less accurate, and not clearly more robust.",
+    (1, 0): "More accurate; about as robust.",
+    (0, 0): "About as accurate and as robust.",
+    (-1, 0): "Less accurate; about as robust.",
     (1, -1): "More accurate, but less robust.",
-    (0, -1): "Less robust, and not clearly more accurate.",
+    (0, -1): "Less robust; about as accurate.",
     (-1, -1): "Less accurate and less robust.",
 }
 
@@ -215,9 +194,9 @@ VERDICTS = {  # by the gain in accuracy and in robustness
 def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
     """Compare a network with another in one sentence.
 
-    PGD decides on robustness because it is the stronger attack. A difference of at most `chance()`
-    counts as none. If both networks misclassify nearly all images, or hardly any, the sentence asks
-    for another ε.
+    The strongest attack decides on robustness. A difference that `chance` may have made counts as
+    none. If both networks misread nearly all images, or hardly any, the sentence asks for another
+    ε. If `chance` is not known, nothing is judged.
 
     Args:
         own: the network with the remedy.
@@ -229,16 +208,19 @@ def verdict(own: Robustness, other: Robustness, *, epsilon: float) -> str:
     """
     if epsilon == 0:
         raise ValueError("epsilon must be above 0: without a budget there is no attack")
-    accuracy = _sign(own.clean_accuracy, other.clean_accuracy, chance().accuracy)
-    robustness = _gain("pgd", own, other, epsilon)
-    rates = [network.evasion_rate("pgd", epsilon) for network in (own, other)]
-    if robustness == 0 and min(rates) > 1 - _SATURATED:
+    rates = [network.evasion_rate(STRONGEST, epsilon) for network in (own, other)]
+    if min(rates) > 1 - _SATURATED:
         return TOO_LARGE
-    if robustness == 0 and max(rates) < _SATURATED:
+    if max(rates) < _SATURATED:
         return TOO_SMALL
-    if (accuracy, robustness) == (0, 0) and _gain("fgsm", own, other, epsilon) == 0:
+    known = chance()
+    if known is None:
+        return NOT_JUDGED
+    accuracy = _sign(own.clean_accuracy, other.clean_accuracy, known.accuracy)
+    gains = {attack: _gain(attack, own, other, epsilon, known) for attack in MEASURED_ATTACKS}
+    if accuracy == 0 and not any(gains.values()):
         return NO_DIFFERENCE
-    return VERDICTS[accuracy, robustness]
+    return VERDICTS[accuracy, gains[STRONGEST]]
 
 
 def finding(
@@ -258,18 +240,20 @@ def finding(
     said = [verdict(own, other, epsilon=epsilon)]
     if said == [NO_DIFFERENCE]:
         said.append("Two seeds of one recipe may differ as much.")
-    (fgsm, other_fgsm), (pgd, other_pgd) = (
-        [percent(network.evasion_rate(attack, epsilon)) for network in (own, other)]
-        for attack in ("fgsm", "pgd")
-    )
     said += [
         f"It classifies {percent(own.clean_accuracy)} of the {own.images:,} test images correctly; "
         f"{name} classifies {percent(other.clean_accuracy)}.",
-        f"At ε = {epsilon:g}, it misclassifies {fgsm} of all {own.images:,} under FGSM and {pgd} "
-        f"under PGD; {name} misclassifies {other_fgsm} and {other_pgd}.",
+        f"At ε = {epsilon:g}, {_listed(_rates(own, epsilon))} of {own.attacked:,} images are "
+        f"fooled by FGSM, PGD and the strongest attack; with {name}, "
+        f"{_listed(_rates(other, epsilon))}.",
     ]
-    if _gain("fgsm", own, other, epsilon) > 0 >= _gain("pgd", own, other, epsilon):
-        said.append("PGD, with a new gradient at each step, undoes the gain against FGSM.")
+    if undone := _undone(own, other, epsilon):
+        said.append(f"The strongest attack undoes the gain against {' and '.join(undone)}.")
+    if (proved := own.proved(epsilon)) is not None and (band := own.band(epsilon)) is not None:
+        said.append(
+            f"{percent(proved)} are proved safe from every attack; the {percent(band)} between are "
+            "unknown."
+        )
     if seconds and other_seconds:
         times = f"{seconds / other_seconds:.1f} times"
         said.append(
@@ -296,15 +280,33 @@ def transfer_saves(transfer: float, scratch: float, *, learned: int, tested: int
 
 
 def _sign(share: float, other: float, threshold: float) -> int:
-    """Return 1 or -1 if two shares differ by enough, rounded to 0.1 % as they are shown; else 0."""
-    difference = round(points(share, other) / 100, 3)
+    """Return 1 or -1 if two shares differ by more points, as they are shown; else 0."""
+    difference = points(share, other)
     return 0 if abs(difference) <= threshold else int(np.sign(difference))
 
 
-def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float) -> int:
+def _gain(attack: str, own: Robustness, other: Robustness, epsilon: float, chance: Chance) -> int:
     """Return 1 if an attack misleads the own network less often, -1 if more often, else 0."""
     theirs, ours = (network.evasion_rate(attack, epsilon) for network in (other, own))
-    return _sign(theirs, ours, getattr(chance(), attack))
+    return _sign(theirs, ours, chance.of(attack, theirs, ours))
+
+
+def _undone(own: Robustness, other: Robustness, epsilon: float) -> list[str]:
+    """Return the titles of the attacks that show a gain where the strongest shows none."""
+    known = chance()
+    if known is None or _gain(STRONGEST, own, other, epsilon, known) > 0:
+        return []
+    return [
+        METHODS[attack].title for attack in QUICK if _gain(attack, own, other, epsilon, known) > 0
+    ]
+
+
+def _rates(network: Robustness, epsilon: float) -> list[str]:
+    return [percent(network.evasion_rate(attack, epsilon)) for attack in MEASURED_ATTACKS]
+
+
+def _listed(texts: list[str]) -> str:
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def _seconds(seconds: float) -> str:

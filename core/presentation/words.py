@@ -5,7 +5,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from core.attacks import L2, LINF, WAY, Scale
+from core.attacks import L2, LINF, METHODS, WAY, Scale
 from core.classifier import FloatArray
 from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
@@ -222,10 +222,15 @@ def on_nothing_learned(recipe: Recipe) -> str:
 
 def on_robustness(found: "Robustness", epsilon: float) -> str:
     """Say how a network does without an attack and under attacks at a budget that was measured."""
-    fgsm, pgd = (found.evasion_rate(attack, epsilon) for attack in ("fgsm", "pgd"))
+    rates = ", ".join(
+        f"{METHODS[attack].title} {percent(found.evasion_rate(attack, epsilon))}"
+        for attack in found.evasion_rates
+    )
+    proved = found.proved(epsilon)
+    share = "" if proved is None else f"; {percent(proved)} are proved safe"
     return (
-        f"test accuracy {percent(found.clean_accuracy, 2)}; at ε = {epsilon:g}, FGSM fools it with "
-        f"{percent(fgsm, 2)} of the test images and PGD with {percent(pgd, 2)}"
+        f"test accuracy {percent(found.clean_accuracy, 2)}; of {found.attacked:,} images at "
+        f"ε = {epsilon:g}, these are fooled: {rates}{share}"
     )
 
 
@@ -237,8 +242,8 @@ def on_spread(spread: "Spread") -> str:
     )
     return (
         f"{spread.networks} networks of this recipe, each with a different seed, have test "
-        f"accuracies from {accuracies}. Under PGD at ε = {spread.epsilon:g}, they misclassify "
-        f"{rates} of the test images."
+        f"accuracies from {accuracies}. At ε = {spread.epsilon:g}, the strongest attack here fools "
+        f"them on at least {rates} of the images."
     )
 
 

@@ -109,14 +109,14 @@ def slack(norm: str, levels: int | None) -> float:
 
 
 def shipped_curve(question: Question) -> Curve | None:
-    """Return the curve over all images that is shipped with the network, if there is one."""
+    """Return the curve that is shipped with the network; None if it is of more images."""
     try:
         known = question.chosen.shipped
     except MeasuredFileError:
         return None
-    if known is None or question.images < ALL or question.levels is not None:
+    if known is None or question.images < known.attacked or question.levels is not None:
         return None
     if question.method.name not in known.evasion_rates:
         return None
     rates = np.array(known.evasion_rates[question.method.name])
-    return Curve(np.array(known.epsilons), rates, known.images)
+    return Curve(np.array(known.epsilons), rates, known.attacked)

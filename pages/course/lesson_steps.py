@@ -18,7 +18,7 @@ from core.losses import softmax
 from core.measures import SCREEN, logits
 from core.networks import shown_name
 from core.presentation import lesson, words
-from core.presentation.charts import evasion_over_epsilon
+from core.presentation.evasion import evasion_over_epsilon
 from core.presentation.lesson import Outcome
 from core.serving.networks import ServedNetwork
 from pages.course.lesson_case import (
@@ -167,7 +167,11 @@ def show_cost(case: Case) -> Outcome | None:
             config={"displayModeBar": False},
             key="lesson_cost",
         )
-        st.caption("PGD on all 10,000 test images: the share that is misread. At ε = 0, no attack.")
+        attacked = min(each.attacked for each in known.values())
+        st.caption(
+            f"PGD on {attacked:,} of the test images: the share that is misread. At ε = 0, no "
+            "attack."
+        )
     return lesson.on_cost(*known.values()) if len(known) == len(both) else None
 
 

@@ -14,8 +14,8 @@ def show_values(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
     """Show what is known about each network; None is not known.
 
     Args:
-        values: of all networks, by column: network, accuracy, accuracy_gain, fgsm, pgd, pgd_gain,
-            found, expected, seconds, draw.
+        values: of all networks, by column: network, accuracy, accuracy_gain, fgsm, pgd, strongest,
+            strongest_gain, band, proved, found, expected, seconds, draw.
         epsilon: that of the rates.
     """
     with st.container(key="wide"):
@@ -31,22 +31,28 @@ def show_values(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
 
 def _show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
     """Show a row for each network."""
+    import pandas as pd  # as `st.dataframe` does
+
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    rate = partial(number, format="%.1f %%", width=75)
-    beyond = partial(number, format="%+.1f", width=80)
+    rate = partial(number, format="%.1f %%")
+    # The grid's own format writes a hyphen for a minus.
+    gains = {name: signed for name in values if name.endswith("_gain")}
     st.dataframe(
-        values,
+        pd.DataFrame(values).style.format(gains, na_rep="–"),
         column_config={
-            "network": text("Network", pinned=True, width=120),
-            "accuracy": rate("Accuracy", width=70),
-            "accuracy_gain": beyond("Accuracy ±"),
-            "fgsm": rate("FGSM fools", width=90),
-            "pgd": rate("PGD fools", width=85),
-            "pgd_gain": beyond("PGD ±", width=65),
-            "found": text(f"Found, at ε = {epsilon:g}", width=283),
-            "expected": text("The course report says", width=172),
-            "seconds": number("Training", format="%.0f s", width=70),
-            "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=70),
+            "network": text("Network", pinned=True, width=118),
+            "accuracy": rate("Accuracy", width=69),
+            "accuracy_gain": number("±", width=52),
+            "fgsm": rate("FGSM", width=66),
+            "pgd": rate("PGD", width=66),
+            "strongest": rate("Strongest", width=75),
+            "strongest_gain": number("±", width=52),
+            "band": rate("Between", width=68),
+            "proved": rate("Proved", width=62),
+            "found": text(f"Found, at ε = {epsilon:g}", width=235),
+            "expected": text("Report says", width=110),
+            "seconds": number("Training", format="%.0f s", width=66),
+            "draw": st.column_config.LinkColumn("Attack it", display_text="Draw", width=66),
         },
         hide_index=True,
         height="content",
@@ -56,26 +62,29 @@ def _show_rows(values: Mapping[str, Sequence[Any]], epsilon: float) -> None:
 
 def _show_cards(values: Mapping[str, Sequence[Any]]) -> None:
     """Show a card for each network, with the same in it."""
-    cells: dict[str, Callable[[Any], Any]] = {
-        "Network": str,
-        "Accuracy": "{:.1f} %".format,
-        "Accuracy ±": signed,
-        "FGSM fools": "{:.1f} %".format,
-        "Training": "{:.0f} s".format,
-        "PGD fools": "{:.1f} %".format,
-        "PGD ±": signed,
-        "Found": str,
-        "The course report says": str,
-        "Attack it": partial(Link, "Draw"),
+    share = "{:.1f} %".format
+    cells: dict[str, tuple[str, Callable[[Any], Any]]] = {
+        "network": ("Network", str),
+        "accuracy": ("Accuracy", share),
+        "accuracy_gain": ("Accuracy ±", signed),
+        "fgsm": ("FGSM fools", share),
+        "pgd": ("PGD fools", share),
+        "strongest": ("Strongest", share),
+        "strongest_gain": ("Strongest ±", signed),
+        "band": ("Between", share),
+        "proved": ("Proved", share),
+        "found": ("Found", str),
+        "expected": ("Report", str),
+        "seconds": ("Training", "{:.0f} s".format),
+        "draw": ("Attack it", partial(Link, "Draw")),
     }
-    order = ("network", "accuracy", "accuracy_gain", "fgsm", "seconds", "pgd", "pgd_gain")
-    rows = zip(*(values[key] for key in (*order, "found", "expected", "draw")), strict=True)
+    rows = zip(*(values[key] for key in cells), strict=True)
     show_table(
-        list(cells),
+        [title for title, _ in cells.values()],
         [
             [
                 "" if value is None else write(value)
-                for write, value in zip(cells.values(), row, strict=True)
+                for (_, write), value in zip(cells.values(), row, strict=True)
             ]
             for row in rows
         ],

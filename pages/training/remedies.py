@@ -8,11 +8,12 @@ import streamlit as st
 
 from core.attacks import BY_TITLE, METHODS
 from core.data import mnist
-from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, Robustness
+from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, ONE_IN, STRONGEST, Robustness
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import NetworkFileError, shown_name
 from core.presentation import remedies
-from core.presentation.charts import LEGIBLE_LINES, accuracy_of_each_digit, evasion_over_epsilon
+from core.presentation.charts import accuracy_of_each_digit
+from core.presentation.evasion import LEGIBLE_BANDS, LEGIBLE_LINES, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
 from core.presentation.words import in_percent, on_networks, percent, points
 from core.serving.jobs import FAILED
@@ -30,18 +31,23 @@ from pages.parts.waiting import show_waiting
 STANDARD = shown_name(BASELINE)
 BUDGETS = EPSILONS[1:]  # at 0 nothing is attacked
 ATTACK_TITLES = [METHODS[name].title for name in MEASURED_ATTACKS]
-EXPLANATION = f"""
+EXPLANATION = """
 The course report recommends a number of remedies for robustness and tries none. Here each of them
 was tried. A network was trained by the standard recipe, the report's, with that one change. Then
-all test images were attacked by an attacker who knows everything about the network.
+test images were attacked by an attacker who knows everything about the network.
 
 - **Accuracy** is the share of all test images that are classified correctly without an attack.
-- The **evasion rate** is the share of all test images that are misclassified under an attack that
-  may move each pixel by ε. Images that were misclassified before the attack count too.
-- **PGD** is the stronger attack. A network that withstands FGSM alone is not robust, so the
-  findings compare networks under PGD.
-- {remedies.on_chance()}. This was measured with the standard recipe at ε = 0.1, and is
-  used at every ε.
+- The **evasion rate** is the share of the attacked images that are misclassified under an attack
+  that may move each pixel by ε. Images that were misclassified before the attack count too, and so
+  do those that are misclassified within a smaller ε. Every tenth test image was attacked.
+- **Strongest** is the worst of many attacks, FGSM and PGD among them: an image counts as fooled if
+  one of them fools it. A network that withstands FGSM or PGD alone is not robust, so the findings
+  compare networks under the strongest.
+- **Proved** is the share of the same images that are classified correctly, and that no attack can
+  fool within ε: bounds of the logits (CROWN, Zhang and others, 2018) show it. **Between** are the
+  images that no attack here fools and no proof covers.
+- {on_chance}. Networks that are fooled half of the time differ most by chance, so the findings
+  compare two networks with networks that are fooled as often.
 - *transfer* learned from few images only. It is compared with *few-images*, which learned from the
   same images. All others are compared with *standard*.
 """
@@ -100,7 +106,7 @@ def choose(names: list[str]) -> tuple[list[str], float]:
     default = [name for name in remedies.presets() if name in names]
     NETWORKS.start(parse=some_of(names), default=default)
     BUDGET.start(parse=nearest_of(BUDGETS), default=0.1)
-    AGAINST.start(parse=one_of(ATTACK_TITLES), default="PGD")
+    AGAINST.start(parse=one_of(ATTACK_TITLES), default=METHODS[STRONGEST].title)
     # Somebody may have deleted one in the meantime.
     NETWORKS.set([name for name in NETWORKS.get() if name in names])
     left, right = st.columns([3, 1], gap="large")
@@ -155,17 +161,22 @@ def show_table(
     epsilon: float,
 ) -> None:
     """Show what is known about each network: in rows that can be sorted, on a phone in cards."""
-    fgsm, pgd = (
+    fgsm, pgd, strongest = (
         {name: each.evasion_rate(attack, epsilon) for name, each in known.items()}
-        for attack in ("fgsm", "pgd")
+        for attack in MEASURED_ATTACKS
     )
+    proved = {name: each.proved(epsilon) for name, each in known.items()}
+    band = {name: each.band(epsilon) for name, each in known.items()}
     values: dict[str, Sequence[Any]] = {
         "network": [shown_name(name) for name in chosen],
         "accuracy": known_in_percent(accuracies, chosen),
         "accuracy_gain": beyond_baseline(accuracies, chosen),
         "fgsm": known_in_percent(fgsm, chosen),
         "pgd": known_in_percent(pgd, chosen),
-        "pgd_gain": beyond_baseline(pgd, chosen),
+        "strongest": known_in_percent(strongest, chosen),
+        "strongest_gain": beyond_baseline(strongest, chosen),
+        "band": known_in_percent(band, chosen),
+        "proved": known_in_percent(proved, chosen),
         "found": [short_finding(name, known, epsilon) for name in chosen],
         "expected": [BY_PRESET[name].expectation if name in BY_PRESET else None for name in chosen],
         "seconds": [whole_seconds(networks[name].card.train_seconds) for name in chosen],
@@ -173,11 +184,14 @@ def show_table(
     }
     show_values(values, epsilon)
     st.caption(
-        "Accuracy: classified correctly / all 10,000 test images. FGSM fools, PGD fools: the "
-        "evasion rate, misclassified under that attack / all 10,000. ±: percentage points above or "
-        f"below {STANDARD}; for PGD, below is better. Found: compared with {STANDARD}, transfer "
-        "with few-images. Training: the time on the machine that trained the network.\n\n"
-        f"{remedies.on_chance()}."
+        f"Accuracy: classified correctly / all {ALL:,} test images. FGSM, PGD, Strongest: the "
+        f"evasion rate, misclassified under that attack at ε = {epsilon:g} / every tenth test "
+        f"image, {ALL // ONE_IN:,} in all. Every rate of an attack is a lower bound: a better "
+        "attack may fool more. Proved: no attack within ε fools them, whatever it does. Between: "
+        "neither fooled nor proved. "
+        f"±: percentage points above or below {STANDARD}; for Strongest, below is better. Found: "
+        f"compared with {STANDARD}, transfer with few-images. Training: the time on the machine "
+        f"that trained the network.\n\n{remedies.on_chance()}."
     )
 
 
@@ -186,9 +200,10 @@ def whole_seconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds)
 
 
-def known_in_percent(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
+def known_in_percent(shares: Mapping[str, float | None], names: list[str]) -> list[float | None]:
     """Return each network's share in per cent, if it is known."""
-    return [in_percent(shares[name]) if name in shares else None for name in names]
+    found = [shares.get(name) for name in names]
+    return [None if share is None else in_percent(share) for share in found]
 
 
 def beyond_baseline(shares: Mapping[str, float], names: list[str]) -> list[float | None]:
@@ -229,8 +244,9 @@ def show_measuring(missing: list[ServedNetwork]) -> None:
         on_click=begin,
         disabled=measuring,
         key="measure",
-        help="Attack all 10,000 test images with FGSM and PGD at every ε. A network takes about "
-        "ten seconds, an ensemble takes longer.",
+        help="Attack every tenth test image with FGSM, PGD and the strongest attack at every ε, "
+        "and prove what no attack can do. A network like the standard one takes a minute or two, a "
+        "larger one or an ensemble takes many.",
     )
     if not measuring:
         return
@@ -259,10 +275,16 @@ def show_chart(measured: Mapping[str, Robustness], epsilon: float) -> None:
             attack=BY_TITLE[title].name,
             epsilon=epsilon,
             baseline=STANDARD,
+            bands=True,
         ),
         config={"displayModeBar": False},
     )
-    said = f"Evasion rate, the share that is fooled: misclassified under {title} / all 10,000."
+    attacked = max(each.attacked for each in measured.values())
+    said = f"Evasion rate, the share that is fooled: misclassified under {title} / {attacked:,}."
+    if len(measured) > LEGIBLE_BANDS:
+        said += f" Choose at most {LEGIBLE_BANDS} networks to see what is proved of them, too."
+    elif any(each.certified is not None for each in measured.values()):
+        said += " The thin line is the proof: no attack fools more."
     if len(measured) > LEGIBLE_LINES:
         said += f" Only the {LEGIBLE_LINES} lines that differ most from {STANDARD}'s are drawn."
         said += " Tap a name to show or hide its line."
@@ -297,7 +319,9 @@ def show_findings(
                 )
                 st.markdown(f"**{remedy.title}** · {said}")
                 st.caption(f"{remedy.mechanism} ({remedy.paper}.)")
-    st.expander("How was this measured?").markdown(EXPLANATION)
+    st.expander("How was this measured?").markdown(
+        EXPLANATION.format(on_chance=remedies.on_chance())
+    )
 
 
 def show_flipping(baseline: ServedNetwork, accuracy: float) -> None:

@@ -225,7 +225,7 @@ def test_when_a_sweep_ends_its_workers_end(end: signal.Signals, tmp_path: Path) 
     ) as process:
         assert process.stderr is not None
         said = b""
-        while not re.search(rb"\| [1-9][\d.]*k?/", said):  # so many gradients are done
+        while not re.search(rb"\| [1-9][\d.]*k?/", said):  # so much is done
             more = os.read(process.stderr.fileno(), 1000)
             assert more, said
             said += more

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
 from core.data import mnist
 from core.data.mnist import Digits
-from core.evaluation import robustness
-from core.evaluation.robustness import EPSILONS, Robustness, cached
+from core.evaluation import robustness, seeds
+from core.evaluation.robustness import EPSILONS, MEASURED_ATTACKS, Robustness, cached
 from core.measures import accuracy
 from core.networks import Library, shown_name
 from core.networks.mlp import MLP
@@ -75,11 +76,14 @@ def test_the_table_is_there_at_once_with_what_was_measured() -> None:
     for name in ("report", "dropout", "adversarial-pgd"):
         own, row = shipped_robustness(name), rows.loc[shown_name(name)]
         assert row["accuracy"] == in_percent(own.clean_accuracy)
-        for attack in ("fgsm", "pgd"):
+        for attack in MEASURED_ATTACKS:
             assert row[attack] == in_percent(own.evasion_rate(attack, 0.1))
+        assert row["proved"] == in_percent(own.proved(0.1) or 0)
+        assert row["band"] == in_percent(own.band(0.1) or 0)
+        assert row["strongest"] + row["band"] + row["proved"] == pytest.approx(100)
         assert row["seconds"] == round(SHIPPED.load(name)[1].train_seconds or 0)
         if name != "report":
-            for column in ("accuracy", "pgd"):  # the difference of what is shown
+            for column in ("accuracy", "strongest"):  # the difference of what is shown
                 gain = row[column] - rows.loc["standard", column]
                 assert row[f"{column}_gain"] == pytest.approx(gain, abs=1e-9)
             assert row["found"] == remedies.verdict(own, report, epsilon=0.1)
@@ -88,6 +92,8 @@ def test_the_table_is_there_at_once_with_what_was_measured() -> None:
     transfer, scratch = shipped_robustness("transfer"), shipped_robustness("few-images")
     assert rows.loc["transfer", "found"] == remedies.verdict(transfer, scratch, epsilon=0.1)
     assert "10,000 test images" in at.caption[0].value
+    assert "1,000" in at.caption[0].value
+    assert said(at).count("lower bound") == 1
 
 
 def test_a_phone_gets_the_same_as_cards() -> None:
@@ -99,7 +105,23 @@ def test_a_phone_gets_the_same_as_cards() -> None:
     for card, (_, row) in list(zip(cards, rows.iterrows(), strict=True))[1:]:
         assert float(card[1].removesuffix(" %")) == row["accuracy"]
         assert float(card[gain].replace("\N{MINUS SIGN}", "-")) == row["accuracy_gain"]
+        for title, column in (
+            ("Strongest", "strongest"),
+            ("Between", "band"),
+            ("Proved", "proved"),
+        ):
+            assert float(card[head.index(title)].removesuffix(" %")) == row[column]
         assert f'href="{row["draw"]}"' in card[-1]
+
+
+def test_a_minus_is_no_hyphen() -> None:
+    at = opened()
+    gains = table(at)["accuracy_gain"]
+    styler = at.dataframe[0].proto.arrow_data.styler
+    shown = convert_arrow_bytes_to_pandas_df(styler.display_values).set_index("network")
+    for name, gain in gains.drop("standard").items():
+        assert shown.loc[name, "accuracy_gain"] == f"{gain:+.1f}".replace("-", "\N{MINUS SIGN}")
+    assert (gains < 0).any()
 
 
 def test_each_remedy_has_its_finding_below() -> None:
@@ -118,7 +140,7 @@ def test_epsilon_attack_and_networks_are_followed_and_in_the_address() -> None:
     assert list(table(at).index) == ["standard", "dropout"]
     assert table(at).loc["dropout", "pgd"] == in_percent(own.evasion_rate("pgd", 0.2))
     lines = {line["name"]: line for line in chart(at)["data"]}
-    assert list(lines) == ["standard", "dropout"]
+    assert [name for name in lines if ":" not in name] == ["standard", "dropout"]
     assert lines["dropout"]["y"] == pytest.approx(own.evasion_rates["fgsm"], abs=1e-4)
     assert at.query_params == {"networks": "report~dropout", "budget": "0.2", "against": "FGSM"}
     assert "At ε = 0.2" in said(at)
@@ -142,7 +164,7 @@ def test_the_address_brings_everything_back() -> None:
 def test_nonsense_in_the_address_counts_as_absent(query: dict[str, str]) -> None:
     at = opened(**query)
     assert list(table(at).index) == SHOWN
-    assert stands_for(at) == {"budget": "0.1", "against": "PGD"}
+    assert stands_for(at) == {"budget": "0.1", "against": "Strongest"}
 
 
 def test_nothing_chosen_is_an_invitation() -> None:
@@ -177,7 +199,7 @@ def test_a_new_network_is_measured_once_for_all(
     at = opened(networks="mine, too")
     row = table(at).loc["mine, too"]
     assert row["accuracy"] == in_percent(accuracy(network, some.x, some.y))
-    assert table(at)["pgd"].isna().all()
+    assert table(at)[["pgd", "strongest", "proved", "band"]].isna().all(axis=None)
     assert row["found"] == "Not measured yet."
     assert row["draw"] == "./?model=mine%2C%20too"
     assert "has been measured yet" in said(at)
@@ -185,12 +207,13 @@ def test_a_new_network_is_measured_once_for_all(
     until(at, lambda at: "measure" not in keys(at))
     measured = table(at).loc["mine, too"]
     lines = chart(at)["data"]
-    assert [line["name"] for line in lines] == ["mine, too"]
-    assert len(lines[0]["y"]) == len(EPSILONS)
-    assert measured["pgd"] == in_percent(lines[0]["y"][EPSILONS.index(0.1)])
+    assert [line["legendgroup"] for line in lines] == ["mine, too"] * 3
+    assert len(lines[-1]["y"]) == len(EPSILONS)
+    assert measured["strongest"] == in_percent(lines[-1]["y"][EPSILONS.index(0.1)])
+    assert measured["proved"] == in_percent(1 - lines[1]["y"][EPSILONS.index(0.1)])
     assert "measure" not in keys(at)
     somebody_else = opened(networks="mine, too")
-    assert table(somebody_else).loc["mine, too", "pgd"] == measured["pgd"]
+    assert table(somebody_else).loc["mine, too", "strongest"] == measured["strongest"]
     library.delete("mine, too")
     well(at.run())
     assert at.multiselect(key="networks").value == []
@@ -220,6 +243,23 @@ def test_a_damaged_file_of_figures_is_one_sentence(folder: Path) -> None:
         "robustness.json is damaged; `python -m core measure` makes it anew."
     ]
     assert list(table(at).index) == ["standard"]
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_without_the_seeds_nothing_is_judged_and_the_figures_stand(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeds, "PATH", tmp_path / "seeds.json")
+    monkeypatch.setattr(remedies, "chance", remedies.chance.__wrapped__)
+    if content:
+        seeds.PATH.write_text(content)
+    at = opened(networks="report~dropout", budget="0.1")
+    row = table(at).loc["dropout"]
+    assert row["found"] == remedies.NOT_JUDGED
+    assert row["strongest"] == in_percent(
+        shipped_robustness("dropout").evasion_rate("strongest", 0.1)
+    )
+    assert remedies.on_chance() in said(at)
 
 
 def test_no_network_at_all_is_a_sentence(folder: Path) -> None:

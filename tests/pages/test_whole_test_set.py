@@ -128,7 +128,7 @@ def test_while_nothing_is_computed_the_page_shows_what_is_known(
 ) -> None:
     """What the network's file and the shipped measurements say."""
     ten = (0.98,) * 10
-    known = Robustness(10_000, 0.98, (0.0, 0.1), {"pgd": (0.02, 0.5)}, ten, ten)
+    known = Robustness(10_000, 0.98, 1000, (0.0, 0.1), {"pgd": (0.02, 0.5)}, (0.98, 0.2), ten, ten)
     monkeypatch.setattr(ServedNetwork, "shipped", known)
     with evaluations_held_up():
         at = opened(attack="PGD", linf="0.1")

@@ -23,6 +23,7 @@ from tests.core.networks.samples import ENSEMBLE, NETWORK
 
 CARD = replace(SAMPLE, recipe=replace(SAMPLE.recipe, training_images=500))
 FEW = 70  # test images, every digit among them
+ATTACKED = FEW // robustness.ONE_IN
 NETWORKS: dict[str, Network] = {
     "one": NETWORK,
     "two": random_mlp((784, 10), seed=2, dtype=np.float32),
@@ -52,14 +53,18 @@ def swept(
     folder.mkdir()
     one, two = folder / "robustness.json", folder / "replication.json"
     robustness.measure_files(files, executor, path=one, images=FEW, on_progress=told.append)
-    assert sum(told) == robustness.GRADIENTS * FEW * len(files)
+    assert sum(told) == robustness.PASSES * ATTACKED * len(files)
     findings.measure_files(files, executor, path=two, images=FEW, on_progress=told.append)
     return one.read_bytes(), two.read_bytes()
 
 
 def test_figures_are_the_same_byte_for_byte_on_every_executor(
-    tmp_path: Path, files: dict[str, Path], test_digits: Digits
+    tmp_path: Path,
+    files: dict[str, Path],
+    test_digits: Digits,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("core.evaluation.robustness.BATCH", 3)  # images of a task
     here = tmp_path / "here.json"
     few = Digits(test_digits.x[:FEW], test_digits.y[:FEW])
     robustness.write_cache(NETWORKS, few, path=here)
@@ -72,7 +77,7 @@ def test_figures_are_the_same_byte_for_byte_on_every_executor(
     told: list[int] = []
     with executors.processes(2) as executor:
         assert swept(executor, files, tmp_path / "processes", told) == expected
-    assert len(told) == len(files) * (1 + 24) + len(files)  # each task as it is done
+    assert len(told) == len(files) * (1 + 3) + len(files)  # each task as it is done
     with (
         cluster(tmp_path, workers=2) as dask,
         executors.by_name("dask", scheduler=dask.address) as executor,
@@ -86,10 +91,10 @@ def test_what_was_done_before_a_stop_is_kept_and_not_done_again(
     path = tmp_path / "robustness.json"
     done = 0
 
-    def stop_within_the_second(gradients: int) -> None:
+    def stop_within_the_second(images: int) -> None:
         nonlocal done
-        done += gradients
-        if done > 1.5 * robustness.GRADIENTS * FEW:
+        done += images
+        if done > robustness.PASSES * ATTACKED:
             raise Stopped
 
     with ThreadPoolExecutor(1) as executor:
@@ -100,8 +105,8 @@ def test_what_was_done_before_a_stop_is_kept_and_not_done_again(
         assert set(robustness.read_cache(path)) == {robustness.digest(NETWORKS["one"])}
         told: list[int] = []
         robustness.measure_files(files, executor, path=path, images=FEW, on_progress=told.append)
-    assert told[0] == robustness.GRADIENTS * FEW
-    assert sum(told) == 3 * robustness.GRADIENTS * FEW
+    assert told[0] == robustness.PASSES * ATTACKED
+    assert sum(told) == 3 * robustness.PASSES * ATTACKED
 
 
 def test_a_file_that_can_t_be_written_is_known_before_anything_is_measured(
@@ -116,7 +121,7 @@ def test_a_file_that_can_t_be_written_is_known_before_anything_is_measured(
             executor,
             path=Path("/proc/none/robustness.json"),
             images=FEW,
-            on_progress=lambda gradients: pytest.fail("it was measured"),
+            on_progress=lambda images: pytest.fail("it was measured"),
         )
 
 

@@ -6,13 +6,11 @@ from core.attacks import METHODS
 from core.data.mnist import Digits
 from core.evaluation.confusion import confusion, most_mistaken
 from core.evaluation.path import follow
-from core.evaluation.robustness import Robustness
 from core.networks import LoggedEpoch
 from core.networks.mlp import MLP
 from core.presentation import charts
 from core.presentation.charts import (
     accuracy_of_each_digit,
-    evasion_over_epsilon,
     probabilities_along,
 )
 
@@ -31,46 +29,6 @@ def test_the_path_s_chart_is_a_valid_figure_of_its_numbers(
     assert path.flip is not None
     assert [shape.x0 for shape in figure.layout.shapes] == [0.2, path.flip.epsilon]
     assert figure.layout.annotations[1].text == f"flips to {path.flip.after}"
-
-
-def rates(*pgd: float) -> Robustness:
-    return Robustness(
-        images=100,
-        clean_accuracy=0.9,
-        epsilons=(0.0, 0.1, 0.2),
-        evasion_rates={"pgd": pgd},
-        accuracy_by_digit=(0.9,) * 10,
-        mirrored_by_digit=(0.4,) * 10,
-    )
-
-
-def test_evasion_over_epsilon_is_a_valid_figure_of_its_numbers() -> None:
-    networks = {"report": rates(0.1, 0.5, 0.9), "other": rates(0.1, 0.2, 0.3)}
-    figure = go.Figure(evasion_over_epsilon(networks, attack="pgd", epsilon=0.1, baseline="report"))
-    lines = {line.name: line for line in figure.data}
-    assert list(lines) == ["report", "other"]
-    assert lines["other"].x == (0.0, 0.1, 0.2)
-    assert lines["other"].y == (0.1, 0.2, 0.3)
-    assert lines["report"].line.width > lines["other"].line.width
-    assert figure.layout.shapes[0].x0 == 0.1
-    assert figure.layout.annotations[0].text == "ε = 0.1"
-
-
-def test_of_many_networks_those_that_differ_most_are_drawn_and_all_can_be_told_apart() -> None:
-    networks = {f"n{k}": rates(0.1, 0.5, 0.5 + k / 100) for k in range(30)}
-    networks["report"] = rates(0.1, 0.5, 0.5)
-    figure = go.Figure(evasion_over_epsilon(networks, attack="pgd", epsilon=0.2, baseline="report"))
-    drawn = {line.name for line in figure.data if line.visible is True}
-    assert drawn == {"report", *(f"n{k}" for k in range(23, 30))}
-    assert all(line.visible == "legendonly" for line in figure.data if line.name not in drawn)
-    assert len({(line.line.color, line.line.dash) for line in figure.data}) == 31
-
-
-def test_evasion_can_be_drawn_without_the_baseline() -> None:
-    figure = evasion_over_epsilon(
-        {"a": rates(0.1, 0.5, 0.9)}, attack="pgd", epsilon=0.1, baseline="report"
-    )
-    assert [line["name"] for line in figure["data"]] == ["a"]
 
 
 def test_bars_of_each_digit() -> None:
@@ -211,10 +169,10 @@ def test_no_half_epoch_is_marked(epochs: int, marks: list[int | None]) -> None:
 
 def test_all_texts_of_a_chart_are_large_enough_to_read() -> None:
     log = [LoggedEpoch(1, epoch + 1, 0.3, 0.9, 0.2, 0.95) for epoch in range(3)]
-    networks = {"report": rates(0.1, 0.5, 0.9)}
+    budgets, few = np.array([0.0, 0.1]), np.array([0.1, 0.5])
     for drawn in (
         charts.training_curves(log),
-        evasion_over_epsilon(networks, attack="pgd", epsilon=0.1, baseline="report"),
+        charts.evasion_curves({"PGD": (budgets, few)}, epsilon=0.1, limit=(budgets, few)),
         accuracy_of_each_digit({"a": np.full(10, 0.5)}),
         charts.confusion_matrix(np.eye(10, dtype=np.int64), chosen=(4, 9)),
     ):

@@ -150,8 +150,10 @@ def test_the_cost_is_how_many_more_are_misread(wrong: int, answer: int) -> None:
         return Robustness(
             images=10_000,
             clean_accuracy=1 - wrong / 10_000,
+            attacked=1000,
             epsilons=(0.1, 0.3),
             evasion_rates={"pgd": (rate, 0.98)},
+            certified=None,
             accuracy_by_digit=(1.0,) * 10,
             mirrored_by_digit=(0.5,) * 10,
         )

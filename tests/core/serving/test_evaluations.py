@@ -14,7 +14,7 @@ from core.attacks.method import BudgetMethod
 from core.bounds import certified
 from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
-from core.evaluation.robustness import BLOCK, Robustness
+from core.evaluation.robustness import EPSILONS, Robustness
 from core.measures import accuracy, evasion_rate, rounded
 from core.networks import Ensemble
 from core.networks.mlp import MLP
@@ -39,7 +39,7 @@ from core.serving.visitors import Visitor
 from tests.conftest import random_mlp
 
 TEN = (0.98,) * 10  # shares, one a digit
-KNOWN = Robustness(ALL, 0.98, (0.0, 0.1), {"pgd": (0.02, 0.5)}, TEN, TEN)
+KNOWN = Robustness(ALL, 0.98, 1000, (0.0, 0.1), {"pgd": (0.02, 0.5)}, (0.98, 0.2), TEN, TEN)
 LONG = 600  # seconds that no test needs, unless something is broken
 
 
@@ -189,8 +189,8 @@ def test_the_first_curve_is_the_shipped_one_or_a_sample_s(
     first, to_come = evaluations.curve_to_show(question, "linf", stopped=True)
     assert first is not None and to_come is None
     assert (tuple(first.budgets), tuple(first.rates)) == ((0.0, 0.1), (0.02, 0.5))
-    assert first.images == ALL
-    assert shipped(replace(question, images=1000)) is None
+    assert first.images == 1000
+    assert shipped(replace(question, images=999)) is None
     noisy = Question(report, METHODS["noise"], 200)
 
     def curve() -> Any:
@@ -319,8 +319,9 @@ def test_robustness_is_measured_once_for_all_who_ask(
 
 
 def test_nobody_waits_behind_a_network_whose_owner_has_left(
-    report: ServedNetwork, test_digits: Digits
+    report: ServedNetwork, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("core.evaluation.robustness.BATCH", 20)  # images of a block, of three here
     some = Digits(test_digits.x[:600], test_digits.y[:600])
     measurements = Measurements(lambda split: some)
     computed: list[int] = []
@@ -344,7 +345,7 @@ def test_nobody_waits_behind_a_network_whose_owner_has_left(
     theirs.leave()
     go_on.set()
     assert mine.look(wait=LONG).state == DONE
-    assert sum(computed) < 2 * BLOCK  # the whole measurement takes 57 blocks
+    assert sum(computed) <= 20 * (1 + 40 * len(EPSILONS))  # FGSM and PGD on the first block
 
 
 def test_mirrored_digits(report: ServedNetwork, test_digits: Digits) -> None:
