@@ -186,7 +186,7 @@ function foundInWords(proof, path, data) {
   return `${own}${other}. ${hasGap(proof, path) ? "What lies between is open." : EXACT}`;
 }
 
-const EXACT = "On a screen's 256 grey levels no smaller change does.";
+const EXACT = "On a screen, nothing smaller does."; // both ends are on neighbouring grey levels
 
 // Whether a change is neither proved to do nothing nor found to flip, on a screen's grey levels. A
 // picture of k levels is found at a budget of k − 1/2 levels or more.
