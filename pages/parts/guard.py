@@ -10,6 +10,7 @@ from typing import Any
 
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.runtime.state.session_state import Serialized, Value, WStates
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -49,7 +50,7 @@ def _take_wrong_values() -> None:
     """Have a widget take its default where a client sends what the widget can't read.
 
     Streamlit would raise before the page runs, at each rerun from then on, or hand the page a value
-    of another type.
+    of another type, or a text that is none of the widget's options.
     """
     value_of = WStates.__getitem__
 
@@ -60,6 +61,8 @@ def _take_wrong_values() -> None:
         kind = state.value.WhichOneof("value")
         fits = kind in (None, metadata.value_type) or {kind, metadata.value_type} == _NUMBERS
         wrong = "" if fits else f"a {kind}"
+        if fits and not _are_options(state, metadata):
+            wrong = "no option of its own"
         try:
             if not wrong:
                 value = value_of(states, name)
@@ -75,6 +78,15 @@ def _take_wrong_values() -> None:
         return value_of(states, name)
 
     WStates.__getitem__ = value_or_default  # type: ignore[method-assign]
+
+
+def _are_options(state: Serialized, metadata: WidgetMetadata[Any]) -> bool:
+    """Return whether a client chose among the options; True where a widget has none."""
+    options, value = metadata.formatted_options, state.value
+    chosen = [*value.string_array_value.data]
+    if value.HasField("string_value"):
+        chosen.append(value.string_value)
+    return options is None or set(chosen) <= set(options)
 
 
 def _log_tracebacks_once() -> None:

@@ -52,10 +52,10 @@ class Subject:
 
 def start_source() -> None:
     """Read from the address where the digit comes from; call it in every run of the page."""
-    SOURCE.start(
-        parse=one_of([DRAW, TEST_DIGIT, PICTURE]),
-        default=TEST_DIGIT if DIGIT.name in st.query_params else DRAW,
-    )
+    default = TEST_DIGIT if DIGIT.name in st.query_params else DRAW
+    SOURCE.start(parse=one_of([DRAW, TEST_DIGIT, PICTURE]), default=default)
+    if SOURCE.get() is None:  # a client has sent what is no source
+        SOURCE.set(default)
 
 
 def choose_source() -> None:

@@ -22,6 +22,12 @@ MARKED = """part => {
   return (0.5 * (part.getBoundingClientRect().right - track.left)) / track.width;
 }"""
 
+# The first ε of the part in which another attack than the chosen one flips the digit.
+STARTS = """part => {
+  const track = part.closest(".lane").querySelector(".stretches").getBoundingClientRect();
+  return (0.5 * (part.getBoundingClientRect().left - track.left)) / track.width;
+}"""
+
 
 def proved(page: Page) -> float:
     """Return the ε below which nothing flips the prediction, as the sentence has it."""
@@ -39,6 +45,18 @@ def found(page: Page) -> float:
         page.locator(".stretch").nth(1).evaluate("part => 0.5 * parseFloat(part.style.left) / 100")
     )
     return edge
+
+
+def closest(page: Page) -> float:
+    """Return the least ε at which the digit flips, as the sentence and the track have it."""
+    found = re.search(r"Found: (.*?)\. ", page.locator(".proof").inner_text())
+    assert found
+    epsilon = min(float(number) for number in re.findall(r"0\.\d{3}", found[1]))
+    part = page.locator(".provable .found")
+    if part.is_visible():
+        place: float = part.evaluate(STARTS)
+        assert abs(place - epsilon) < 0.002
+    return epsilon
 
 
 def test_what_is_proved_of_a_drawn_digit_comes_by_itself_and_rises_on_request(
@@ -68,8 +86,10 @@ def test_what_is_proved_of_a_drawn_digit_comes_by_itself_and_rises_on_request(
     page.mouse.up()
     expect(page.locator(".proof")).to_contain_text("after a search")
     expect(page.locator(".proof button")).to_be_hidden()
+    expect(page.locator(".proof")).to_contain_text("the strongest attack")
     better = proved(page)
-    assert first < better <= found(page)
+    assert first < better <= closest(page) < found(page)
+    expect(page.locator(".provable .found")).to_be_visible()
     expect(page.locator(".news")).to_contain_text(f"{better:.3f}")
 
     choose(page, "Attack", "PGD (L2)")

@@ -73,7 +73,7 @@ def test_each_digit_and_each_network_has_a_proof_of_its_own() -> None:
     at = opened(digit="0", compare="ensemble")
     first = proved(at)
     assert [each["key"] for each in first] == keys(at) and len(set(keys(at))) == 2
-    assert [each["canRise"] for each in first] == [True, False]
+    assert [each["canRise"] for each in first] == [True, True]
     well(at.number_input(key="digit").set_value(1).run())
     second = proved(at)
     assert not {each["key"] for each in first} & {each["key"] for each in second}
@@ -97,10 +97,26 @@ def test_more_is_proved_on_request_and_left_with_the_digit(monkeypatch: pytest.M
     (begun,) = answers(at, more=first["key"])
     assert not begun["ended"] and not begun["canRise"]
     until(at, lambda at: answers(at)[0]["epsilon"] > first["epsilon"])
-    (job,) = server().proofs._better._jobs.values()
+    (job,) = server().proofs._closer._jobs.values()
     well(at.number_input(key="digit").set_value(3).run())
     until(at, lambda at: job.over.is_set())
     assert job.progress.state == "stopped" and job.progress.result.epsilon > first["epsilon"]
+
+
+def test_a_closer_look_finds_what_the_chosen_attack_does_not() -> None:
+    at = opened(digit="0", model="ensemble", target="2")
+    given = given_to_explorer(at)
+    assert given is not None
+    fgsm = given[0]["flip"]["epsilon"]
+    (first,) = proved(at)
+    assert first["found"] is None and first["after"] is None and not first["attacked"]
+    answers(at, more=first["key"])
+    (closer,) = proved(at)
+    assert closer["finder"] == "attack" and closer["attacked"] and not closer["canRise"]
+    assert closer["epsilon"] == first["epsilon"] < closer["found"] < fgsm
+    assert closer["after"] in range(10) and closer["after"] != 7
+    well(at.selectbox(key="attack").select("PGD").run())
+    assert proved(at) == [closer]  # it is about the digit, whatever the attack
 
 
 @pytest.mark.parametrize("asked", ["x", {"more": "x"}, {"more": 5}, {}, {"more": "x" * 100_000}])
@@ -112,12 +128,12 @@ def test_a_question_that_the_explorer_never_asks_is_a_line_in_the_log(
         well(send(at, "proofs", {"asked": asked}))
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("pages")]
     assert len(line) < 200 and told(at) == []
-    assert not server().proofs._better._jobs
+    assert not server().proofs._closer._jobs
 
 
 @pytest.mark.parametrize(("name", "version"), [("report", -1), ("no such network", 1)])
 def test_a_network_that_has_changed_or_is_gone_has_no_proof(name: str, version: int) -> None:
     wanted = part._ToProve(name, version, np.zeros((1, 784), np.float32))
-    answer = part._answer("key", wanted, better=True)
+    answer = part._answer("key", wanted, closer=True)
     assert answer["problem"] and answer["epsilon"] is None and answer["ended"]
-    assert not server().proofs._first._jobs and not server().proofs._better._jobs
+    assert not server().proofs._first._jobs and not server().proofs._closer._jobs

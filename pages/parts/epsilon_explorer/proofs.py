@@ -1,8 +1,9 @@
-"""What is proved of the digit in the live ε: the browser asks for it once it shows the digit.
+"""What is proved of the digit in the live ε, and the least change that is found to flip it.
 
-A stroke's answer has no part in this, so that it comes at once. The explorer asks by a component of
-its own, in a fragment of its own: some hundred bytes each way. It asks again while a proof is being
-computed, and no more once that has ended.
+The browser asks for the proof once it shows the digit, for a closer look when somebody wants one. A
+stroke's answer has no part in this, so that it comes at once. The explorer asks by a component of
+its own, in a fragment of its own: some hundred bytes each way. It asks again while something is
+being computed, and no more once that has ended.
 """
 
 import json
@@ -23,7 +24,7 @@ from pages.parts.server import server, who
 
 _KEY = "proofs"  # of the component
 _WANTED = "to_prove"  # in the session: what the browser may ask for, by key
-_ASKED = "proofs_asked"  # in the session: the key to prove more of, empty for none
+_ASKED = "proofs_asked"  # in the session: the key to look closer at, empty for none
 _courier = st.components.v2.component(
     "proofs", js=(Path(__file__).parent / "courier.js").read_text("utf-8")
 )
@@ -64,7 +65,7 @@ def answer_proofs() -> None:
     more = state.pop(_ASKED, None)
     answers = []
     if more is not None:
-        answers = [_answer(key, each, better=key == more) for key, each in _wanted().items()]
+        answers = [_answer(key, each, closer=key == more) for key, each in _wanted().items()]
         state["proofs_told"] = state.get("proofs_told", 0) + 1
 
     def asked() -> None:
@@ -93,7 +94,7 @@ def _wanted() -> dict[str, _ToProve]:
     return wanted
 
 
-def _answer(key: str, wanted: _ToProve, *, better: bool) -> dict[str, Any]:
+def _answer(key: str, wanted: _ToProve, *, closer: bool) -> dict[str, Any]:
     """Return what the browser is told about a proof."""
     try:
         network = server().network(wanted.name)
@@ -101,7 +102,7 @@ def _answer(key: str, wanted: _ToProve, *, better: bool) -> dict[str, Any]:
         return _told(key, Standing(problem=str(error)))
     if network.version != wanted.version:
         return _told(key, Standing(problem="The network's file has changed; load the page again."))
-    return _told(key, server().proofs.standing(network, wanted.x, who=who(), better=better))
+    return _told(key, server().proofs.standing(network, wanted.x, who=who(), closer=closer))
 
 
 def _told(key: str, standing: Standing) -> dict[str, Any]:
@@ -111,6 +112,9 @@ def _told(key: str, standing: Standing) -> dict[str, Any]:
         "key": key,
         "epsilon": proved and proved.epsilon,
         "found": proved.found if proved and np.isfinite(proved.found) else None,
+        "after": proved and proved.after,
+        "finder": proved.finder if proved else "",
+        "attacked": bool(proved and proved.attacked),
         "seconds": proved.seconds if proved else 0,
         "ended": standing.ended,
         "canRise": standing.can_rise,

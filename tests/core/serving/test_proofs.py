@@ -1,5 +1,6 @@
 """Proofs about single digits: shared, in turn, stopped when nobody looks, and never too large."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,19 +11,24 @@ import pytest
 from core import bounds
 from core.attacks import LINF, METHODS, MinimalMethod
 from core.bounds import Proof, certified_epsilon, refine
-from core.classifier import FloatArray
+from core.classifier import Classifier, FloatArray
 from core.data.mnist import Digits
+from core.evaluation import nearest as nearest_module
+from core.evaluation.nearest import nearest_misread
 from core.evaluation.path import follow
 from core.measures import SCREEN, linf_norm, predict, rounded
 from core.networks import MLP, Network
 from core.serving.networks import ServedNetwork
 from core.serving.proofs import (
+    ATTACK,
     MOST_PRODUCTS,
+    SEARCH,
     SECONDS,
     TOO_LARGE,
     UNASKED,
     Proofs,
     Standing,
+    budget_of,
     limit,
     products,
     provable_budget,
@@ -109,11 +115,11 @@ def test_all_who_ask_share_a_proof(
 
 @pytest.fixture
 def forever() -> Iterator[Proofs]:
-    """Proofs whose time never passes: a better one ends where nobody looks."""
+    """Proofs whose time never passes: a closer look ends where nobody looks."""
     proofs = Proofs(clock=Ticking(0))
     yield proofs
-    for job in list(proofs._better._jobs):
-        proofs._better.stop(job)
+    for job in list(proofs._closer._jobs):
+        proofs._closer.stop(job)
 
 
 def test_a_better_proof_rises_until_its_time_is_up(
@@ -122,19 +128,35 @@ def test_a_better_proof_rises_until_its_time_is_up(
     x, seconds = test_digits.x[2:3], 40.0
     proofs = Proofs(seconds=seconds, clock=Ticking(1))
     first = proof(proofs, report, x).proved
-    seen = [proofs.standing(report, x, who="A", better=True)]
+    seen = [proofs.standing(report, x, who="A", closer=True)]
     while not seen[-1].ended:
         seen.append(proofs.standing(report, x, who="A"))
         time.sleep(0.01)
     proved = [each.proved for each in seen if each.proved]
     assert first is not None and all(each.proved for each in seen)
     assert (np.diff([each.epsilon for each in proved]) >= 0).all()
+    assert (np.diff([min(each.found, 1) for each in proved]) <= 0).all()
     assert (np.diff([each.share for each in seen]) >= 0).all()
     last = seen[-1]
     assert last.proved is not None and last.proved.seconds == seconds
     assert last.proved.epsilon > 1.05 * first.epsilon
     assert not last.can_rise and last.share == 1
     assert proofs.standing(report, x, who="B") == last  # and everybody sees it
+
+
+def test_the_strongest_attack_finds_a_smaller_change_than_fgsm(
+    report: ServedNetwork, test_digits: Digits
+) -> None:
+    proofs, x = Proofs(seconds=40, clock=Ticking(1)), test_digits.x[:1]
+    proof(proofs, report, x)
+    proofs.standing(report, x, who="A", closer=True)
+    known = proof(proofs, report, x, who="A").proved
+    assert known is not None and known.attacked and known.finder
+    flip = follow(report.network, METHODS["fgsm"], x, 7, levels=SCREEN).flip
+    assert flip is not None and known.epsilon <= known.found < flip.epsilon
+    *_, nearest = nearest_misread(report.network, x)
+    assert nearest is not None
+    assert known.found <= budget_of(nearest.levels) == pytest.approx((nearest.levels - 0.5) / 255)
 
 
 def test_what_the_search_finds_is_a_flip_on_a_screen(
@@ -147,18 +169,24 @@ def test_what_the_search_finds_is_a_flip_on_a_screen(
             misread.append(each.nearest)
             yield each
 
+    def none(*args: Any, **more: Any) -> Iterator[None]:
+        yield None
+
     monkeypatch.setattr(bounds, "refine", watched)
+    monkeypatch.setattr(
+        nearest_module, "nearest_misread", none
+    )  # so that the search finds it by itself
     proofs = Proofs(clock=Ticking(0))
     proof(proofs, chosen, x)
-    proofs.standing(chosen, x, who="A", better=True)
-    found = proof(proofs, chosen, x, who="A").proved  # until the two ends meet
-    assert found is not None and found.epsilon < found.found < 1.1 * found.epsilon
-    assert np.isclose(found.found * 255, round(found.found * 255))
-    label, flips = predict(chosen.network, x)[0], []
+    proofs.standing(chosen, x, who="A", closer=True)
+    known = proof(proofs, chosen, x, who="A").proved  # until the two ends meet
+    assert known is not None and known.epsilon <= known.found < 1.1 * known.epsilon
+    label, flips = predict(chosen.network, x)[0], {}
     for image in (rounded(each[None], SCREEN) for each in misread if each is not None):
-        if predict(chosen.network, image)[0] != label:
-            flips.append(linf_norm(x, image)[0])
-    assert min(flips) == found.found
+        if (seen := predict(chosen.network, image)[0]) != label:
+            flips[linf_norm(x, image)[0]] = seen
+    assert known.found == pytest.approx(min(flips) - 0.5 / 255)
+    assert known.after in flips.values() and known.finder == SEARCH
 
 
 def test_one_search_at_a_time_and_none_that_nobody_looks_at(
@@ -168,11 +196,11 @@ def test_one_search_at_a_time_and_none_that_nobody_looks_at(
     for image in images:
         proof(forever, report, image)
 
-    def look(person: int, *, better: bool = False) -> Standing:
-        return forever.standing(report, images[person], who=person, better=better)
+    def look(person: int, *, closer: bool = False) -> Standing:
+        return forever.standing(report, images[person], who=person, closer=closer)
 
-    look(0, better=True)
-    second = look(1, better=True)
+    look(0, closer=True)
+    second = look(1, closer=True)
     assert not second.ended and second.ahead == 1
     assert second.proved == proof_of(forever, report, images[1])  # meanwhile the first one
     forever.leave(forever.key(report, images[0]), who=0)
@@ -187,11 +215,51 @@ def proof_of(proofs: Proofs, chosen: ServedNetwork, x: FloatArray) -> Any:
     return proofs._first.result(proofs.key(chosen, x))
 
 
-def test_an_ensemble_has_a_first_proof_alone(test_digits: Digits) -> None:
-    proofs, ensemble, x = Proofs(), served("ensemble"), test_digits.x[:1]
-    found = proof(proofs, ensemble, x)
-    assert found.proved is not None and found.proved.epsilon > 0 and not found.can_rise
-    assert proofs.standing(ensemble, x, who="A", better=True) == found
+@pytest.mark.parametrize("name", ["ensemble", "any-hand"])
+def test_a_closer_look_at_an_ensemble_is_the_attack_alone(name: str, test_digits: Digits) -> None:
+    proofs, ensemble, x = Proofs(seconds=LONG), served(name), test_digits.x[:1]
+    proofs.standing(ensemble, x, who="A", closer=True)  # any-hand has no proof unasked
+    first = proof(proofs, ensemble, x).proved
+    proofs.standing(ensemble, x, who="A", closer=True)
+    known = proof(proofs, ensemble, x, who="A")
+    assert first is not None and known.proved is not None and not known.can_rise
+    assert known.proved.epsilon == first.epsilon > 0 and known.proved.seconds == 0
+    assert known.proved.attacked and known.proved.finder == ATTACK
+    assert first.epsilon < known.proved.found < 0.5 and known.proved.after not in (None, 7)
+
+
+def test_an_attack_ends_when_its_time_is_up(report: ServedNetwork, test_digits: Digits) -> None:
+    proofs, x = Proofs(seconds=2, clock=Ticking(1)), test_digits.x[:1]
+    first = proof(proofs, report, x).proved
+    proofs.standing(report, x, who="A", closer=True)
+    known = proof(proofs, report, x, who="A")
+    assert known.proved is not None and first is not None and not known.can_rise
+    assert not known.proved.attacked  # some budgets, perhaps, and what was found then counts
+    assert known.proved.seconds == 2 and first.epsilon <= known.proved.epsilon
+
+
+def test_an_attack_ends_when_nobody_looks(
+    test_digits: Digits, forever: Proofs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, x = served("any-hand"), test_digits.x[:1]
+    begun, looks = threading.Event(), []
+
+    def until_stopped(network: Classifier, *args: Any, **more: Any) -> Iterator[None]:
+        begun.set()
+        while True:  # an attack without an end
+            looks.append(network.vjp(x))
+            yield from ()
+
+    monkeypatch.setattr(nearest_module, "nearest_misread", until_stopped)
+    forever.standing(chosen, x, who="A", closer=True)
+    proof(forever, chosen, x, who="A")
+    forever.standing(chosen, x, who="A", closer=True)
+    assert begun.wait(LONG)
+    (job,) = forever._closer._jobs.values()
+    forever.leave(forever.key(chosen, x), who="A")
+    assert job.over.wait(LONG)
+    left = forever.standing(chosen, x, who="B")
+    assert left.can_rise and left.proved is not None and looks
 
 
 def test_a_network_that_is_too_large_is_not_even_tried(
@@ -203,9 +271,9 @@ def test_a_network_that_is_too_large_is_not_even_tried(
     large = random_mlp((784, *(8 * [2048]), 10), seed=0, dtype=np.float32)
     assert products(large) > 100 * MOST_PRODUCTS
     proofs = Proofs()
-    found = proofs.standing(of(large), test_digits.x[:1], who="A", better=True)
+    found = proofs.standing(of(large), test_digits.x[:1], who="A", closer=True)
     assert found == Standing(problem=TOO_LARGE)
-    assert not proofs._first._jobs and not proofs._better._jobs
+    assert not proofs._first._jobs and not proofs._closer._jobs
 
 
 def test_a_slow_proof_begins_when_somebody_asks(test_digits: Digits) -> None:
@@ -213,9 +281,9 @@ def test_a_slow_proof_begins_when_somebody_asks(test_digits: Digits) -> None:
     assert UNASKED < products(chosen.network) < MOST_PRODUCTS
     assert proof(proofs, chosen, x) == Standing(can_rise=True)
     assert not proofs._first._jobs
-    proofs.standing(chosen, x, who="A", better=True)
+    proofs.standing(chosen, x, who="A", closer=True)
     found = proof(proofs, chosen, x, who="B")
-    assert found.proved is not None and found.proved.epsilon > 0
+    assert found.proved is not None and found.proved.epsilon > 0 and found.can_rise
 
 
 def test_weights_that_may_overflow_are_no_crash(test_digits: Digits) -> None:
@@ -240,7 +308,7 @@ def test_no_attack_flips_a_shipped_network_below_its_proof(name: str, test_digit
     slow = products(chosen.network) > UNASKED
     for x in test_digits.x[: 1 if slow else 4, None]:
         label = int(predict(chosen.network, x)[0])
-        proofs.standing(chosen, x, who=None, better=slow)
+        proofs.standing(chosen, x, who=None, closer=slow)
         found = proof(proofs, chosen, x).proved
         assert found is not None
         for method in IN_LINF:
