@@ -44,7 +44,7 @@ STEPS = 40
 MOST_BEHIND = 0.003  # of the images
 MOST_LARGER = 1.02  # times as many pixels
 
-DEFAULT, OTHER = "product", "lead"  # of jsma's `saliency`
+DEFAULT, OTHER = "lead", "product"  # of jsma's `saliency`
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=names, choices=names)
     chosen = parser.parse_args()
     torchvision_datasets()  # Torchattacks imports torchvision
+    torch.manual_seed(0)  # for the peers' random starts
+    np.random.seed(0)
     everything = mnist.load("test")
     test = Digits(everything.x[: chosen.images], everything.y[: chosen.images])
     networks, saliency, projected = [], [], []
