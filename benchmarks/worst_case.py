@@ -5,10 +5,12 @@ version, with the settings that Torchattacks gives it: APGD on the cross-entropy
 label, FAB towards each label, and the square attack, each on the images that withstood those
 before. A referee of its own checks what both return.
 
-`python -m benchmarks.worst_case --images 200 --networks report --epsilons 0.1` measures less. COST
-Each row is printed and kept in benchmarks/.cache as soon as it is measured, and a run that was
-stopped continues there. Rows are measured anew when the network changes, or the code of the
-attacks.
+`python -m benchmarks.worst_case --images 200 --networks report --epsilons 0.1` measures less.
+All of it takes two to three hours, most of it AutoAttack's: five to seven minutes for a
+network of the report's size, up to twenty for one that resists or an ensemble, an hour for
+any-hand. Each row is printed and kept in benchmarks/.cache as soon as it is measured, and a run
+that was stopped continues there. Rows are measured anew when the network changes, or the code of
+the attacks.
 """
 
 import argparse
