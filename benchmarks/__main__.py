@@ -18,6 +18,7 @@ TITLES = {
     "presets": "Training every preset",
     "attacks": "FGSM and PGD",
     "other_attacks": "The other attacks",
+    "foreign": "Networks trained elsewhere",
     "worst_case": "The worst case",
     "curves": "Evasion curves",
     "plane": "The map around a digit",

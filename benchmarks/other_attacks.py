@@ -255,7 +255,13 @@ def pgd_l2_contest(network: MLP, module: torch.nn.Module, test: Digits) -> Conte
         test,
         {
             OURS: lambda: pgd_l2(
-                network, test.x, test.y, L2_EPSILON, steps=steps, step_size=step_size
+                network,
+                test.x,
+                test.y,
+                L2_EPSILON,
+                steps=steps,
+                step_size=step_size,
+                random_start=True,
             ),
             "Torchattacks": with_torchattacks(
                 torchattacks.PGDL2(pictured(module), L2_EPSILON, step_size, steps), test

@@ -126,7 +126,8 @@ _ALL: tuple[Method, ...] = (
         norm="l0",
         attack=jsma,
         summary="Changes as few pixels as possible: the two that matter most become white, then "
-        "the next two, until the network misclassifies the image (Papernot and others, 2016).",
+        "the next two, until the network misclassifies the image. After Papernot and others "
+        "(2016), with another measure of what matters.",
     ),
 )
 

@@ -3,15 +3,11 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.attacks.problem import Goal, check_gradient, setting
+from core.attacks.problem import ROUNDING, Goal, check_gradient, setting
 from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
-
-# Small: the strongest other label counts alone, and two rivals take turns at leading. Large: all
-# count alike, those far behind too. From 0.2 to 1, little changes.
-SOFTNESS = 0.5
 
 
 def jsma(
@@ -21,33 +17,34 @@ def jsma(
     *,
     target: ArrayLike | None = None,
     pixel_share: float = 0.145,
-    saliency: str = "product",
+    saliency: str = "lead",
     watch: Watch | None = None,
 ) -> FloatArray:
     """Make two pixels white, recompute the Jacobian, and repeat until the goal is reached.
 
-    With α = Σ (1 − x_i) ∂Z_t / ∂x_i and β = Σ (1 − x_i) Σ_{j ≠ t} ∂Z_j / ∂x_i over two pixels i, it
-    takes the pair with the largest −α · β among those with α > 0 and β < 0: Papernot, McDaniel,
-    Jha, Fredrikson, Celik and Swami 2016, "The Limitations of Deep Learning in Adversarial
-    Settings", algorithms 2 and 3 and equation 8, with θ = +1. The factor 1 − x_i, the distance of a
-    pixel from white, is that of the Taylor variant of Combey, Loison, Faucher and Hajri 2020,
+    This is the loop of Papernot, McDaniel, Jha, Fredrikson, Celik and Swami 2016, "The Limitations
+    of Deep Learning in Adversarial Settings", algorithm 2, with θ = +1. Of each pixel i it looks at
+    what a linear network would do if the pixel became white: (1 − x_i) ∂Z_j / ∂x_i for each logit
+    Z_j. The factor 1 − x_i is that of the Taylor variant of Combey, Loison, Faucher and Hajri 2020,
     "Probabilistic Jacobian-based Saliency Maps Attacks". Without it, pixels that are almost white
-    already get chosen to no effect: with it, 86 % instead of 76 % of the images reach the next
-    digit within 80 pixels on the report's network.
-
-    Without a target, α and β are those of the true label with both signs turned: its logit is to
-    fall and the others to rise, as in the non-targeted variant of Wiyatno and Xu 2018, "Maximal
-    Jacobian-based Saliency Map Attack". With the second most probable label as the target, half as
-    many pixels again would change, and a sixth of the images would not be misclassified.
+    already get chosen to no effect.
 
     Arguments, return value and errors are those of `MinimalAttack`. In addition:
         pixel_share: Υ, the largest share of the pixels that may change, in [0, 1] (14.5 %, as in
             the paper).
-        saliency: "product", the −α · β above; or "lead", the two pixels that, made white, would
-            most raise the lead of the target over the other labels (of these over the true one) if
-            the network were linear. The others count with weights exp(Z_j / τ) that sum to 1, where
-            τ is `SOFTNESS` times the standard deviation of the image's logits. It needs fewer
-            pixels than the product, and reaches more targets.
+        saliency: what the two pixels must have most of.
+
+            "lead": by how much they raise Z_t − Σ_{j ≠ t} w_j Z_j, the lead of the target t over
+            the other labels. The weights are exp(Z_j / τ), scaled to sum to 1. τ is how far the
+            target is behind: max_j Z_j − Z_t. While it is far behind, many labels can get ahead
+            before it does, so many count. In the end only the strongest one counts. Without a
+            target, the sign is turned, t is the true label, and τ is how far it is ahead.
+
+            "product": −α · β, the paper's algorithm 3 and equation 8, among the pairs with α > 0
+            and β < 0. α is by how much the pair raises Z_t and β by how much it raises
+            Σ_{j ≠ t} Z_j. Without a target, t is the true label and both signs are turned, as in
+            the non-targeted variant of Wiyatno and Xu 2018, "Maximal Jacobian-based Saliency Map
+            Attack". The sum counts all other labels alike, those too that can't get ahead.
         watch: called with each pair of pixels as it is chosen; see `core.attacks.steps`.
     """
     goal = Goal.of(classifier, x, y, target)
@@ -109,9 +106,10 @@ def _lead(goal: Goal, x: FloatArray, labels: IntArray) -> FloatArray:
     images, sign = np.arange(len(labels)), 1 if goal.targeted else -1
     others = logits.copy()
     others[images, labels] = -np.inf
-    spread = SOFTNESS * logits.std(axis=1, keepdims=True)
     others -= others.max(axis=1, keepdims=True)
-    weights = softmax(others / np.where(spread > 0, spread, 1))
+    distance, _ = goal.margin(logits, labels)
+    tau = np.maximum(distance, ROUNDING * np.abs(logits).max(axis=1))[:, None]
+    weights = softmax(others / np.where(tau > 0, tau, 1))
     weights[images, labels] = -1
     gain = pull_back(-sign * weights)
     check_gradient(gain)

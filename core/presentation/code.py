@@ -211,18 +211,19 @@ def _carlini_wagner(shown: Shown) -> list[str]:
 
 def _jsma(shown: Shown) -> list[str]:
     goal = shown.label if shown.target is None else shown.target
-    sign, relation = ("-", r"\ne") if shown.target is None else ("", "=")
-    others = rf"\sum_{{j \ne {goal}}} Z_j"
+    others = rf"\sum_{{j \ne {goal}}} w_j \frac{{\partial Z_j}}{{\partial x_i}}"
+    own = rf"\frac{{\partial Z_{goal}}}{{\partial x_i}}"
+    best = rf"\max_{{j \ne {goal}}} Z_j"
+    if shown.target is None:
+        relation, distance, gain = r"\ne", f"Z_{goal} - {best}", f"{others} - {own}"
+    else:
+        relation, distance, gain = "=", f"{best} - Z_{goal}", f"{own} - {others}"
     pairs = int(_default(shown.method, "pixel_share") * shown.path.x_adv.shape[1]) // 2
-
-    def over_pair(of: str) -> str:
-        return rf"\sum_{{i \in \{{p, q\}}}} (1 - x_i) \, \frac{{\partial}}{{\partial x_i}} {of}"
-
     return [
-        rf"\alpha = {sign}{over_pair(f'Z_{goal}')}",
-        rf"\beta = {sign}{over_pair(others)}",
-        r"(p, q) = \arg\max \; {-\alpha \beta} \text{ with } \alpha > 0 > \beta",
-        r"x_p, x_q \leftarrow 1",
+        rf"\tau = {distance}",
+        rf"w_j \propto e^{{Z_j / \tau}}, \quad \textstyle\sum_{{j \ne {goal}}} w_j = 1",
+        rf"g_i = (1 - x_i) \left({gain}\right)",
+        r"x_p, x_q \leftarrow 1 \text{ for the two largest } g_p, g_q",
         rf"\arg\max_j Z_j(x_{{\text{{found}}}}) {relation} {goal}",
         rf"\text{{at most }} {pairs} \text{{ pairs}}",
     ]

@@ -61,7 +61,8 @@ def test_jsma_takes_the_pairs_that_a_look_at_all_of_them_takes(targeted: bool) -
     x = (np.random.default_rng(4).random((40, 16)) * 0.6).round(1)
     y = predictions(network, x)
     labels = network.logits(x).argsort(axis=1)[:, -2] if targeted else y
-    x_adv = jsma(network, x, y, target=labels if targeted else None, pixel_share=0.7)
+    target = labels if targeted else None
+    x_adv = jsma(network, x, y, target=target, pixel_share=0.7, saliency="product")
     expected = [
         slow_jsma(module, image, int(label), 5, targeted=targeted)
         for image, label in zip(x, labels, strict=True)
@@ -80,13 +81,13 @@ def test_the_lead_is_raised_by_the_two_pixels_that_autograd_names(targeted: bool
     labels = network.logits(x).argsort(axis=1)[:, -2] if targeted else y
     target = labels if targeted else None
     share = 2 / 16  # one pair
-    x_adv = jsma(network, x, y, target=target, pixel_share=share, saliency="lead")
+    x_adv = jsma(network, x, y, target=target, pixel_share=share)
     found = 0
     for image, moved, label in zip(x, x_adv, labels, strict=True):
         here = torch.tensor(image, requires_grad=True)
         logits = module(here[None])[0]
         others = torch.cat([logits[:label], logits[label + 1 :]])
-        weights = (others / (0.5 * logits.std(correction=0))).softmax(dim=0).detach()
+        weights = (others / (others.max() - logits[label]).abs()).softmax(dim=0).detach()
         lead = logits[label] - (weights * others).sum()
         (gradient,) = torch.autograd.grad(lead if targeted else -lead, here)
         expected = image.copy()
@@ -115,3 +116,29 @@ def test_the_lead_needs_fewer_pixels_than_the_product(
         assert arrived[1].mean() >= arrived[0].mean()
         both = arrived[0] & arrived[1]
         assert changed[1][both].mean() < 0.95 * changed[0][both].mean()
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+def test_the_lead_is_the_same_for_logits_that_are_scaled_and_shifted(
+    report_network: MLP, test_digits: Digits, targeted: bool
+) -> None:
+    x, y = test_digits.x[:30].astype(np.float64), test_digits.y[:30]
+    weights = tuple(weight.astype(np.float64) for weight in report_network.weights)
+    biases = tuple(bias.astype(np.float64) for bias in report_network.biases)
+    wide = MLP(weights, biases)
+    other = MLP((*weights[:-1], 1e-3 * weights[-1]), (*biases[:-1], 1e-3 * biases[-1] + 0.5))
+    target = (y + 4) % 10 if targeted else None
+    expected = jsma(wide, x, y, target=target)
+    np.testing.assert_array_equal(jsma(other, x, y, target=target), expected)
+    assert (expected != x).any(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize("saliency", ["product", "lead"])
+def test_a_network_that_answers_the_same_to_all_images_leaves_them_as_they_are(
+    saliency: str,
+) -> None:
+    network = MLP((np.zeros((16, 10)),), (np.zeros(10),))
+    x = np.random.default_rng(0).random((5, 16))
+    for y, target in ((0, None), (0, 3)):
+        x_adv = jsma(network, x, np.full(5, y), target=target, saliency=saliency)
+        np.testing.assert_array_equal(x_adv, x)
