@@ -179,7 +179,7 @@ def test_what_was_not_measured_is_said_and_the_rest_stands(findings: Findings) -
     unknown = dataclasses.replace(findings, trials={}, seconds={})
     rows = [row for row in table(unknown, "The eight").rows if "core measure" in row[2]]
     assert len(rows) == 9
-    assert {row[3:] for row in rows} == {("",) * 4}
+    assert not any(cell for row in rows for cell in row[3:])
 
 
 def test_the_lowest_validation_losses_are_named(findings: Findings, card: Card) -> None:
