@@ -134,6 +134,17 @@ REMEDIES = (
         "Resistant to Adversarial Attacks”",
         expectation=NOT_NAMED,
     ),
+    Remedy(
+        title="Training for the proof",
+        preset="certified",
+        mechanism="Each step bounds what any change within ε could do to the outputs, layer by "
+        "layer, by intervals. The network learns to be right in the worst case that these bounds "
+        "allow, so most images can be proved safe afterwards.",
+        paper="Gowal, Dvijotham, Stanforth, Bunel, Qin, Uesato, Arandjelovic, Mann and Kohli 2018, "
+        "“On the Effectiveness of Interval Bound Propagation for Training Verifiably Robust "
+        "Models”",
+        expectation=NOT_NAMED,
+    ),
 )
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 
