@@ -13,7 +13,10 @@ from core import elementary, validate
 
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCHEDULES = ("constant", "step", "cosine")
-ADVERSARIES = ("none", "fgsm", "pgd")
+ADVERSARIES = ("none", "fgsm", "pgd", "interval")
+# Of a training for the proof: until when ε is 0, when it and the mix of the losses have reached
+# their ends, as shares of all epochs, and the weight κ that the loss of the images then has.
+WARM_UP, RAMPED_UP, KAPPA = 1 / 30, 0.2, 0.5
 # Settings that change the training images; older programs don't know the later ones.
 LATER_CHANGES = ("shear", "stretching", "elastic", "stroke_width", "hooks", "refit")
 CHANGES = ("rotation", "shift", "scaling", "flip", *LATER_CHANGES)
@@ -73,8 +76,11 @@ class Recipe:
         start: the name of the network to start from; "" for a fresh one.
         frozen: the number of layers, counted from the pixels, that don't learn.
         adversary: the attack on every training image: "none"; "fgsm", one step from a random start
-            (Wong, Rice and Kolter 2020); or "pgd", seven small steps (Madry et al. 2018).
-        adversary_epsilon: the attack's L∞ budget in pixel units.
+            (Wong, Rice and Kolter 2020); or "pgd", seven small steps (Madry et al. 2018). With
+            "interval" no attack is made: the network learns from bounds on what every perturbation
+            could do (Gowal et al. 2018; see `core.training.proof`).
+        adversary_epsilon: the attack's L∞ budget in pixel units; for "interval" that of the
+            perturbations, which begins at 0 (see `proof_at`).
         seed: decides everything that is random: initial weights, order of the images and so on.
 
     Raises:
@@ -153,6 +159,19 @@ class Recipe:
             return self.learning_rate * (1 + elementary.cos(math.pi * done)) / 2
         return self.learning_rate
 
+    def proof_at(self, done: float) -> tuple[float, float]:
+        """Return ε and κ of a training for the proof; see `core.training.proof`.
+
+        As in Gowal et al. 2018 (section 4 and its authors' program, where training takes 60,000
+        steps): for the first 2,000, ε is 0 and κ is 1, so that the network learns the images
+        themselves. In the next 10,000, ε grows and κ falls to 0.5, both linearly.
+
+        Args:
+            done: the share of this network's training that lies behind it, in [0, 1].
+        """
+        ramp = min(max((done - WARM_UP) / (RAMPED_UP - WARM_UP), 0.0), 1.0)
+        return ramp * self.adversary_epsilon, 1 - ramp * (1 - KAPPA)
+
     def random_stream(self, name: str) -> np.random.Generator:
         """Return a generator at the start of one of the `STREAMS`."""
         return np.random.default_rng([self.seed, STREAMS.index(name)])
@@ -212,6 +231,10 @@ class Recipe:
             raise ValueError("frozen layers need a network to start from")
         if self.batch_norm and self.start:
             raise ValueError("batch_norm can't start from a network: its file has no means")
+        if self.adversary == "interval":
+            for name, reason in _NOT_FOR_A_PROOF.items():
+                if getattr(self, name):
+                    raise ValueError(f"{name} can't be combined with adversary interval: {reason}")
 
 
 # The smallest and the largest value of settings.
@@ -237,6 +260,11 @@ _NUMBERS = {
     "stroke_width": (0, 1),
     "hooks": (0, 1),
     "adversary_epsilon": (0.001, 1),
+}
+_NOT_FOR_A_PROOF = {
+    "dropout": "its bounds are those of the network with all units",
+    "batch_norm": "its bounds are those of one image, whatever the batch",
+    "patience": "the loss of the validation images rises while ε grows",
 }
 _OPTIONS = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "adversary": ADVERSARIES}
 
@@ -279,6 +307,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "batch-norm": Recipe(batch_norm=True, batch_size=64, optimizer="momentum"),
         "adversarial-fgsm": Recipe(adversary="fgsm", epochs=15, **_ADAM),
         "adversarial-pgd": Recipe(adversary="pgd", epochs=7, **_ADAM),
+        "certified": Recipe(adversary="interval", adversary_epsilon=0.11, epochs=60, **_ADAM),
         "all-together": Recipe(
             members=3,
             epochs=10,

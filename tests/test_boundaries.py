@@ -14,7 +14,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "torchvision", "numba", "plotly", "segno", "distributed")
-HEAVY_CORE = {"core.training.augmentation", "core.training.compiled", "core.training.pytorch"}
+HEAVY_CORE = {
+    "core.training.augmentation",
+    "core.training.compiled",
+    "core.training.proof",
+    "core.training.pytorch",
+}
 HEAVY_CORE |= {"core.training.strokes", "core.networks.torch_module", "core.__main__"}
 LIGHT_CORE = sorted(
     {

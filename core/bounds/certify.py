@@ -44,7 +44,8 @@ def margins(
         epsilon: the radius of the ball, one number or `(N,)`: in [0, 1] for "linf", at least 0 for
             "l2".
         norm: "linf" or "l2".
-        method: "crown", or "interval" for bounds that are faster and far lower.
+        method: "crown", or "interval" for bounds that are faster and lower: far lower unless the
+            network was trained by them.
 
     Returns:
         `(N, labels)` in float64, inf at the true label. An image is proved safe where all are

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.bounds.balls import Ball
-from core.bounds.interval import Units, dot, propagate
+from core.bounds.interval import Units, dot, last_lower_bounds, propagate
 from core.bounds.layers import Layers
 from core.classifier import FloatArray
 
@@ -119,6 +119,10 @@ def bounded(layers: Layers, ball: Ball) -> Bounded:
 def lower_bounds(layers: Layers, ball: Ball, rows: FloatArray) -> FloatArray:
     """Return lower bounds of c · z, where z are the logits, over a ball: `(N, K)`.
 
+    Each is the better of CROWN's and of what the last hidden layer's bounds give by themselves.
+    CROWN's slopes are chosen unit by unit, so it may be the lower one: above all where a network
+    was trained by interval bounds.
+
     Args:
         layers: the network.
         ball: of N images.
@@ -126,8 +130,11 @@ def lower_bounds(layers: Layers, ball: Ball, rows: FloatArray) -> FloatArray:
     """
     known = bounded(layers, ball)
     last = layers.depth - 1
-    highest = known.units[-1].after_relu().highest if known.units else ball.highest
-    return known.lower_bounds(rows, layers.errors(last, highest))
+    inputs: Ball = known.units[-1].after_relu() if known.units else ball
+    return np.maximum(
+        known.lower_bounds(rows, layers.errors(last, inputs.highest)),
+        last_lower_bounds(layers, inputs, rows),
+    )
 
 
 def _tightened(known: Bounded, units: Units) -> Units:

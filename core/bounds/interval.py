@@ -57,6 +57,11 @@ def lower_bounds(layers: Layers, ball: Ball, rows: FloatArray) -> FloatArray:
     inputs: Ball = ball
     for layer in range(layers.depth - 1):
         inputs = propagate(layers, layer, inputs).after_relu()
+    return last_lower_bounds(layers, inputs, rows)
+
+
+def last_lower_bounds(layers: Layers, inputs: Ball, rows: FloatArray) -> FloatArray:
+    """Return the same, given the ball or box of the last layer's inputs."""
     last = layers.depth - 1
     errors = layers.errors(last, inputs.highest)
     middle = inputs.centre @ layers.weights[last] + layers.biases[last]

@@ -10,7 +10,7 @@ from core.classifier import FloatArray
 from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
 from core.networks import shown_name
-from core.recipe import Recipe
+from core.recipe import RAMPED_UP, Recipe
 
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
     from core.evaluation.attribution import Explanation
@@ -167,6 +167,7 @@ SPECIAL = MappingProxyType(
         "batch-norm": "the inputs of its hidden units are normalised",
         "adversarial-fgsm": "learns from images attacked in one step",
         "adversarial-pgd": "learns from images attacked by PGD",
+        "certified": "learns from bounds on every small change, so that a proof succeeds",
         "all-together": "most of these remedies at once",
         "any-hand": "learns from distorted digits to read anybody's handwriting",
     }
@@ -197,6 +198,23 @@ def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:
     if recipe.reproducible and engine != "torch":
         return "The compiled engine trains the same network on every processor, bit for bit."
     return "PyTorch trains this recipe. Another processor may give a slightly different network."
+
+
+def on_training_numbers(recipe: Recipe) -> str:
+    """Say what the training loss and accuracy of a log count, if not the images themselves."""
+    if recipe.adversary == "none":
+        return ""
+    if recipe.adversary == "interval":
+        return (
+            "The training loss is the mean of two: of the images, and of the worst that any change "
+            f"within ε could do. ε grows from 0 to {recipe.adversary_epsilon:g} in the first "
+            f"{percent(RAMPED_UP, 0)} of the epochs. Training accuracy counts the images that are "
+            "proved within ε, validation accuracy the images as they are."
+        )
+    return (
+        "Training loss and accuracy are of attacked images, validation loss and accuracy of the "
+        "images as they are."
+    )
 
 
 def on_nothing_learned(recipe: Recipe) -> str:

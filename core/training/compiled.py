@@ -44,6 +44,8 @@ class CompiledEngine:
         learning_rate: float,
         mask: NDArray[np.bool_] | None = None,
         advance: Advance = lambda images: None,
+        *,
+        done: float = 1.0,
     ) -> tuple[float, int]:
         """Train on the images in the given order; other threads may run meanwhile."""
         gradients = tuple(np.zeros_like(bias) for bias in self._biases)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from core import validate
 from core.data.mnist import Digits
 from core.recipe import Recipe
 
@@ -121,11 +122,13 @@ def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     hidden, network = sum(recipe.hidden), 4 * weights_of(recipe)
     run = min(learned, max(1, IMAGES_A_RUN // batch) * batch)
     kept = 5 if recipe.reproducible else 14  # PyTorch: gradients, Adam's means, float64 copies
+    bounded = recipe.adversary == "interval"  # absolute weights; lower and upper bounds
     # The start, the best and the last epoch; the members that are done.
-    networks = network * (kept + 4 + recipe.members - 1)
+    networks = network * (kept + (3 if bounded else 0) + 4 + recipe.members - 1)
     images = run * _PIXELS * (8 if recipe.augmented else 2)
     masks = run * hidden * 13 if recipe.dropout else 0
     activations = 0 if recipe.reproducible else batch * 8 * (4 * hidden + _PIXELS)
+    activations *= 2 if bounded else 1
     log = 500 * recipe.members * recipe.epochs
     return float(networks + images + masks + activations + log)
 
@@ -141,16 +144,29 @@ def work_of_an_image(recipe: Recipe) -> int:
     A forward pass takes one for each weight, the gradients by the weights and by the units take as
     many each. An attack's step needs no gradient by the weights.
     """
-    attack = {"none": 0, "fgsm": 2, "pgd": 2 * PGD_STEPS}[recipe.adversary]
-    return (3 + attack) * weights_of(recipe)
+    attack = {"fgsm": 2, "pgd": 2 * PGD_STEPS}.get(recipe.adversary, 0)
+    return attack * weights_of(recipe) + _after_attack(recipe)
+
+
+def _after_attack(recipe: Recipe) -> int:
+    """Return the multiply-adds of training on one image, after the attack on it.
+
+    In a training for the proof there is no attack. Three times as much are the image, the middle of
+    its bounds and their radius; the last radius is that of each pair of labels.
+    """
+    if recipe.adversary == "interval":
+        pairs = recipe.sizes[-2] * validate.CLASSES**2
+        return 9 * weights_of(recipe) + 3 * pairs
+    return 3 * weights_of(recipe)
 
 
 def work_of_a_step(recipe: Recipe, images: int) -> float:
     """Return the multiply-adds of a step on so many images, after the attack on them."""
-    work = 3.0 * images * weights_of(recipe)
+    work = float(images * _after_attack(recipe))
     if recipe.reproducible:
         return work
-    return work + _STEP + _A_WEIGHT[recipe.optimizer] * weights_of(recipe)
+    overhead = _STEP * (3 if recipe.adversary == "interval" else 1)
+    return work + overhead + _A_WEIGHT[recipe.optimizer] * weights_of(recipe)
 
 
 def pieces(images: int, work: float, *, whole: int = 1) -> Iterator[slice]:

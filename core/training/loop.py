@@ -32,6 +32,8 @@ class Engine(Protocol):
         learning_rate: float,
         mask: NDArray[np.bool_] | None = None,
         advance: Advance = lambda images: None,
+        *,
+        done: float = 1.0,
     ) -> tuple[float, int]:
         """Train on the images in the given order, batch by batch.
 
@@ -45,10 +47,12 @@ class Engine(Protocol):
             advance: called with the number of images trained on since the last call, so often that
                 at most `core.training.cost.A_SECOND` multiply-adds lie between two calls, unless a
                 single step takes more. What it raises ends the run.
+            done: the share of the network's training that lies behind it (see `Recipe.proof_at`).
 
         Returns:
             The sum of the losses and the number of correct predictions. Each image counts as
-            before its own step, with dropout.
+            before its own step, with dropout, as its adversary has changed it. In a training for
+            the proof a prediction is correct if it is proved to stay so within ε.
         """
         ...
 
@@ -198,7 +202,8 @@ def _train_one(
                 x, y = augment(x[rows], y[rows], recipe, augmentation_rng), y[rows]
                 rows = np.arange(done)
             rate = recipe.learning_rate_in(epoch)
-            more_loss, more_correct = learner.run(x, y, rows, rate, mask, on_progress)
+            behind = (epoch - 1 + first / len(order)) / recipe.epochs
+            more_loss, more_correct = learner.run(x, y, rows, rate, mask, on_progress, done=behind)
             loss += more_loss
             correct += more_correct
         try:

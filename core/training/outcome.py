@@ -62,8 +62,10 @@ def outcome(
         seconds: the duration of the training.
         today: the date, as YYYY-MM-DD.
         stopped: whether the training was stopped early. Then the epoch with the highest validation
-            accuracy is kept, or the members so far of an ensemble. Where measuring a large network
-            would take long, it is measured on the first of the images (see `Card.measured_on`).
+            accuracy is kept, or the members so far of an ensemble. A training for the proof keeps
+            its last epoch, of the largest ε: accuracy falls as ε grows. Where measuring a large
+            network would take long, it is measured on the first of the images (see
+            `Card.measured_on`).
         on_progress: called with the number of images measured since the last call, as in
             `core.training.loop.Engine.run`. What it raises ends the function.
     """
@@ -71,7 +73,7 @@ def outcome(
     if last is None or best is None:
         raise ValueError("no epoch of the training has ended")
     network, epoch = last.kept, last.kept_epoch
-    if stopped and recipe.members == 1:
+    if stopped and recipe.members == 1 and recipe.adversary != "interval":
         network, epoch = best.network, best.logged.epoch
     test = of_digits(test, recipe.digits)
     work = weights_of(recipe) * len(network.members)

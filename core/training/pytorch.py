@@ -14,6 +14,7 @@ from core.classifier import FloatArray, IntArray
 from core.measures import logits
 from core.networks.mlp import MLP
 from core.recipe import Recipe
+from core.training import proof
 from core.training.cost import PGD_STEPS, Advance, Pace, pieces, weights_of, work_of_a_step
 
 
@@ -44,6 +45,8 @@ class TorchEngine:
         learning_rate: float,
         mask: NDArray[np.bool_] | None = None,
         advance: Advance = lambda images: None,
+        *,
+        done: float = 1.0,
     ) -> tuple[float, int]:
         """Train on the images in the given order (see `Engine`)."""
         self._pace = Pace(advance)
@@ -60,18 +63,23 @@ class TorchEngine:
             batch, wanted = images[rows], labels[rows]
             if self._recipe.batch_norm and len(batch) < 2:
                 continue  # a single image can't be normalised
-            if self._recipe.adversary != "none":
+            if self._recipe.adversary in ("fgsm", "pgd"):
                 batch = self._attacked(batch, wanted)
             self._pace.begin(work_of_a_step(self._recipe, len(batch)))
             self.model.train()
-            logits = self.model(batch, None if gates is None else gates[rows])
-            loss = cross_entropy(logits, wanted)
+            if self._recipe.adversary == "interval":
+                budget, kappa = self._recipe.proof_at(done)
+                loss, right = proof.losses(self.model.linears, batch, wanted, budget, kappa)
+            else:
+                logits = self.model(batch, None if gates is None else gates[rows])
+                loss = cross_entropy(logits, wanted)
+                right = (logits.argmax(dim=1) == wanted).sum()
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
             self.model.eval()
             loss_sum += loss.detach() * len(batch)
-            correct += (logits.argmax(dim=1) == wanted).sum()
+            correct += right
             self._pace.images += len(batch)
         advance(self._pace.images)
         return float(loss_sum), int(correct)

@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "step": "in steps",
         "fgsm": "one step (FGSM)",
         "pgd": "PGD",
+        "interval": "all at once (interval bounds)",
     }
 )
 
@@ -192,7 +193,14 @@ def _show_usual(
         show(st.text_input, "hidden", "Hidden layers, units of each")
         choice("optimizer", "Optimiser", OPTIMIZERS)
         number("batch_size", "Batch size")
-        choice("adversary", "Attack while training", ADVERSARIES)
+        choice(
+            "adversary",
+            "Attack while training",
+            ADVERSARIES,
+            help="FGSM and PGD change each image before the network learns from it. Interval "
+            "bounds make no attack: they bound what every change within ε could do, and the "
+            "network learns until that can be proved harmless.",
+        )
         number("adversary_epsilon", "Its ε", step=0.05)
         number("seed", "Seed")
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.networks import Card
 from core.presentation.charts import training_curves
 from core.presentation.course_report import facts
-from core.presentation.words import points, signed
+from core.presentation.words import on_training_numbers, points, signed
 from core.serving.jobs import RUNNING, WAITING
 from core.serving.rights import NotYoursError
 from core.serving.trainings import PLACE_SECONDS, Status
@@ -40,7 +40,7 @@ def show_progress(run_id: str, status: Status) -> None:
         return
     if server().trainings.may_stop(run_id, who=who()):
         st.button(
-            "Stop and keep the best so far" if status.log else "Stop",
+            _stop_label(status),
             key="stop",
             on_click=_stop,
             args=[run_id],
@@ -56,6 +56,8 @@ def show_epochs(status: Status) -> None:
     st.plotly_chart(
         training_curves(status.log), config={"displayModeBar": False}, key="training_curves"
     )
+    if counted := on_training_numbers(status.recipe):
+        st.caption(counted)
     with st.expander("The log, as the report prints it", expanded=True), st.container(height=260):
         shown = status.log[: -_LOGGED - 1 : -1]  # the latest first
         lines = [log_lines(status.recipe, logged) for logged in shown]
@@ -88,6 +90,14 @@ def show_accuracies(card: Card) -> None:
     most = card.measured_on
     images = f"at most the first {most:,} images" if most else "all images"
     st.caption(f"Accuracy: classified correctly / {images} of that kind.{validated} {measured}")
+
+
+def _stop_label(status: Status) -> str:
+    """Say what is kept if a run is stopped now (see `core.training.outcome`)."""
+    if not status.log:
+        return "Stop"
+    best = status.recipe.adversary != "interval"
+    return "Stop and keep the best so far" if best else "Stop and keep the last epoch"
 
 
 def _stop(run_id: str) -> None:

@@ -134,6 +134,15 @@ def test_the_ends_of_a_range_are_in_it(field: str, value: Any) -> None:
             {"batch_norm": True, "batch_size": 8, "start": "report"},
             "batch_norm can't start from a network: ",
         ),
+        ({"adversary": "interval", "dropout": 0.1}, "dropout can't be combined with .* interval: "),
+        (
+            {"adversary": "interval", "batch_norm": True, "batch_size": 8},
+            "batch_norm can't be combined with adversary interval: ",
+        ),
+        (
+            {"adversary": "interval", "held_out": 8, "patience": 1},
+            "patience can't be combined with adversary interval: ",
+        ),
         (
             {"learning_rate": 10, "weight_decay": 0.1},
             "learning_rate times weight_decay must be below 1: ",

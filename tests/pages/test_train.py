@@ -1,6 +1,7 @@
 """The Train page, run by Streamlit's AppTest; its trainings are real ones."""
 
 import dataclasses
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_the_usual_settings_come_first() -> None:
 def test_every_preset_is_explained_and_fills_in_the_form() -> None:
     assert set(SPECIAL) == set(PRESETS)
     at = opened()
-    for preset in ("ensemble", "adversarial-pgd", "transfer", "any-hand", "report"):
+    for preset in ("ensemble", "adversarial-pgd", "certified", "transfer", "any-hand", "report"):
         well(at.selectbox(key="recipe").set_value(preset).run())
         assert at.number_input(key="recipe_members").value == PRESETS[preset].members
         assert at.selectbox(key="recipe_adversary").value == PRESETS[preset].adversary
@@ -193,6 +194,20 @@ def test_a_run_can_be_stopped() -> None:
     until_ended(at)
     assert any(text.value.startswith("**Stopped after") for text in at.markdown)
     assert at.button(key="keep")
+
+
+def test_a_training_for_the_proof_says_what_it_counts_and_keeps_its_last_epoch() -> None:
+    at = opened(recipe="certified")
+    at.number_input(key="recipe_epochs").set_value(1000)
+    at.number_input(key="recipe_training_images").set_value(500)
+    well(at.button(key="train").click().run())
+    until(at, lambda at: at.get("plotly_chart"))
+    assert "last epoch" in at.button(key="stop").label
+    assert any("proved within ε" in text.value for text in at.caption)
+    until_ended(well(at.button(key="stop").click().run()))
+    (ended,) = (text.value for text in at.markdown if text.value.startswith("**Stopped after"))
+    (logged,) = re.findall(r"\AEpoch \[(\d+)/1000\]", at.code[0].value)
+    assert f"keeping epoch {logged}." in ended
 
 
 def test_what_does_not_go_together_is_said_before_it_starts() -> None:

@@ -39,7 +39,8 @@ def interval_units(network: MLP, x: FloatArray, epsilon: float) -> list[list[lis
 def crown(network: MLP, x: FloatArray, epsilon: float, y: int) -> FloatArray:
     """Return CROWN's lower bounds of z_y − z_j, `(outputs,)`, with the slopes of CROWN-Ada.
 
-    Each hidden unit has the better of its interval and CROWN's own bounds, as in core.bounds.
+    Each hidden unit has the better of its interval and CROWN's own bounds, and so has each margin,
+    as in core.bounds.
     """
     weights = [weight.astype(np.float64).T for weight in network.weights]  # (outputs, inputs)
     biases = [bias.astype(np.float64) for bias in network.biases]
@@ -82,7 +83,13 @@ def crown(network: MLP, x: FloatArray, epsilon: float, y: int) -> FloatArray:
         ranges.append((lower, upper))
         inputs_low, inputs_high = np.maximum(lower, 0), np.maximum(upper, 0)
     unit = np.eye(len(biases[-1]))
-    return np.array([least(unit[y] - unit[j], len(weights) - 1) for j in range(len(unit))])
+    bounds = []
+    for j in range(len(unit)):
+        row = (unit[y] - unit[j]) @ weights[-1]
+        alone = np.where(row > 0, row * inputs_low, row * inputs_high).sum()
+        alone += (unit[y] - unit[j]) @ biases[-1]
+        bounds.append(max(least(unit[y] - unit[j], len(weights) - 1), float(alone)))
+    return np.array(bounds)
 
 
 def linear_programme(

@@ -64,6 +64,10 @@ FOREIGN = {
     ),
     "a long version": (saved(layers(), **ours(version="9" * 1000)), "format is 9{20}, this"),
     "card without end": (saved(layers(), **ours(card="[" * 100_000)), "header"),
+    "card with an adversary of a later program": (
+        saved(layers(), **ours(card=CARD_TEXT.replace('"none"', '"ghost"'))),
+        "header",
+    ),
     "card with a number for a day": (
         saved(layers(), **ours(card=CARD_TEXT.replace('"2026-01-31"', "9"))),
         "header",

@@ -10,7 +10,7 @@ from core.evaluation.attribution import Explanation
 from core.evaluation.confusion import Mistakes
 from core.evaluation.path import AttackPath, Flip
 from core.presentation import words
-from core.recipe import Recipe
+from core.recipe import RAMPED_UP, Recipe
 
 PATH = AttackPath(
     scale=LINF,
@@ -114,6 +114,15 @@ def test_a_training_that_learned_nothing_is_told_what_to_change(
     said = words.on_nothing_learned(Recipe(**changes)).partition("Try ")[2]
     assert all(word in said for word in named)
     assert not any(word in said for word in not_named)
+
+
+def test_what_a_log_counts_is_said_where_it_is_not_the_images_themselves() -> None:
+    assert words.on_training_numbers(Recipe()) == ""
+    attacked = words.on_training_numbers(Recipe(adversary="pgd"))
+    assert "attacked" in attacked
+    proved = words.on_training_numbers(Recipe(adversary="interval", adversary_epsilon=0.25))
+    assert "proved" in proved
+    assert re.findall(r"\d[\d.]*", proved) == ["0", "0.25", str(round(100 * RAMPED_UP))]
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def test_the_network_is_a_copy(training_digits: Digits) -> None:
         ({"optimizer": "adam"}, False),
         ({"batch_norm": True, "batch_size": 2}, False),
         ({"adversary": "fgsm"}, False),
+        ({"adversary": "interval"}, False),
     ],
 )
 def test_what_it_covers(options: dict[str, Any], covered: bool) -> None:

@@ -47,6 +47,7 @@ RECIPES = {
     "Adam": (ADAM, "torch"),
     "batch normalisation": (dataclasses.replace(ADAM, batch_norm=True), "torch"),
     "FGSM": (dataclasses.replace(ADAM, adversary="fgsm"), "torch"),
+    "bounds": (dataclasses.replace(ADAM, adversary="interval"), "torch"),
     "PGD": (dataclasses.replace(ADAM, adversary="pgd", batch_size=150, epochs=1), "torch"),
 }
 
@@ -90,6 +91,10 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
             times = 3 if module.training else 2
             counted.add(times * len(inputs[0]) * module.in_features * module.out_features)
 
+    def counted_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        counted.add(3 * len(x) * weight.numel())
+        return torch.nn.functional.linear(x, weight)
+
     logits = MLP.logits
 
     def counted_logits(self: MLP, x: FloatArray) -> FloatArray:
@@ -98,6 +103,7 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
 
     monkeypatch.setattr(compiled, "_descend", counting(compiled._descend, 2, 3))
     monkeypatch.setattr(compiled, "_evaluate", counting(compiled._evaluate, 0, 1))
+    monkeypatch.setattr("core.training.proof.linear", counted_linear)
     monkeypatch.setattr(MLP, "logits", counted_logits)
     monkeypatch.setattr(cost, "A_SECOND", BOUND)
     handle = torch.nn.modules.module.register_module_forward_hook(hook)
@@ -195,6 +201,7 @@ def test_a_cost_grows_with_everything_that_costs(
         {"members": 2},
         {"training_images": 3000},
         {"adversary": "pgd"},
+        {"adversary": "interval"},
     ]
     larger: list[dict[str, Any]] = [
         {"hidden": (2048,)},
@@ -230,6 +237,14 @@ MEASURED = {
     "copied images": Recipe(hidden=(64,), epochs=2, held_out=30_000, patience=1),
     "Adam": Recipe(
         hidden=(1500, 1500), epochs=3, optimizer="adam", batch_size=500, training_images=1500
+    ),
+    "bounds": Recipe(
+        hidden=(512, 512),
+        epochs=2,
+        adversary="interval",
+        optimizer="adam",
+        batch_size=10_000,
+        training_images=10_000,
     ),
     "large batch": Recipe(
         hidden=(512, 512),

@@ -90,6 +90,7 @@ EVERYTHING: dict[str, Any] = {
 }
 FROM_ANOTHER = {**EVERYTHING, "start": "another", "frozen": 1}
 IN_BATCHES = {**EVERYTHING, "batch_size": 16, "optimizer": "adam", "adversary": "pgd"}
+FOR_A_PROOF = {**IN_BATCHES, "adversary": "interval", "dropout": 0.0, "patience": 0}
 
 
 @pytest.mark.thorough
@@ -102,6 +103,7 @@ IN_BATCHES = {**EVERYTHING, "batch_size": 16, "optimizer": "adam", "adversary": 
         ("torch", {"epochs": 1}),
         ("torch", FROM_ANOTHER),
         ("torch", {**IN_BATCHES, "batch_norm": True}),
+        ("torch", FOR_A_PROOF),
         ("torch", {**IN_BATCHES, "start": "another", "frozen": 2, "optimizer": "momentum"}),
     ],
 )
