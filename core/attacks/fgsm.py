@@ -2,7 +2,7 @@
 
 from numpy.typing import ArrayLike
 
-from core.attacks.problem import Problem, step_along, to_sign
+from core.attacks.problem import Problem, compiled_loops, step_along, to_sign
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
@@ -32,9 +32,13 @@ def fgsm(
 
     def attack(rows: slice) -> None:
         clean = problem.clean(rows)
-        sign = problem.ascent(clean, problem.labels[rows], gradient)
-        to_sign(sign)
-        step_along(sign, clean, problem.epsilons, x_adv[:, rows])
+        direction = problem.ascent(clean, problem.labels[rows], gradient)
+        if loops := compiled_loops(problem.many, clean, direction):
+            for epsilon, out in zip(problem.epsilons, x_adv[:, rows], strict=True):
+                loops.step_from_clean(out, direction, clean, epsilon)
+        else:
+            to_sign(direction)
+            step_along(direction, clean, problem.epsilons, x_adv[:, rows])
 
     in_batches(attack, len(problem.x))
     return problem.answer(x_adv)

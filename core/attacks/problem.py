@@ -1,6 +1,8 @@
 """The signatures of attacks, the checks of their arguments, and steps that they share."""
 
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -83,6 +85,7 @@ class Goal:
         y: `(N,)` true labels.
         labels: `(N,)`, the targets if given, else the true labels.
         targeted: whether to reach `labels` rather than move away from them.
+        many: whether the attack is on so many images that compiled loops are worth loading.
     """
 
     classifier: Classifier
@@ -90,6 +93,7 @@ class Goal:
     y: IntArray
     labels: IntArray
     targeted: bool
+    many: bool
 
     @classmethod
     def of(
@@ -105,7 +109,7 @@ class Goal:
                     "target must be another label than the true one, and x"
                     f"[{same[0]}] is a {true[same[0]]} already: leave such images out"
                 )
-        return cls(classifier, x, true, labels, target is not None)
+        return cls(classifier, x, true, labels, target is not None, many=len(x) >= BATCH)
 
     def clean(self, rows: slice | IntArray | NDArray[np.bool_]) -> FloatArray:
         """Return some of the clean images; check their range now that they are in the cache.
@@ -124,8 +128,14 @@ class Goal:
 
     def only(self, rows: IntArray | NDArray[np.bool_]) -> "Goal":
         """Return the goal for some of the images, their pixels checked (see `clean`)."""
-        labels = self.labels[rows]
-        return Goal(self.classifier, self.clean(rows), self.y[rows], labels, self.targeted)
+        return Goal(
+            self.classifier,
+            self.clean(rows),
+            self.y[rows],
+            self.labels[rows],
+            self.targeted,
+            self.many,
+        )
 
     def won(self, logits: FloatArray) -> NDArray[np.bool_]:
         """Return which images have reached the goal by more than rounding can take back, `(N,)`.
@@ -157,9 +167,11 @@ class Goal:
         It goes up the loss of the true labels or down the loss of the targets. The caller may
         overwrite it.
         """
-        direction = pixel_gradient(self.classifier, x, labels, gradient=gradient)
+        direction = pixel_gradient(
+            self.classifier, x, labels, gradient=gradient, downhill=self.targeted
+        )
         check_gradient(direction)
-        return np.negative(direction, out=direction) if self.targeted else direction
+        return direction
 
 
 @dataclass(frozen=True)
@@ -226,6 +238,27 @@ def check_gradient(gradient: FloatArray) -> None:
             "the network's gradient is not a number for some image, but NaN or infinite: "
             "no attack can follow it"
         )
+
+
+def compiled_loops(many: bool, *arrays: FloatArray) -> ModuleType | None:
+    """Return `core.attacks.compiled` where NumPy's many passes would take longer, otherwise None.
+
+    It is None where the attack is not on `many` images, where Numba is missing or can't keep what
+    it compiles, and where the arrays that the loops are to work on aren't contiguous, of one dtype.
+    """
+    dtype = arrays[0].dtype
+    if many and all(array.flags.c_contiguous and array.dtype == dtype for array in arrays):
+        return _import_compiled_loops()
+    return None
+
+
+@cache
+def _import_compiled_loops() -> ModuleType | None:
+    try:
+        from core.attacks import compiled
+    except (ImportError, OSError, RuntimeError):  # what Numba raises without a folder for its cache
+        return None
+    return compiled
 
 
 def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:
