@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "torchvision", "numba", "plotly", "segno", "distributed")
 HEAVY_CORE = {"core.training.augmentation", "core.training.compiled", "core.training.pytorch"}
 HEAVY_CORE |= {"core.training.strokes", "core.networks.torch_module", "core.__main__"}
+HEAVY_CORE |= {"core.compiled"}
 LIGHT_CORE = sorted(
     {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

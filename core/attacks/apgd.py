@@ -217,7 +217,7 @@ class _Points:
 
     def __init__(self, task: Task, start: FloatArray) -> None:
         self._task = task
-        self._ball = LinfBall(task.goal.x, task.epsilon, many=task.goal.many)
+        self._ball = LinfBall(task.goal.x, task.epsilon)
         self.rows = np.arange(len(start))
         self.here = start
         self._ball.project(self.here)
@@ -276,7 +276,7 @@ class _Points:
     def keep(self, left: NDArray[np.bool_]) -> None:
         """Go on with some of the images only, `(n,)`."""
         self._task = self._task.only(left)
-        self._ball = LinfBall(self._task.goal.x, self._task.epsilon, many=self._task.goal.many)
+        self._ball = LinfBall(self._task.goal.x, self._task.epsilon)
         for name, array in vars(self).items():
             if isinstance(array, np.ndarray):
                 setattr(self, name, array[left])

@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from core import validate
-from core.attacks.problem import Problem, compiled_loops, setting, to_sign
+from core import one_pass, validate
+from core.attacks.problem import Problem, check_gradient, setting, to_sign
 from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
@@ -62,7 +62,7 @@ def iterate(
         epsilon = problem.epsilons[budget, None]
         step = step_sizes[budget, None]
         clean, labels = problem.clean(image), problem.labels[image]
-        around = ball(clean, epsilon, many=problem.many)
+        around = ball(clean, epsilon)
         momentum = np.zeros_like(clean)
 
         here = out[rows]
@@ -74,9 +74,9 @@ def iterate(
         if watch:
             watch(Step.start(places, here))
         for number in range(1, steps + 1):
-            direction = problem.ascent(here, labels, gradient)
+            direction = problem.ascent(here, labels, gradient, check=decay is not None)
             if decay is not None:
-                _remember(momentum, direction, decay, many=problem.many)
+                _remember(momentum, direction, decay)
             if watch:
                 around.move(here, direction, step)
                 moved = here.copy()
@@ -119,13 +119,11 @@ class _Ball(ABC):
     Args:
         clean: `(N, 784)` clean images.
         epsilon: their budgets, `(N, 1)` or `(1, 1)`.
-        many: whether the attack is on so many images that compiled loops are worth loading.
     """
 
-    def __init__(self, clean: FloatArray, epsilon: FloatArray, *, many: bool = False) -> None:
+    def __init__(self, clean: FloatArray, epsilon: FloatArray) -> None:
         self._clean = np.ascontiguousarray(clean)
         self._epsilon = epsilon
-        self._many = many
 
     @abstractmethod
     def ascend(self, direction: FloatArray) -> None:
@@ -142,13 +140,17 @@ class _Ball(ABC):
             x_adv: `(N, 784)` images.
             direction: `(N, 784)`.
             size: the norm of each image's step, `(N, 1)` or `(1, 1)`.
+
+        Raises:
+            ValueError: `direction` has NaN or infinity.
         """
+        check_gradient(direction)
         self.ascend(direction)
         direction *= size
         x_adv += direction
 
     def step(self, x_adv: FloatArray, direction: FloatArray, size: FloatArray) -> None:
-        """Move `x_adv`, then project it (see `move`). What `direction` holds then is undefined."""
+        """Move `x_adv`, then project it (see `move`). `direction` may hold anything afterwards."""
         self.move(x_adv, direction, size)
         self.project(x_adv)
 
@@ -177,14 +179,12 @@ class LinfBall(_Ball):
         np.minimum(x_adv, self.high, out=x_adv)
 
     def step(self, x_adv: FloatArray, direction: FloatArray, size: FloatArray) -> None:
-        """Move `x_adv`, then project it; of many images in one pass (see `core.attacks.compiled`).
-
-        The pixels are the same either way. What `direction` holds then is undefined.
-        """
-        if loops := compiled_loops(self._many, x_adv, self._clean, direction):
-            loops.step(x_adv, direction, self._clean, self._epsilon, size)
-        else:
+        """Move `x_adv`, then project it (see `move`), where it can be in one pass over memory."""
+        loops = one_pass.loops(x_adv, direction, self._clean, self._epsilon, size)
+        if not loops:
             super().step(x_adv, direction, size)
+        elif not loops.step(x_adv, direction, self._clean, self._epsilon, size):
+            check_gradient(direction)  # raises
 
 
 class L2Ball(_Ball):
@@ -204,12 +204,10 @@ class L2Ball(_Ball):
         np.clip(x_adv, 0, 1, out=x_adv)
 
 
-def _remember(
-    momentum: FloatArray, direction: FloatArray, decay: float, *, many: bool = False
-) -> None:
+def _remember(momentum: FloatArray, direction: FloatArray, decay: float) -> None:
     """Add `direction`, each row divided by its L1 norm, to the decayed `momentum`; become that."""
     norms = _or_one(np.abs(direction).sum(axis=1, keepdims=True))
-    if loops := compiled_loops(many, momentum, direction):
+    if loops := one_pass.loops(momentum, direction):
         loops.remember(momentum, direction, norms, decay)
         return
     direction /= norms

@@ -1,14 +1,12 @@
 """The signatures of attacks, the checks of their arguments, and steps that they share."""
 
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import validate
+from core import one_pass, validate
 from core.batches import BATCH
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import pixel_gradient
@@ -85,7 +83,6 @@ class Goal:
         y: `(N,)` true labels.
         labels: `(N,)`, the targets if given, else the true labels.
         targeted: whether to reach `labels` rather than move away from them.
-        many: whether the attack is on so many images that compiled loops are worth loading.
     """
 
     classifier: Classifier
@@ -93,7 +90,6 @@ class Goal:
     y: IntArray
     labels: IntArray
     targeted: bool
-    many: bool
 
     @classmethod
     def of(
@@ -101,6 +97,7 @@ class Goal:
     ) -> "Goal":
         """Check the arguments that all attacks share (see `Attack`)."""
         x = validate.image_array(x)
+        one_pass.load(len(x))
         true = labels = validate.labels(y, len(x))
         if target is not None:
             labels = validate.labels(target, len(x), name="target")
@@ -109,7 +106,7 @@ class Goal:
                     "target must be another label than the true one, and x"
                     f"[{same[0]}] is a {true[same[0]]} already: leave such images out"
                 )
-        return cls(classifier, x, true, labels, target is not None, many=len(x) >= BATCH)
+        return cls(classifier, x, true, labels, target is not None)
 
     def clean(self, rows: slice | IntArray | NDArray[np.bool_]) -> FloatArray:
         """Return some of the clean images; check their range now that they are in the cache.
@@ -128,14 +125,8 @@ class Goal:
 
     def only(self, rows: IntArray | NDArray[np.bool_]) -> "Goal":
         """Return the goal for some of the images, their pixels checked (see `clean`)."""
-        return Goal(
-            self.classifier,
-            self.clean(rows),
-            self.y[rows],
-            self.labels[rows],
-            self.targeted,
-            self.many,
-        )
+        labels = self.labels[rows]
+        return Goal(self.classifier, self.clean(rows), self.y[rows], labels, self.targeted)
 
     def won(self, logits: FloatArray) -> NDArray[np.bool_]:
         """Return which images have reached the goal by more than rounding can take back, `(N,)`.
@@ -161,16 +152,19 @@ class Goal:
         lead: FloatArray = logits[rows, labels] - logits[rows, rivals]
         return (-lead if self.targeted else lead), rivals
 
-    def ascent(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
+    def ascent(
+        self, x: FloatArray, labels: IntArray, gradient: str, *, check: bool = True
+    ) -> FloatArray:
         """Return the direction in the pixels that leads to the goal, `(N, 784)`.
 
         It goes up the loss of the true labels or down the loss of the targets. The caller may
-        overwrite it.
+        overwrite it. Without `check`, it is the caller who checks it (see `check_gradient`).
         """
         direction = pixel_gradient(
             self.classifier, x, labels, gradient=gradient, downhill=self.targeted
         )
-        check_gradient(direction)
+        if check:
+            check_gradient(direction)
         return direction
 
 
@@ -238,27 +232,6 @@ def check_gradient(gradient: FloatArray) -> None:
             "the network's gradient is not a number for some image, but NaN or infinite: "
             "no attack can follow it"
         )
-
-
-def compiled_loops(many: bool, *arrays: FloatArray) -> ModuleType | None:
-    """Return `core.attacks.compiled` where NumPy's many passes would take longer, otherwise None.
-
-    It is None where the attack is not on `many` images, where Numba is missing or can't keep what
-    it compiles, and where the arrays that the loops are to work on aren't contiguous, of one dtype.
-    """
-    dtype = arrays[0].dtype
-    if many and all(array.flags.c_contiguous and array.dtype == dtype for array in arrays):
-        return _import_compiled_loops()
-    return None
-
-
-@cache
-def _import_compiled_loops() -> ModuleType | None:
-    try:
-        from core.attacks import compiled
-    except (ImportError, OSError, RuntimeError):  # what Numba raises without a folder for its cache
-        return None
-    return compiled
 
 
 def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:

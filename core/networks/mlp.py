@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core import one_pass
 from core.classifier import FloatArray
 
 
@@ -71,13 +72,15 @@ class MLP:
     def vjp(self, x: FloatArray) -> tuple[FloatArray, Callable[[FloatArray], FloatArray]]:
         """Return the logits, and the pull-back of a cotangent to the pixels (see `Classifier`)."""
         *hidden, logits = self.activations(x)
-        masks = [(h > 0).astype(h.dtype) for h in hidden]  # ReLU's derivative, `(N, units)` each
 
         def pull_back(cotangent: FloatArray) -> FloatArray:
             last, *others = reversed(self._transposes)
             gradient = cotangent @ last
-            for mask, transpose in zip(reversed(masks), others, strict=True):
-                gradient *= mask
+            for outputs, transpose in zip(reversed(hidden), others, strict=True):
+                if loops := one_pass.loops(gradient, outputs):
+                    loops.through_relu(gradient, outputs)
+                else:
+                    gradient *= outputs > 0  # ReLU's derivative
                 gradient = gradient @ transpose
             return gradient
 
@@ -95,11 +98,15 @@ class MLP:
         outputs: list[FloatArray] = []
         out: FloatArray = x.astype(self.dtype, copy=False)
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            if outputs:
-                np.clip(out, 0, np.inf, out=out)  # ReLU; np.maximum(out, 0) is slower
             out = out @ weight
-            out += bias
             outputs.append(out)
+            if len(outputs) == len(self.weights):
+                out += bias
+            elif loops := one_pass.loops(out):
+                loops.rectify(out, bias)
+            else:
+                out += bias
+                np.clip(out, 0, np.inf, out=out)  # ReLU; np.maximum(out, 0) is slower
         return outputs
 
 
