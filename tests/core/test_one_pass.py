@@ -56,7 +56,7 @@ def numpy_alone() -> Iterator[None]:
 def problem(seed: int, dtype: type, images: int = BATCH + 3) -> tuple[FloatArray, IntArray]:
     """Images with many pixels of 0 and of 1, as MNIST's have, and labels."""
     rng = np.random.default_rng(seed)
-    x = np.clip(rng.normal(0.4, 0.6, (images, 784)), 0, 1).astype(dtype)
+    x: FloatArray = np.clip(rng.normal(0.4, 0.6, (images, 784)), 0, 1).astype(dtype)
     assert (x == 0).mean() > 0.1 < (x == 1).mean()
     return x, rng.integers(0, 10, images)
 
@@ -99,7 +99,7 @@ def test_every_pixel_is_numpy_s(name: str, kind: str, dtype: type, targeted: boo
 def test_logits_and_gradients_are_numpy_s(dtype: type) -> None:
     x, _ = problem(0, dtype)
     classifier = network(1, dtype, "perceptron")
-    cotangent = np.random.default_rng(2).normal(size=(len(x), 10)).astype(dtype)
+    cotangent: FloatArray = np.random.default_rng(2).normal(size=(len(x), 10)).astype(dtype)
     one_pass.load(BATCH)
     logits, pull_back = classifier.vjp(x)
     gradient = pull_back(cotangent)
