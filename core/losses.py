@@ -163,7 +163,12 @@ COTANGENTS: Mapping[str, Callable[[FloatArray, IntArray], FloatArray]] = Mapping
 
 
 def pixel_gradient(
-    classifier: Classifier, x: FloatArray, y: IntArray, *, gradient: str = "exact"
+    classifier: Classifier,
+    x: FloatArray,
+    y: IntArray,
+    *,
+    gradient: str = "exact",
+    downhill: bool = False,
 ) -> FloatArray:
     """Return the gradient of the cross-entropy with respect to the pixels of each image.
 
@@ -172,6 +177,7 @@ def pixel_gradient(
         x: `(N, 784)` pixels in [0, 1].
         y: `(N,)` labels.
         gradient: a name in `COTANGENTS`.
+        downhill: True to return its negative.
 
     Returns:
         `(N, 784)`; for "exact", each row is scaled by a positive factor.
@@ -182,4 +188,5 @@ def pixel_gradient(
     if gradient not in COTANGENTS:
         raise ValueError(f"gradient must be one of {', '.join(COTANGENTS)}, not {gradient!r}")
     logits, pull_back = classifier.vjp(x)
-    return pull_back(COTANGENTS[gradient](logits, y))
+    cotangent = COTANGENTS[gradient](logits, y)
+    return pull_back(-cotangent if downhill else cotangent)

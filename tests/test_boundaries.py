@@ -21,6 +21,7 @@ HEAVY_CORE = {
     "core.training.pytorch",
 }
 HEAVY_CORE |= {"core.training.strokes", "core.networks.torch_module", "core.__main__"}
+HEAVY_CORE |= {"core.compiled"}
 LIGHT_CORE = sorted(
     {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

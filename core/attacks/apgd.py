@@ -260,11 +260,8 @@ class _Points:
     def step(self, *, momentum: bool) -> None:
         """Go one step along the signs of the gradient, and on in the direction of the last one."""
         before, here = self._before, self.here
-        self._ball.ascend(self._gradient)
-        self._gradient *= self._step
-        self._gradient += here
-        self._ball.project(self._gradient)
-        there = self._gradient
+        there = here.copy()
+        self._ball.step(there, self._gradient, self._step)
         if momentum:
             there *= MOMENTUM
             # xᵏ + α (z − xᵏ) + (1 − α) (xᵏ − xᵏ⁻¹) = α z + 2 (1 − α) xᵏ − (1 − α) xᵏ⁻¹

@@ -2,7 +2,8 @@
 
 from numpy.typing import ArrayLike
 
-from core.attacks.problem import Problem, step_along, to_sign
+from core import one_pass
+from core.attacks.problem import Problem, check_gradient, step_along, to_sign
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
@@ -32,9 +33,16 @@ def fgsm(
 
     def attack(rows: slice) -> None:
         clean = problem.clean(rows)
-        sign = problem.ascent(clean, problem.labels[rows], gradient)
-        to_sign(sign)
-        step_along(sign, clean, problem.epsilons, x_adv[:, rows])
+        direction = problem.ascent(clean, problem.labels[rows], gradient, check=False)
+        loops = one_pass.loops(x_adv, direction, clean)
+        if not loops:
+            check_gradient(direction)
+            to_sign(direction)
+            step_along(direction, clean, problem.epsilons, x_adv[:, rows])
+            return
+        for epsilon, out in zip(problem.epsilons, x_adv[:, rows], strict=True):
+            if not loops.step_from_clean(out, direction, clean, epsilon):
+                check_gradient(direction)  # raises
 
     in_batches(attack, len(problem.x))
     return problem.answer(x_adv)

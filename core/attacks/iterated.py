@@ -1,11 +1,12 @@
 """The loop of the iterated attacks with a budget, and the balls that they stay in."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from functools import cached_property
 
 import numpy as np
 
-from core import validate
-from core.attacks.problem import Problem, setting, to_sign
+from core import one_pass, validate
+from core.attacks.problem import Problem, check_gradient, setting, to_sign
 from core.attacks.steps import Step, Watch
 from core.batches import in_batches
 from core.classifier import FloatArray, IntArray
@@ -73,19 +74,16 @@ def iterate(
         if watch:
             watch(Step.start(places, here))
         for number in range(1, steps + 1):
-            direction = problem.ascent(here, labels, gradient)
+            direction = problem.ascent(here, labels, gradient, check=decay is not None)
             if decay is not None:
-                direction /= _or_one(np.abs(direction).sum(axis=1, keepdims=True))
-                momentum *= decay
-                momentum += direction
-                direction[:] = momentum
-            around.ascend(direction)
-            direction *= step
-            here += direction
-            moved = here.copy() if watch else here
-            around.project(here)
+                _remember(momentum, direction, decay)
             if watch:
+                around.move(here, direction, step)
+                moved = here.copy()
+                around.project(here)
                 watch(Step(number, places, direction, moved, here.copy()))
+            else:
+                around.step(here, direction, step)
             if best is not None:
                 best.look_at(here)
         if best is not None:
@@ -115,38 +113,82 @@ class _Best:
         return self._problem.margin(self._problem.classifier.logits(x), self._labels)[0]
 
 
-class LinfBall:
-    """The images that differ from a clean one by at most ε in every pixel.
+class _Ball(ABC):
+    """The images near some clean ones.
 
     Args:
         clean: `(N, 784)` clean images.
         epsilon: their budgets, `(N, 1)` or `(1, 1)`.
-
-    Attributes:
-        low, high: `(N, 784)`, the least and the largest value of each pixel.
     """
 
     def __init__(self, clean: FloatArray, epsilon: FloatArray) -> None:
-        self.low = np.maximum(clean - epsilon, 0)
-        self.high = np.minimum(clean + epsilon, 1)
+        self._clean = np.ascontiguousarray(clean)
+        self._epsilon = epsilon
+
+    @abstractmethod
+    def ascend(self, direction: FloatArray) -> None:
+        """Make each row of `direction`, `(N, 784)`, its best step of norm 1, in place."""
+
+    @abstractmethod
+    def project(self, x_adv: FloatArray) -> None:
+        """Bring each image of `x_adv`, `(N, 784)`, back into the ball and into [0, 1], in place."""
+
+    def move(self, x_adv: FloatArray, direction: FloatArray, size: FloatArray) -> None:
+        """Add to `x_adv` the best step along `direction`, which becomes that step.
+
+        Args:
+            x_adv: `(N, 784)` images.
+            direction: `(N, 784)`.
+            size: the norm of each image's step, `(N, 1)` or `(1, 1)`.
+
+        Raises:
+            ValueError: `direction` has NaN or infinity.
+        """
+        check_gradient(direction)
+        self.ascend(direction)
+        direction *= size
+        x_adv += direction
+
+    def step(self, x_adv: FloatArray, direction: FloatArray, size: FloatArray) -> None:
+        """Move `x_adv`, then project it (see `move`). `direction` may hold anything afterwards."""
+        self.move(x_adv, direction, size)
+        self.project(x_adv)
+
+
+class LinfBall(_Ball):
+    """The images that differ from a clean one by at most ε in every pixel (see `_Ball`)."""
+
+    @cached_property
+    def low(self) -> FloatArray:
+        """The least value of each pixel, `(N, 784)`."""
+        return np.maximum(self._clean - self._epsilon, 0)
+
+    @cached_property
+    def high(self) -> FloatArray:
+        """The largest value of each pixel, `(N, 784)`."""
+        return np.minimum(self._clean + self._epsilon, 1)
 
     def ascend(self, direction: FloatArray) -> None:
-        """Make each row of `direction`, `(N, 784)`, its best step of L∞ norm 1, in place."""
+        """Replace each number of `direction` by its sign, in place."""
         to_sign(direction)
 
     def project(self, x_adv: FloatArray) -> None:
-        """Bring each image of `x_adv`, `(N, 784)`, back into the ball and into [0, 1], in place."""
+        """Bring each pixel of `x_adv` between its bounds, in place."""
         # With bounds that are arrays, these two calls are faster than np.clip.
         np.maximum(x_adv, self.low, out=x_adv)
         np.minimum(x_adv, self.high, out=x_adv)
 
+    def step(self, x_adv: FloatArray, direction: FloatArray, size: FloatArray) -> None:
+        """Move `x_adv`, then project it (see `move`), where it can be in one pass over memory."""
+        loops = one_pass.loops(x_adv, direction, self._clean, self._epsilon, size)
+        if not loops:
+            super().step(x_adv, direction, size)
+        elif not loops.step(x_adv, direction, self._clean, self._epsilon, size):
+            check_gradient(direction)  # raises
 
-@dataclass(frozen=True)
-class L2Ball:
-    """The images that differ from a clean one by an L2 norm of at most ε (see `LinfBall`)."""
 
-    clean: FloatArray
-    epsilon: FloatArray
+class L2Ball(_Ball):
+    """The images that differ from a clean one by an L2 norm of at most ε (see `_Ball`)."""
 
     def ascend(self, direction: FloatArray) -> None:
         """Divide each row by its L2 norm, in place."""
@@ -156,10 +198,22 @@ class L2Ball:
 
     def project(self, x_adv: FloatArray) -> None:
         """Shorten the perturbations, then clip to [0, 1], which never lengthens them, in place."""
-        x_adv -= self.clean
-        x_adv *= np.minimum(self.epsilon / _or_one(l2_norms(x_adv)), 1)
-        x_adv += self.clean
+        x_adv -= self._clean
+        x_adv *= np.minimum(self._epsilon / _or_one(l2_norms(x_adv)), 1)
+        x_adv += self._clean
         np.clip(x_adv, 0, 1, out=x_adv)
+
+
+def _remember(momentum: FloatArray, direction: FloatArray, decay: float) -> None:
+    """Add `direction`, each row divided by its L1 norm, to the decayed `momentum`; become that."""
+    norms = _or_one(np.abs(direction).sum(axis=1, keepdims=True))
+    if loops := one_pass.loops(momentum, direction):
+        loops.remember(momentum, direction, norms, decay)
+        return
+    direction /= norms
+    momentum *= decay
+    momentum += direction
+    direction[:] = momentum
 
 
 def l2_norms(x: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core import validate
+from core import one_pass, validate
 from core.batches import BATCH
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import pixel_gradient
@@ -97,6 +97,7 @@ class Goal:
     ) -> "Goal":
         """Check the arguments that all attacks share (see `Attack`)."""
         x = validate.image_array(x)
+        one_pass.load(len(x))
         true = labels = validate.labels(y, len(x))
         if target is not None:
             labels = validate.labels(target, len(x), name="target")
@@ -151,15 +152,20 @@ class Goal:
         lead: FloatArray = logits[rows, labels] - logits[rows, rivals]
         return (-lead if self.targeted else lead), rivals
 
-    def ascent(self, x: FloatArray, labels: IntArray, gradient: str) -> FloatArray:
+    def ascent(
+        self, x: FloatArray, labels: IntArray, gradient: str, *, check: bool = True
+    ) -> FloatArray:
         """Return the direction in the pixels that leads to the goal, `(N, 784)`.
 
         It goes up the loss of the true labels or down the loss of the targets. The caller may
-        overwrite it.
+        overwrite it. Without `check`, it is the caller who checks it (see `check_gradient`).
         """
-        direction = pixel_gradient(self.classifier, x, labels, gradient=gradient)
-        check_gradient(direction)
-        return np.negative(direction, out=direction) if self.targeted else direction
+        direction = pixel_gradient(
+            self.classifier, x, labels, gradient=gradient, downhill=self.targeted
+        )
+        if check:
+            check_gradient(direction)
+        return direction
 
 
 @dataclass(frozen=True)
