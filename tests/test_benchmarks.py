@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import handwriting, strokes
+from benchmarks import growth, handwriting, refine, strokes
 from benchmarks.__main__ import RESULTS, TITLES, with_section
 from benchmarks.conditions import CONDITIONS
+from core.bounds import Proof
 from core.data.mnist import Digits
 from core.measures import accuracy
 from core.networks.mlp import MLP
@@ -125,3 +126,46 @@ def test_a_digit_that_is_not_found_is_misread(report_network: MLP, test_digits: 
     images = (test_digits.x[0], None, test_digits.x[2])
     assert handwriting.percent_right(report_network, images, y) == pytest.approx(200 / 3)
     assert handwriting.percent_right(report_network, (None, None), y[:2]) == 0
+
+
+def test_growth_is_told_beside_linear_growth() -> None:
+    assert growth.cells([0.5, 2, 30], [10, 20, 1000]) == [
+        "500.0 ms",
+        "× 4.0 (2.00)",
+        "× 60.0 (0.60)",
+    ]
+    header, rows = growth.table_of("images", ["1", "2"], {"a": [1, 2], "b": [3, 3]}, [1, 2])
+    assert header == ["images", "a", "b"]
+    assert rows == [["1", "1000.0 ms", "3000.0 ms"], ["2", "× 2.0 (1.00)", "× 1.0 (0.50)"]]
+
+
+@pytest.mark.parametrize("number", growth.BUDGETS)
+def test_budgets_are_even_around_the_same_middle(number: int) -> None:
+    budgets = growth.grid(number)
+    assert budgets[number // 2] == pytest.approx(growth.LARGEST / 2)
+    np.testing.assert_allclose(np.diff(budgets), growth.LARGEST / number)
+    assert 0 < budgets[0] <= budgets[-1] < growth.LARGEST
+
+
+@pytest.mark.parametrize("layers", growth.LAYERS)
+def test_an_untrained_network_keeps_its_units_sizes(layers: int, test_digits: Digits) -> None:
+    *hidden, logits = growth.untrained(layers).activations(test_digits.x[:100])
+    assert len(hidden) == layers - 1
+    sizes = [np.sqrt((each**2).mean()) for each in hidden]
+    assert max(sizes) < 4 * min(sizes)
+    assert logits.std() > 0.05
+
+
+def test_the_latest_proof_within_each_limit_is_kept() -> None:
+    proofs = [Proof(number / 10, 1 - number / 100, None, number) for number in range(6)]
+    clock = iter([0, 1, 2, 3, 4, 10, 11, 12, 13, 14])
+    seconds, kept = refine.snapshots(iter(proofs), [2.5, 5, 20], lambda: next(clock))
+    assert [proof.nodes for proof in kept] == [0, 2, 3, 5]
+    assert seconds == 14
+
+
+def test_the_gap_that_proofs_close() -> None:
+    assert refine.gap_closed(0.1, 0.3, Proof(0.1, 0.3, None, 0)) == 0
+    assert refine.gap_closed(0.1, 0.3, Proof(0.15, 0.25, None, 0)) == pytest.approx(0.5)
+    assert refine.gap_closed(0.1, 0.3, Proof(0.2, 0.2, None, 0)) == 1
+    assert refine.gap_closed(0.1, 0.1, Proof(0.1, 0.1, None, 0)) == 1

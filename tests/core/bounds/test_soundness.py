@@ -1,21 +1,16 @@
 """No image of the ball gives less than the bound: not in exact numbers, not as it is rounded."""
 
-from collections.abc import Callable
 from fractions import Fraction
-from itertools import islice
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.attacks import METHODS, BudgetMethod, pgd, pgd_l2
 from core.bounds import certified_epsilon, crown, margins
 from core.bounds.interval import Units
-from core.classifier import FloatArray, IntArray
-from core.data.mnist import Digits
-from core.networks import MLP, Network
-from tests.conftest import SHIPPED
+from core.classifier import FloatArray
+from core.networks import MLP
 from tests.core.bounds import oracles
 
 both_methods = pytest.mark.parametrize("method", ["crown", "interval"])
@@ -121,86 +116,3 @@ def test_the_bound_is_not_far_below_what_is_true(method: str) -> None:
     assert (bounds < least).all()
     if method == "crown":
         np.testing.assert_allclose(bounds, least, atol=2e-5)
-
-
-def check(
-    network: Network, x: FloatArray, x_adv: FloatArray, y: IntArray, proved: dict[str, FloatArray]
-) -> None:
-    """Check that every misread image lies outside the balls that are proved safe."""
-    misread = network.logits(x_adv).argmax(axis=1) != y
-    perturbation = x_adv.astype(np.float64) - x
-    distances = {
-        "linf": np.abs(perturbation).max(axis=1),
-        "l2": np.linalg.norm(perturbation, axis=1),
-    }
-    for norm, largest in proved.items():
-        assert not (misread & (largest > 0) & (distances[norm] <= largest)).any()
-
-
-def near_the_edge(
-    attack: Callable[[FloatArray, IntArray, float], FloatArray],
-    x: FloatArray,
-    y: IntArray,
-    largest: FloatArray,
-) -> FloatArray:
-    """Return attacks on images in groups, each with the largest ε that is proved for all of it."""
-    x_adv = x.copy()
-    for group in np.array_split(np.argsort(largest), max(3, len(x) // 40)):
-        x_adv[group] = attack(x[group], y[group], float(largest[group].min()))
-    return x_adv
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", SHIPPED.names())
-def test_no_attack_succeeds_within_what_is_proved(
-    name: str, test_digits: Digits, request: pytest.FixtureRequest
-) -> None:
-    all_of_it = request.config.getoption("--thorough")
-    network, _ = SHIPPED.load(name)
-    wide = max(member.parameter_count for member in network.members) > 200_000
-    images = (1000 if all_of_it else 24) // (8 if wide else 1)
-    x, y = test_digits.x[:images], test_digits.y[:images]
-    proved = {norm: certified_epsilon(network, x, y, norm=norm) for norm in ("linf", "l2")}
-    assert (proved["linf"] > 0).mean() > 0.8
-    for seed in range(20 if all_of_it else 3):
-        for norm, attack in (("linf", pgd), ("l2", pgd_l2)):
-
-            def restart(x: FloatArray, y: IntArray, epsilon: float) -> FloatArray:
-                return attack(network, x, y, epsilon, seed=seed, keep_best=True)  # noqa: B023
-
-            x_adv = near_the_edge(restart, x, y, proved[norm])
-            check(network, x, x_adv, y, proved)
-            right = proved[norm] > 0
-            assert (network.logits(x_adv).argmax(axis=1) == y)[right].all()
-    few = slice(0, -(-images // 10))
-    of_few = {norm: each[few] for norm, each in proved.items()}
-    for method in METHODS.values():
-        if isinstance(method, BudgetMethod):
-            for budget in islice(method.scale.budgets, 2, 40, 12):
-                check(
-                    network, x[few], method.attack(network, x[few], y[few], budget), y[few], of_few
-                )
-        else:
-            check(network, x[few], method.attack(network, x[few], y[few]), y[few], of_few)
-
-
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_an_attack_finds_what_is_not_proved(
-    report_network: MLP, test_digits: Digits, norm: str
-) -> None:
-    """The test above could fail: a proof of ten times as much would be refuted."""
-    x, y = test_digits.x[:20], test_digits.y[:20]
-    epsilon = 10 * certified_epsilon(report_network, x, y, norm=norm)
-    attack = pgd if norm == "linf" else pgd_l2
-
-    def strong(x: FloatArray, y: IntArray, epsilon: float) -> FloatArray:
-        return attack(report_network, x, y, epsilon)
-
-    with pytest.raises(AssertionError):
-        check(
-            report_network,
-            x,
-            near_the_edge(strong, x, y, epsilon),
-            y,
-            {"linf": epsilon, "l2": epsilon},
-        )
