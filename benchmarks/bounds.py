@@ -29,7 +29,7 @@ MOST_SECONDS = 15  # of CROWN on the report's network
 SHARES_OF = ("report", "ensemble", "adversarial-pgd")
 EPSILONS = (0.01, 0.02, 0.05, 0.1)
 FIRST = 1000  # images whose shares are printed, and that are bounded by a large network
-LARGE = 600_000  # numbers
+LARGE = 200_000  # numbers
 BATCH = 2  # images whose products are computed at once: they stay in the cache
 
 

@@ -2,10 +2,13 @@
 
 Each cell beyond a table's first row has the time as a multiple of the first row's, and in brackets
 that multiple divided by the growth of what the row counts: 1 is linear growth, less is better.
-The first row has the time itself. Times are CPU seconds, so that what else the machine does matters
-little; those of the networks, which a sweep gives to several processes, are by the clock.
+The first row has the time itself. Times are CPU seconds of all cores and processes, so that what
+else the machine does matters little.
+
+`python -m benchmarks.growth images layers` prints some of the tables.
 """
 
+import argparse
 import contextlib
 import multiprocessing
 import statistics
@@ -16,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.attacks import blas_kernels
-from benchmarks.measuring import cpu_timed, print_machine, print_table, timed
+from benchmarks.measuring import cpu_timed, print_machine, print_table
 from core import batches
 from core.attacks import fgsm, pgd
 from core.bounds import certified, margins
@@ -38,22 +41,34 @@ NETWORKS = (1, 2, 4, 8, 15)
 NETWORK_IMAGES = 10_000
 LAYERS = (2, 3, 4, 6, 8)
 WIDTH = 128
-LAYER_IMAGES = 1000
+LAYER_IMAGES = 256
 LAYER_EPSILON = 0.01
-LONG = 3.0  # seconds; what takes longer is measured once
+LONG = 1.0  # seconds; what takes longer is measured once
 
 Growth = Mapping[str, Sequence[float]]  # the seconds of each work, one a row
 
 
 def main() -> None:
-    """Measure and print the four tables."""
-    tables = [of_images(), of_budgets(), of_networks(), of_layers()]
+    """Measure and print the tables that are named, all without a name."""
+    measures = {
+        "images": of_images,
+        "budgets": of_budgets,
+        "networks": of_networks,
+        "layers": of_layers,
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(measures))
+    chosen = parser.parse_args().tables or list(measures)
+    if unknown := sorted({*chosen} - {*measures}):
+        parser.error(f"there is no table {unknown[0]!r} among {', '.join(measures)}")
+    tables = [measures[name]() for name in chosen]
     print_machine()
     for header, rows, about in tables:
         print_table(header, rows)
         print(f"\n{about}\n")
     print(
-        f"On {batches.threads()} cores, one work after the other. "
+        f"On {batches.threads()} cores, one work after the other. All cores work on more than "
+        f"{batches.BATCH} images; then they share the memory and the caches, and each takes longer. "
         f"NumPy multiplies with OpenBLAS's code for {', '.join(sorted(blas_kernels()))}."
     )
 
@@ -90,11 +105,11 @@ def table_of(
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the CPU seconds of a work: the first run's if it is long, else a median of five."""
+    """Return the CPU seconds of a work: the first run's if it is long, else a median of three."""
     first, _ = cpu_timed(work)
     if first > LONG:
         return first
-    return statistics.median(cpu_timed(work)[0] for _ in range(5))
+    return statistics.median(cpu_timed(work)[0] for _ in range(3))
 
 
 def of_images() -> Table:
@@ -216,7 +231,7 @@ def of_networks() -> Table:
         "sweep over processes": through_the_sweep,
     }
     growth = {
-        name: [timed(lambda: work(names[:number]))[0] for number in NETWORKS]  # noqa: B023
+        name: [cpu_timed(lambda: work(names[:number]))[0] for number in NETWORKS]  # noqa: B023
         for name, work in works.items()
     }
     weights = [sum(sizes[name] for name in names[:number]) for number in NETWORKS]
@@ -224,8 +239,8 @@ def of_networks() -> Table:
     return (
         *table_of("networks", rows, growth, weights),
         f"FGSM and PGD-40 at ε = {EPSILON} on {NETWORK_IMAGES:,} test images, the smallest shipped "
-        "networks first. Linear growth is that of the number of weights. A process of the sweep "
-        "starts, imports, reads MNIST and uses one core.",
+        "networks first. Linear growth is that of the number of weights. The sweep's processes also "
+        "start, import, and read MNIST, once each.",
     )
 
 

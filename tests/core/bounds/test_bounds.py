@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.bounds import certified, certified_epsilon, crown, margins
+from core.attacks import fgsm
+from core.bounds import METHODS, certified, certified_epsilon, crown, margins
 from core.bounds.balls import Box
 from core.bounds.layers import Layers
 from core.classifier import FloatArray
@@ -223,7 +224,26 @@ def test_what_is_certified_follows_from_the_largest_epsilon(
     for row, epsilon in zip(found[2:], epsilons[2:], strict=True):
         np.testing.assert_array_equal(row, largest >= epsilon)
         np.testing.assert_array_equal(row, certified(report_network, x, y, epsilon, norm=norm))
+        lead = margins(report_network, x, y, epsilon, norm=norm).min(axis=1)
+        np.testing.assert_array_equal(row, lead > 0)
     assert found[0].sum() == 0 < found[2].sum()
+
+
+def test_no_bound_is_computed_where_a_step_of_an_attack_succeeds(
+    report_network: MLP, test_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = test_digits.x[:60], test_digits.y[:60]
+    bounded = []
+
+    def counted(layers: Layers, ball: Box, rows: FloatArray) -> FloatArray:
+        bounded.append(len(rows))
+        return crown.lower_bounds(layers, ball, rows)
+
+    monkeypatch.setitem(METHODS, "crown", counted)
+    assert not certified(report_network, x, y, 0.2).any()
+    misled = report_network.logits(fgsm(report_network, x, y, 0.2)).argmax(axis=1) != y
+    assert misled.sum() > 40
+    assert sum(bounded) == (~misled).sum()
 
 
 @both_methods
