@@ -68,7 +68,7 @@ def main() -> None:
         print(f"\n{about}\n")
     print(
         f"On {batches.threads()} cores, one work after the other. All cores work on more than "
-        f"{batches.BATCH} images; then they share the memory and the caches, and each takes longer. "
+        f"{batches.BATCH} images; then they share memory and caches, and each takes longer. "
         f"NumPy multiplies with OpenBLAS's code for {', '.join(sorted(blas_kernels()))}."
     )
 
@@ -239,8 +239,8 @@ def of_networks() -> Table:
     return (
         *table_of("networks", rows, growth, weights),
         f"FGSM and PGD-40 at ε = {EPSILON} on {NETWORK_IMAGES:,} test images, the smallest shipped "
-        "networks first. Linear growth is that of the number of weights. The sweep's processes also "
-        "start, import, and read MNIST, once each.",
+        "networks first. Linear growth is that of the number of weights. The sweep's processes "
+        "also start, import, and read MNIST, once each.",
     )
 
 
