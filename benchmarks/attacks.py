@@ -6,7 +6,6 @@ its fastest batch size. A referee of its own checks what they return.
 
 import statistics
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -77,8 +76,7 @@ def measure(
         works[f"{name}, batches of {batch_size:,}"] = work
     rates = {name: referee(network, test, work(), EPSILON) for name, work in works.items()}
     seconds = medians_in_turn(
-        works
-        | {name: partial(multiply, network, test.x, passes) for name, multiply in products.items()},
+        works | {name: multiply(network, test.x, passes) for name, multiply in products.items()},
         ROUNDS[attack],
     )
     targets = dict.fromkeys(seconds, "at least 2" if attack == "PGD" else "at least 1")
@@ -130,8 +128,8 @@ def our_attack(attack: str, network: MLP, test: mnist.Digits, gradient: str) -> 
     )
 
 
-def bare_products(network: MLP, x: FloatArray, passes: int) -> None:
-    """Compute the matrix products of so many forward and backward passes, and nothing else."""
+def bare_products(network: MLP, x: FloatArray, passes: int) -> Callable[[], None]:
+    """Return what computes the products of so many forward and backward passes, nothing else."""
     factors = _factors(network)
 
     def multiply(rows: slice) -> None:
@@ -140,11 +138,11 @@ def bare_products(network: MLP, x: FloatArray, passes: int) -> None:
             for factor in factors:
                 out = out @ factor
 
-    batches.in_batches(multiply, len(x))
+    return lambda: batches.in_batches(multiply, len(x))
 
 
-def bare_torch_products(network: MLP, x: FloatArray, passes: int) -> None:
-    """Compute the same products with PyTorch's BLAS, one thread a product too."""
+def bare_torch_products(network: MLP, x: FloatArray, passes: int) -> Callable[[], None]:
+    """Return what computes the same with PyTorch's BLAS, one thread a product too."""
     factors, images = list(map(torch.tensor, _factors(network))), torch.tensor(x)
 
     def multiply(rows: slice) -> None:
@@ -155,9 +153,12 @@ def bare_torch_products(network: MLP, x: FloatArray, passes: int) -> None:
                 for factor in factors:
                     out = out @ factor
 
-    threads = torch.get_num_threads()
-    batches.in_batches(multiply, len(x))
-    torch.set_num_threads(threads)
+    def work() -> None:
+        threads = torch.get_num_threads()
+        batches.in_batches(multiply, len(x))
+        torch.set_num_threads(threads)
+
+    return work
 
 
 def _factors(network: MLP) -> list[FloatArray]:
