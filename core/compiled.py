@@ -23,7 +23,8 @@ def _compiled(result: Any, arguments: str) -> Callable[[Any], Any]:
     Args:
         result: the type of what it returns.
         arguments: a letter for each: "w" for a contiguous `(N, M)` array that is written, "r" for
-            one that is only read, "v" for a contiguous vector that is only read, "n" for a number.
+            one that is only read, "v" for a contiguous vector that is only read, "n" for a number,
+            "s" for a contiguous vector of states, uint64.
     """
     signatures = []
     for number in (nb.float32, nb.float64):
@@ -32,6 +33,7 @@ def _compiled(result: Any, arguments: str) -> Callable[[Any], Any]:
             "r": nb.types.Array(number, 2, "C", readonly=True),
             "v": nb.types.Array(number, 1, "C", readonly=True),
             "n": number,
+            "s": nb.types.Array(nb.uint64, 1, "C", readonly=True),
         }
         signatures.append(result(*(kinds[letter] for letter in arguments)))
     compiled: Callable[[Any], Any] = nb.njit(signatures, nogil=True, cache=True)
@@ -115,3 +117,27 @@ def through_relu(gradient, outputs):  # type: ignore[no-untyped-def]
     for n in range(len(gradient)):
         for i in range(gradient.shape[1]):
             gradient[n, i] *= one if outputs[n, i] > zero else zero
+
+
+@_compiled(nb.void, "ws")
+def draw(draws, states):  # type: ignore[no-untyped-def]
+    """Fill each row with draws from [−1, 1), as `core.attacks.draws.uniform` makes them.
+
+    Args:
+        draws: `(N, 784)`, written.
+        states: `(N,)`, where SplitMix64 starts.
+    """
+    digits = 24 if draws.itemsize == 4 else 53
+    unit = draws.dtype.type(2.0 ** (1 - digits))
+    one = draws.dtype.type(1)
+    for n in range(len(draws)):
+        state = states[n]
+        for i in range(draws.shape[1]):
+            state += nb.uint64(0x9E3779B97F4A7C15)
+            bits = state
+            bits ^= bits >> nb.uint64(30)
+            bits *= nb.uint64(0xBF58476D1CE4E5B9)
+            bits ^= bits >> nb.uint64(27)
+            bits *= nb.uint64(0x94D049BB133111EB)
+            bits ^= bits >> nb.uint64(31)
+            draws[n, i] = draws.dtype.type(bits >> nb.uint64(64 - digits)) * unit - one

@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from core import one_pass
 from core.batches import in_batches
 from core.classifier import FloatArray
 
@@ -35,7 +36,11 @@ def uniform(seed: int, use: str, images: FloatArray) -> FloatArray:
 
     def draw(rows: slice) -> None:
         digests = b"".join(_digest(seed, use, image)[:8] for image in images[rows])
-        bits = split_mix(np.frombuffer(digests, "<u8"), draws.shape[1])
+        states = np.frombuffer(digests, "<u8").astype(np.uint64)
+        if loops := one_pass.loops(draws):
+            loops.draw(draws[rows], states)
+            return
+        bits = split_mix(states, draws.shape[1])
         bits >>= 64 - digits
         draws[rows] = bits
         draws[rows] *= 2.0 ** (1 - digits)

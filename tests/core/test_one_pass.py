@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core import one_pass
-from core.attacks import apgd, bim, fgsm, mi_fgsm, pgd
+from core.attacks import apgd, bim, draws, fgsm, mi_fgsm, pgd
 from core.attacks.iterated import LinfBall
 from core.batches import BATCH
 from core.classifier import FloatArray, IntArray
@@ -51,6 +51,16 @@ def numpy_alone() -> Iterator[None]:
         one_pass.load(10 * BATCH)
         assert one_pass.loops(np.zeros((1, 1))) is None
         yield
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_draws_are_the_same(dtype: type) -> None:
+    x, _ = problem(5, dtype)
+    with numpy_alone():
+        expected = draws.uniform(7, "test", x)
+    one_pass.load(len(x))
+    assert one_pass.loops(x) is not None
+    np.testing.assert_array_equal(draws.uniform(7, "test", x), expected)
 
 
 def problem(seed: int, dtype: type, images: int = BATCH + 3) -> tuple[FloatArray, IntArray]:
