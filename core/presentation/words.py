@@ -9,7 +9,8 @@ from core.attacks import L2, LINF, WAY, Scale
 from core.classifier import FloatArray
 from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
-from core.networks import shown_name
+from core.networks import Card, shown_name
+from core.networks.foreign.pixels import PIXELS
 from core.recipe import Recipe
 
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
@@ -190,6 +191,19 @@ def on_recipe(recipe: Recipe) -> str:
     if not differences:
         return "The standard recipe, the course report's."
     return f"The standard recipe, except: {', '.join(differences)}."
+
+
+def on_origin(card: Card) -> str:
+    """Say where a network comes from that another program trained, and how its pixels are read."""
+    if card.origin is None:
+        return "This program trained the network."
+    pixels = PIXELS.get(card.origin.pixels)
+    read = pixels.words if pixels else card.origin.pixels
+    return (
+        f"Another program trained this network, and its {card.origin.program} file was imported. "
+        f"How it was trained is not known. Its training read pixels as {read}; that is part of the "
+        "network now, so ε stays in pixels from 0 to 1."
+    )
 
 
 def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:

@@ -6,7 +6,16 @@ import streamlit as st
 
 from core.evaluation.seeds import known_spread
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, SUFFIX, Network, NetworkFileError, exchange, parse, shown_name
+from core.networks import (
+    LIBRARY,
+    SUFFIX,
+    Card,
+    Network,
+    NetworkFileError,
+    exchange,
+    parse,
+    shown_name,
+)
 from core.presentation import words
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
@@ -63,14 +72,9 @@ def _show_card(name: str) -> None:
     else:
         card = chosen.card
         show_accuracies(card)
-        took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
-        st.markdown(
-            f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those "
-            f"of epoch {card.epochs_trained}: {chosen.network.parameter_count:,} parameters, "
-            f"{len(content) / 1e6:.1f} MB. {escaped(words.on_recipe(card.recipe))} "
-            f"{words.on_reproducibility(card.recipe)}"
-        )
-        _show_spread(card.recipe)
+        st.markdown(_about(card, chosen.network, len(content)))
+        if card.recipe:
+            _show_spread(card.recipe)
     with st.container(horizontal=True):
         if content:
             st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
@@ -84,6 +88,19 @@ def _show_card(name: str) -> None:
             with st.popover("Delete …"):
                 st.write(f"This deletes {escaped(name)} for everybody.")
                 st.button("Delete it", key="delete", on_click=_delete, args=[name])
+
+
+def _about(card: Card, network: Network, size: int) -> str:
+    """Return what is known about a network and its file of `size` bytes, in Markdown."""
+    large = f"{network.parameter_count:,} parameters, {size / 1e6:.1f} MB."
+    if card.recipe is None:
+        return f"Imported on {card.created}: {large} {escaped(words.on_origin(card))}"
+    took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
+    return (
+        f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those of "
+        f"epoch {card.epochs_trained}: {large} {escaped(words.on_recipe(card.recipe))} "
+        f"{words.on_reproducibility(card.recipe)}"
+    )
 
 
 def _show_exchange(name: str, network: Network) -> None:

@@ -55,6 +55,7 @@ def test_training_prints_the_report_s_log_and_saves(
     assert isinstance(network, MLP)
     assert network.sizes == (784, 16, 10)
     assert card.epochs_trained == 2
+    assert card.recipe is not None
     assert (card.recipe.learning_rate, card.recipe.seed) == (0.02, 4)
     assert 0.9 < card.train_accuracy < 1
     assert "learned nothing" not in said

@@ -12,7 +12,7 @@ import pytest
 from core.data import drawing, link, pictures
 from core.networks import Library, NetworkFileError, parse
 from core.networks.file import to_bytes
-from core.presentation.words import on_recipe
+from core.presentation.words import on_origin, on_recipe
 from pages.parts.canvas import SIDE, Sketch, _MessageError, _take_up
 from tests.conftest import SHIPPED, random_mlp
 from tests.core.networks.samples import CARD
@@ -45,7 +45,8 @@ def test_network_files(seeds: Seeds) -> None:
             logits = network.logits(np.ones((1, 784), np.float32))
             assert logits.shape == (1, 10)
             assert np.isfinite(logits).all()
-            assert "\n" not in on_recipe(card.recipe)
+            about = on_recipe(card.recipe) if card.recipe else on_origin(card)
+            assert "\n" not in about
             assert parse(to_bytes(network, card), "again")[1] == card
     assert 0 < read < 0.5 * len(seeds("networks"))  # some damage is none
 
