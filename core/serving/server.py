@@ -10,6 +10,7 @@ from core.data.mnist import Digits
 from core.networks import LIBRARY, Card, LibraryError, Network
 from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
+from core.serving.imports import Imports
 from core.serving.lecturer import Lecturer
 from core.serving.measurements import Measurements
 from core.serving.memory import Memory, limit
@@ -50,6 +51,7 @@ class Server:
         self._networks = Cache(60, memory)
         self.trainings = Trainings(load=digits, rights=self.rights, memory=trained, name=name)
         self.evaluations = Evaluations(digits, memory=memory, line=line)
+        self.imports = Imports(digits, memory=memory)
         self.measurements = Measurements(digits, memory=memory, line=line)
         self.proofs = Proofs(memory=memory, line=line, seconds=most_seconds())
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on

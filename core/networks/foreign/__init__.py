@@ -6,8 +6,8 @@ meant, and how its pixels are to be read, their accuracies tell (`core.evaluatio
 """
 
 from core.networks.foreign.found import Found, Reading
-from core.networks.foreign.kinds import is_ours
+from core.networks.foreign.kinds import SUFFIXES, is_ours
 from core.networks.foreign.pixels import PIXELS, Pixels
 from core.networks.foreign.read import read, read_file
 
-__all__ = ["PIXELS", "Found", "Pixels", "Reading", "is_ours", "read", "read_file"]
+__all__ = ["PIXELS", "SUFFIXES", "Found", "Pixels", "Reading", "is_ours", "read", "read_file"]
