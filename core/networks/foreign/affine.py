@@ -19,11 +19,13 @@ class Layer:
 
     def then(self, scale: FloatArray, shift: FloatArray) -> "Layer":
         """Return this layer, then y ↦ y · scale + shift."""
-        return Layer(self.weight * scale, self.bias * scale + shift)
+        with np.errstate(all="ignore"):  # what is not finite is refused later
+            return Layer(self.weight * scale, self.bias * scale + shift)
 
     def of(self, scale: FloatArray, shift: FloatArray) -> "Layer":
         """Return x ↦ x · scale + shift, then this layer."""
-        return Layer(scale[:, None] * self.weight, self.bias + shift @ self.weight)
+        with np.errstate(all="ignore"):
+            return Layer(scale[:, None] * self.weight, self.bias + shift @ self.weight)
 
 
 def perceptron(layers: Sequence[Layer]) -> MLP:

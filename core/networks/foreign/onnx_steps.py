@@ -42,7 +42,7 @@ class Signal:
     def layer(self) -> Layer:
         """The layer that has begun."""
         matrix = np.eye(self.units) if self.matrix is None else self.matrix
-        return Layer(matrix * self.scale, self.shift)
+        return Layer(matrix, np.zeros(self.units)).then(self.scale, self.shift)
 
 
 class OtherUseError(Exception):
