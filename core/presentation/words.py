@@ -10,7 +10,6 @@ from core.classifier import FloatArray
 from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
 from core.networks import Card, shown_name
-from core.networks.foreign.pixels import PIXELS
 from core.recipe import Recipe
 
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
@@ -195,6 +194,9 @@ def on_recipe(recipe: Recipe) -> str:
 
 def on_origin(card: Card) -> str:
     """Say where a network comes from that another program trained, and how its pixels are read."""
+    # Most pages have no such network and start without what reads its file.
+    from core.networks.foreign.pixels import PIXELS
+
     if card.origin is None:
         return "This program trained the network."
     pixels = PIXELS.get(card.origin.pixels)
