@@ -9,7 +9,7 @@ from core.attacks import L2, LINF, WAY, Scale
 from core.classifier import FloatArray
 from core.data.prototypes import FARTHEST, GROUPS
 from core.evaluation.path import AttackPath, Flip
-from core.networks import Card, shown_name
+from core.networks import shown_name
 from core.recipe import Recipe
 
 if TYPE_CHECKING:  # importing these would slow down pages that have no use for them
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # importing these would slow down pages that have no use for 
     from core.evaluation.confusion import Mistakes
     from core.evaluation.robustness import Robustness
     from core.evaluation.seeds import Spread
+    from core.networks import Card
 
 
 # Numbers
@@ -192,7 +193,7 @@ def on_recipe(recipe: Recipe) -> str:
     return f"The standard recipe, except: {', '.join(differences)}."
 
 
-def on_origin(card: Card) -> str:
+def on_origin(card: "Card") -> str:
     """Say where a network comes from that another program trained, and how its pixels are read."""
     # Most pages have no such network and start without what reads its file.
     from core.networks.foreign.pixels import PIXELS
