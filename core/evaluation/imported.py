@@ -7,6 +7,7 @@ other. So between these two cross-entropy decides. Training has made it small fo
 The larger one makes the network far too sure of its mistakes, the smaller one of nothing.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ class Choice:
         pixels: the key in `PIXELS` of the network's input.
         accuracy: on the first `TRIED` training images, in [0, 1].
         loss: the mean cross-entropy on the first `TRIED` test images, which the network has
-            probably not learned from.
+            probably not learned from. Not measured, and infinite, below `LEAST_ACCURACY`.
     """
 
     reading: Reading
@@ -97,6 +98,8 @@ def _tried(reading: Reading, pixels: str, train: Digits, test: Digits) -> Choice
     """Measure one way to read a file."""
     network = PIXELS[pixels].folded(reading.network)
     accuracy = measures.accuracy(network, train.x[:TRIED], train.y[:TRIED])
+    if accuracy < LEAST_ACCURACY:
+        return Choice(reading, pixels, accuracy, math.inf)
     logits = measures.logits(network, test.x[:TRIED])
     loss = float(cross_entropy(logits, test.y[:TRIED]).mean())
     return Choice(reading, pixels, accuracy, loss)
