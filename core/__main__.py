@@ -15,12 +15,24 @@ from tqdm import tqdm
 from core import files
 from core.data import folders, mnist
 from core.evaluation import executors, robustness, seeds
+from core.evaluation.imported import choices, imported
 from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, Card, Network, NetworkFileError, exchange, load_file, save_file
+from core.networks import (
+    LIBRARY,
+    Card,
+    Network,
+    NetworkFileError,
+    exchange,
+    foreign,
+    load_file,
+    parse,
+    save_file,
+)
 from core.presentation import words
 from core.presentation.course_report import findings as course_report
 from core.presentation.course_report.html_file import to_html
+from core.presentation.imported import on_choice, on_found
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, load_start, split, train
 from core.training.outcome import Epochs, learned_nothing, log_lines, outcome
@@ -59,6 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--model", default="report", metavar="NAME|FILE", help="default: report")
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
     command(_export).add_argument("folder", type=Path, metavar="DIR")
+    bring = command(_import)
+    bring.add_argument("file", type=Path, metavar="FILE", help=", ".join(foreign.SUFFIXES))
+    bring.add_argument("--name", help="keep it under this name; default: the file's")
+    bring.add_argument(
+        "--input",
+        choices=foreign.PIXELS,
+        metavar="PIXELS",
+        help=f"how it reads pixels, default: as it classifies best; {', '.join(foreign.PIXELS)}",
+    )
     convert = command(_convert)
     convert.add_argument("model", metavar="NAME|FILE")
     convert.add_argument("out", type=Path, metavar="FILE", help="ends in .pt or .onnx")
@@ -248,6 +269,29 @@ def _export(options: argparse.Namespace) -> None:
     """Write MNIST as folders of PNG files."""
     with tqdm(total=70_000, unit=" images", unit_scale=True) as bar:
         folders.export(options.folder, on_progress=bar.update)
+
+
+def _import(options: argparse.Namespace) -> None:
+    """Keep a network that another program trained: PyTorch, safetensors or ONNX."""
+    path, name = options.file, network_name(options.name or options.file.stem)
+    content = foreign.read_file(path)
+    network: Network
+    if foreign.is_ours(content):
+        if options.input:
+            raise ValueError("--input is for networks that another program trained")
+        network, card = parse(content, path.name)
+    else:
+        train, test = mnist.load("train"), mnist.load("test")
+        found = foreign.read(content, path.name)
+        best, *others = choices(found, train, test, path.name, pixels=options.input)
+        print(on_found(found, best))
+        for other in others:
+            print(f"--input {other.pixels} would be {on_choice(other)}")
+        today = datetime.date.today().isoformat()
+        network, card = best.network, imported(best, found, train, test, today=today)
+    kept = LIBRARY.keep(name, network, card)
+    print(f"Test accuracy: {card.test_accuracy:.2%}")
+    print(f"Saved as {os.path.relpath(LIBRARY.path(kept))}")
 
 
 def _convert(options: argparse.Namespace) -> None:

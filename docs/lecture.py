@@ -22,6 +22,7 @@ from core.evaluation.path import AttackPath, follow
 from core.evaluation.robustness import Robustness
 from core.losses import COTANGENTS, doubt, pixel_gradient, softmax
 from core.networks import LIBRARY, Network
+from core.recipe import PRESETS
 
 FOLDER = Path(__file__).parent
 PLAN, WORKSHEET = FOLDER / "lecture.md", FOLDER / "worksheet.md"
@@ -80,7 +81,7 @@ def figures(test: Digits) -> dict[str, str]:
         **on_what_it_costs(known(standard), known(robust)),
         **on_mistakes(standard, test),
         "noise_rate": rate(standard, noise(standard, test.x, test.y, EPSILON), test),
-        "trained_at": f"{card.recipe.adversary_epsilon:g}",
+        "trained_at": f"{(card.recipe or PRESETS[ROBUST]).adversary_epsilon:g}",
         "seconds": f"{card.train_seconds:.0f}",
     }
 

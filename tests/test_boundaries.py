@@ -113,7 +113,7 @@ def test_a_first_visit_loads_neither_pandas_nor_the_course_report() -> None:
     )
     assert "pages.parts.epsilon_explorer" in loaded
     assert not loaded & {*HEAVY, "cv2", "pandas", "pyarrow", "scipy"} - {"plotly"}
-    assert "core.presentation.course_report.findings" not in loaded
+    assert not loaded & {"core.presentation.course_report.findings", "core.networks.foreign"}
 
 
 def test_a_heavy_import_would_be_seen() -> None:

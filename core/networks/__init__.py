@@ -4,7 +4,7 @@
 itself.
 """
 
-from core.networks.card import Card, LoggedEpoch
+from core.networks.card import Card, LoggedEpoch, Origin
 from core.networks.ensemble import Ensemble, Network
 from core.networks.file import SUFFIX, NetworkFileError, load_file, parse, save_file
 from core.networks.library import (
@@ -29,6 +29,7 @@ __all__ = [
     "Network",
     "NetworkFileError",
     "NetworkNameError",
+    "Origin",
     "load_file",
     "parse",
     "save_file",

@@ -16,7 +16,7 @@ import safetensors.numpy
 
 from core import files
 from core.classifier import FloatArray
-from core.networks.card import Card, LoggedEpoch
+from core.networks.card import Card, LoggedEpoch, Origin
 from core.networks.ensemble import Ensemble, Network
 from core.networks.mlp import MLP
 from core.recipe import LATER_CHANGES, MOST_HIDDEN, MOST_MEMBERS, MOST_UNITS, MOST_WEIGHTS, Recipe
@@ -24,6 +24,8 @@ from core.recipe import LATER_CHANGES, MOST_HIDDEN, MOST_MEMBERS, MOST_UNITS, MO
 SUFFIX = ".safetensors"
 LAYOUTS = ("mlp", "ensemble")
 FORMAT_VERSION = 1  # to be raised by a change that older programs can't read
+# Of a network without a recipe. Programs that know only 1 refuse it by its number.
+WITHOUT_RECIPE = 2
 MAX_BYTES = 40 * 2**20  # of a file; the weights of the largest recipe take 32 MB
 _MAX_HEADER = 3 * 2**20  # bytes; the longest log takes 2 MB
 _MOST_OUTPUT = 1e18  # float32 holds its square
@@ -50,8 +52,8 @@ def to_bytes(network: Network, card: Card) -> bytes:
     Raises:
         NetworkFileError: `parse` would refuse the network.
     """
-    if fault := _fault(network):
-        raise NetworkFileError(f"This network can't be saved: {fault}.")
+    if reason := fault(network):
+        raise NetworkFileError(f"This network can't be saved: {reason}.")
     ensemble = isinstance(network, Ensemble)
     tensors: dict[str, FloatArray] = {}
     for number, member in enumerate(network.members):
@@ -59,12 +61,10 @@ def to_bytes(network: Network, card: Card) -> bytes:
         for part, arrays in (("weight", member.weights), ("bias", member.biases)):
             for layer, array in enumerate(arrays):
                 tensors[f"{prefix}layers.{layer}.{part}"] = array
-    fields = {**vars(card), "recipe": _recipe_fields(card.recipe)}
-    del fields["log"], fields["measured_on"]
     header = {
         "format": "ensemble" if ensemble else "mlp",
-        "version": str(FORMAT_VERSION),
-        "card": json.dumps(fields),
+        "version": str(FORMAT_VERSION if card.recipe else WITHOUT_RECIPE),
+        "card": json.dumps(_card_fields(card)),
     }
     # Beside the card: older programs refuse a card with a field that they don't know.
     if card.log:
@@ -77,6 +77,18 @@ def to_bytes(network: Network, card: Card) -> bytes:
             f"This network can't be saved: its file would be larger than {MAX_BYTES // 2**20} MB."
         )
     return content
+
+
+def _card_fields(card: Card) -> dict[str, Any]:
+    """Return what the header has of a card, without what it has beside the card.
+
+    A card with a recipe has no field that older programs don't know.
+    """
+    fields = {**vars(card)}
+    del fields["log"], fields["measured_on"], fields["origin"]
+    if card.recipe:
+        return {**fields, "recipe": _recipe_fields(card.recipe)}
+    return {**fields, "origin": asdict(card.origin)} if card.origin else fields
 
 
 def _recipe_fields(recipe: Recipe) -> dict[str, Any]:
@@ -135,15 +147,18 @@ def _parse(content: bytes) -> tuple[Network, Card]:
     if about.get("format") not in LAYOUTS or "card" not in about:
         raise ValueError("it is a safetensors file, but this program did not save it")
     version = str(about.get("version"))
-    if version != str(FORMAT_VERSION):
-        raise ValueError(f"its format is {version[:20]}, this program reads {FORMAT_VERSION}")
+    if version not in (str(FORMAT_VERSION), str(WITHOUT_RECIPE)):
+        raise ValueError(
+            f"its format is {version[:20]}, this program reads {FORMAT_VERSION} and "
+            f"{WITHOUT_RECIPE}"
+        )
     try:
         card = _card(about)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("its header does not describe a network") from None
     network = _take_network(tensors, about["format"])
-    if fault := _fault(network):
-        raise ValueError(fault)
+    if reason := fault(network):
+        raise ValueError(reason)
     return network, card
 
 
@@ -163,9 +178,11 @@ def _card(about: dict[str, str]) -> Card:
     fields = json.loads(about["card"])
     log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
     measured_on = json.loads(about.get("measured_on", "null"))
-    return Card(
-        **{**fields, "recipe": Recipe(**fields["recipe"])}, log=log, measured_on=measured_on
-    )
+    if about["version"] == str(WITHOUT_RECIPE):
+        fields = {**fields, "origin": Origin(**fields["origin"])}
+    else:
+        fields = {**fields, "recipe": Recipe(**fields["recipe"])}
+    return Card(**fields, log=log, measured_on=measured_on)
 
 
 def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
@@ -204,7 +221,7 @@ def _largest_output(network: MLP) -> float:
     return found
 
 
-def _fault(network: Network) -> str:
+def fault(network: Network) -> str:
     """Return why a network can't be saved or can't classify MNIST; "" if it can."""
     if len(network.members) > MOST_MEMBERS:
         return f"it has {len(network.members)} members, more than {MOST_MEMBERS}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # importing these would slow down pages that have no use for 
     from core.evaluation.confusion import Mistakes
     from core.evaluation.robustness import Robustness
     from core.evaluation.seeds import Spread
+    from core.networks import Card
 
 
 # Numbers
@@ -191,6 +192,22 @@ def on_recipe(recipe: Recipe) -> str:
     if not differences:
         return "The standard recipe, the course report's."
     return f"The standard recipe, except: {', '.join(differences)}."
+
+
+def on_origin(card: "Card") -> str:
+    """Say where a network comes from that another program trained, and how its pixels are read."""
+    # Most pages have no such network and start without what reads its file.
+    from core.networks.foreign.pixels import PIXELS
+
+    if card.origin is None:
+        return "This program trained the network."
+    pixels = PIXELS.get(card.origin.pixels)
+    read = pixels.words if pixels else card.origin.pixels
+    return (
+        f"Another program trained this network, and its {card.origin.program} file was imported. "
+        f"How it was trained is not known. Its training read pixels as {read}; that is part of the "
+        "network now, so ε stays in pixels from 0 to 1."
+    )
 
 
 def on_reproducibility(recipe: Recipe, *, engine: str | None = None) -> str:

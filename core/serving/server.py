@@ -3,7 +3,8 @@
 import os
 import threading
 from collections.abc import Hashable
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from core.data import drawing, mnist
 from core.data.mnist import Digits
@@ -18,6 +19,9 @@ from core.serving.proofs import Proofs
 from core.serving.proofs import limit as most_seconds
 from core.serving.rights import NotYoursError, Rights, mark_of
 from core.serving.trainings import Trainings
+
+if TYPE_CHECKING:
+    from core.serving.imports import Imports
 
 WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lecturer's word
 MOST_KEPT = 10  # networks of one person, as all together may keep 100
@@ -47,12 +51,19 @@ class Server:
         self.lecturer = Lecturer(os.environ.get(WORD, ""))
         self.rights = Rights(self.lecturer)
         self.digits = digits
-        self._networks = Cache(60, memory)
+        self._memory, self._networks = memory, Cache(60, memory)
         self.trainings = Trainings(load=digits, rights=self.rights, memory=trained, name=name)
         self.evaluations = Evaluations(digits, memory=memory, line=line)
         self.measurements = Measurements(digits, memory=memory, line=line)
         self.proofs = Proofs(memory=memory, line=line, seconds=most_seconds())
         self._warmed = threading.Lock()  # held from the first call of `warm_up` on
+
+    @cached_property
+    def imports(self) -> "Imports":
+        """The files of other programs. Most pages start without what reads them."""
+        from core.serving.imports import Imports
+
+        return Imports(self.digits, memory=self._memory)
 
     def network(self, name: str) -> ServedNetwork:
         """Return a network of the library; it is read once for as long as its file is the same.

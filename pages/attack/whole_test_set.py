@@ -220,7 +220,7 @@ def show_stopped() -> None:
 
 def show_what_it_knows(chosen: ServedNetwork) -> None:
     """Warn if the network has never seen some of the digits."""
-    known = chosen.card.recipe.digits
+    known = chosen.card.digits
     if len(known) < 10:
         st.warning(
             f"This network has learned only the digits {', '.join(map(str, known))}. It takes "

@@ -1,20 +1,34 @@
 """The list of all networks: their cards, their files, and a place to upload others."""
 
-import re
-
 import streamlit as st
 
 from core.evaluation.seeds import known_spread
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import LIBRARY, SUFFIX, Network, NetworkFileError, exchange, parse, shown_name
+from core.networks import (
+    LIBRARY,
+    SUFFIX,
+    Card,
+    Network,
+    NetworkFileError,
+    exchange,
+    parse,
+    shown_name,
+)
+from core.networks.foreign import SUFFIXES, is_ours
 from core.presentation import words
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
 from pages.parts.escaped import escaped, with_code
+from pages.parts.import_form import begin_import, show_import, stem_of
 from pages.parts.lecturer import show_lecturer
 from pages.parts.server import server, who
 from pages.parts.state import CARD
 from pages.parts.trainings import show_accuracies
+
+BRING = (
+    "A file that was downloaded here, or a perceptron of your own: PyTorch's `state_dict` (.pt, "
+    ".pth or .safetensors) or ONNX, as PyTorch, Keras and scikit-learn export it."
+)
 
 
 def show_library() -> None:
@@ -40,13 +54,16 @@ def show_library() -> None:
             persist_state="session",
             help=words.on_networks(names),
         )
-        st.file_uploader(
-            "Bring a network along (.safetensors, as downloaded here)",
-            type=["safetensors"],
+        file = st.file_uploader(
+            "Bring a network along",
+            type=[suffix.removeprefix(".") for suffix in SUFFIXES],
             key="upload",
             on_change=_bring_along,
             disabled=server().lecturer.is_closed(who=who()),
+            help=BRING,
         )
+        if file is not None and st.session_state.get("importing") == file.file_id:
+            show_import(file)
     with right:
         if name is not None:
             put_in_address({CARD: None if name == names[0] else name})
@@ -63,14 +80,9 @@ def _show_card(name: str) -> None:
     else:
         card = chosen.card
         show_accuracies(card)
-        took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
-        st.markdown(
-            f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those "
-            f"of epoch {card.epochs_trained}: {chosen.network.parameter_count:,} parameters, "
-            f"{len(content) / 1e6:.1f} MB. {escaped(words.on_recipe(card.recipe))} "
-            f"{words.on_reproducibility(card.recipe)}"
-        )
-        _show_spread(card.recipe)
+        st.markdown(_about(card, chosen.network, len(content)))
+        if card.recipe:
+            _show_spread(card.recipe)
     with st.container(horizontal=True):
         if content:
             st.download_button("Download", content, file_name=f"{name}{SUFFIX}", on_click="ignore")
@@ -84,6 +96,19 @@ def _show_card(name: str) -> None:
             with st.popover("Delete …"):
                 st.write(f"This deletes {escaped(name)} for everybody.")
                 st.button("Delete it", key="delete", on_click=_delete, args=[name])
+
+
+def _about(card: Card, network: Network, size: int) -> str:
+    """Return what is known about a network and its file of `size` bytes, in Markdown."""
+    large = f"{network.parameter_count:,} parameters, {size / 1e6:.1f} MB."
+    if card.recipe is None:
+        return f"Imported on {card.created}: {large} {escaped(words.on_origin(card))}"
+    took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
+    return (
+        f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those of "
+        f"epoch {card.epochs_trained}: {large} {escaped(words.on_recipe(card.recipe))} "
+        f"{words.on_reproducibility(card.recipe)}"
+    )
 
 
 def _show_exchange(name: str, network: Network) -> None:
@@ -120,16 +145,18 @@ def _show_spread(recipe: Recipe) -> None:
 
 
 def _bring_along() -> None:
-    """Keep an uploaded file under its own name."""
+    """Keep an uploaded file of ours under its own name; another one is looked at first."""
     file = st.session_state["upload"]
+    st.session_state.pop("importing", None)
     if file is None:
         return
     try:
         server().lecturer.check_open(who=who())
+        if not is_ours(file.getvalue()):
+            begin_import(file)
+            return
         network, card = parse(file.getvalue(), file.name)
-        # Browsers add a number in brackets to a second download of the same name.
-        stem = re.sub(r" ?\(\d+\)$", "", file.name.removesuffix(SUFFIX))
-        name = server().keep(stem, network, card, who=who())
+        name = server().keep(stem_of(file.name), network, card, who=who())
     except ValueError as error:
         st.session_state["library_said"] = ("bad", str(error))
     except OSError as error:

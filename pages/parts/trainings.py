@@ -66,15 +66,15 @@ def show_epochs(status: Status) -> None:
 
 def show_accuracies(card: Card) -> None:
     """Show a network's accuracies, beside the report's if it has learned all ten digits."""
-    learned = card.recipe.digits
+    learned, ours = card.digits, card.recipe
     shares = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
-    same = not card.recipe.held_out
+    same = ours is None or not ours.held_out  # the validation images are the test images
     with st.container(horizontal=True):
         for (name, report), share in zip(REPORT_ACCURACIES.items(), shares, strict=True):
             if same and name == "Validation":
                 continue
             st.metric(
-                f"{name} accuracy, at the end",
+                f"{name} accuracy, at the end" if ours else f"{name} accuracy",
                 f"{share:.2%}",
                 f"{signed(points(share, report, 2), 2)} points; the report: {report:.2%}"
                 if len(learned) == CLASSES
@@ -87,6 +87,9 @@ def show_accuracies(card: Card) -> None:
         "during the epoch, on each image before the network learns from it."
     )
     validated = " Validated on the test images, as the report did." if same else ""
+    if ours is None:
+        measured = "Measured by this program. Which images the network learned from is not known."
+        validated = ""
     most = card.measured_on
     images = f"at most the first {most:,} images" if most else "all images"
     st.caption(f"Accuracy: classified correctly / {images} of that kind.{validated} {measured}")

@@ -16,6 +16,7 @@ from core.presentation.charts import accuracy_of_each_digit
 from core.presentation.evasion import LEGIBLE_BANDS, LEGIBLE_LINES, evasion_over_epsilon
 from core.presentation.remedies import BASELINE, BY_PRESET, REMEDIES
 from core.presentation.words import in_percent, on_networks, percent, points
+from core.recipe import PRESETS
 from core.serving.jobs import FAILED
 from core.serving.networks import ServedNetwork
 from core.serving.questions import ALL
@@ -356,7 +357,7 @@ def show_transfer(transfer: ServedNetwork, accuracies: Mapping[str, float]) -> N
     """Show what a start from a network that has learned some of the digits saves."""
     st.markdown("## What transfer saves")
     st.markdown(TRANSFER)
-    learned = transfer.card.recipe.training_images
+    learned = (transfer.card.recipe or PRESETS["transfer"]).training_images
     st.markdown(
         remedies.transfer_saves(
             accuracies["transfer"], accuracies["few-images"], learned=learned, tested=ALL

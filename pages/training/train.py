@@ -133,7 +133,7 @@ def show_end(run_id: str, status: Status) -> None:
     took = f"{status.seconds:.0f} s" if status.seconds >= 1 else "less than 1 s"
     st.markdown(f"**{ended} {took}**, keeping epoch {card.epochs_trained}.")
     if status.learned_nothing:
-        st.warning(on_nothing_learned(card.recipe))
+        st.warning(on_nothing_learned(status.recipe))
     show_accuracies(card)
     kept = st.session_state.get("kept", {})
     if run_id in kept:

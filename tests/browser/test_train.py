@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -102,3 +103,15 @@ def test_a_network_is_downloaded_for_other_programs(page: Page, app_url: str) ->
             widget(page, key).get_by_role("button").click()
         assert event.value.suggested_filename == f"ensemble.{ending}"
         assert event.value.path().read_bytes() == write(network)
+
+
+def test_a_pytorch_file_is_brought_along(page: Page, app_url: str, tmp_path: Path) -> None:
+    file = tmp_path / f"{NAME}.pt"
+    file.write_bytes(exchange.to_state_dict(load_file(ROOT / "models/report.safetensors")[0]))
+    open_page(page, f"{app_url}/train", "upload")
+    page.locator("input[type=file]").set_input_files(file)
+    expect(widget(page, "import")).to_contain_text("784-128-64-10")
+    widget(page, "import_keep").get_by_role("button").click()
+    expect(page.get_by_text(f"Kept as “{NAME}”")).to_be_visible()
+    expect(widget(page, "import_keep")).not_to_be_attached()
+    assert load_file(ROOT / f"models/kept/{NAME}.safetensors")[1].recipe is None

@@ -55,6 +55,7 @@ def test_training_prints_the_report_s_log_and_saves(
     assert isinstance(network, MLP)
     assert network.sizes == (784, 16, 10)
     assert card.epochs_trained == 2
+    assert card.recipe is not None
     assert (card.recipe.learning_rate, card.recipe.seed) == (0.02, 4)
     assert 0.9 < card.train_accuracy < 1
     assert "learned nothing" not in said
@@ -136,6 +137,53 @@ def test_a_network_is_not_written_for_unknown_programs(
     assert main(["convert", "report", str(tmp_path / "mine.h5")]) == 1
     assert "must end in .pt, for PyTorch, or in .onnx" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_another_program_is_imported(
+    library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, shipped = load_file(ROOT / "models/report.safetensors")
+    for file, content in (
+        ("theirs.pt", exchange.to_state_dict(network)),
+        ("theirs.onnx", exchange.to_onnx(network)),
+    ):
+        (tmp_path / file).write_bytes(content)
+    assert main(["import", str(tmp_path / "theirs.pt")]) == 0
+    said = capsys.readouterr().out
+    assert "784-128-64-10" in said and "--input mnist" in said and "theirs.safetensors" in said
+    name = ["--name", "Other", "--input", "mnist"]
+    assert main(["import", str(tmp_path / "theirs.onnx"), *name]) == 0
+    accuracies = [library.load(each)[1].test_accuracy for each in ("theirs", "Other")]
+    assert accuracies[0] == shipped.test_accuracy > accuracies[1] > 0.9
+    assert all(library.load(each)[1].recipe is None for each in ("theirs", "Other"))
+
+
+def test_our_own_file_is_imported_as_it_is(
+    library: Library, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(ROOT / "models/report.safetensors")
+    assert main(["import", file, "--name", "Same"]) == 0
+    assert library.load("Same")[1] == load_file(Path(file))[1]
+    assert main(["import", file, "--name", "Same", "--input", "raw"]) == 1
+    assert "--input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"words", "a text"), (None, "no such file"), (b"", "empty")]
+)
+def test_what_can_t_be_imported_is_one_sentence(
+    content: bytes | None,
+    said: str,
+    library: Library,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if content is not None:
+        (tmp_path / "x.pt").write_bytes(content)
+    assert main(["import", str(tmp_path / "x.pt")]) == 1
+    printed = capsys.readouterr().err
+    assert re.fullmatch(rf"error: x\.pt can't be used: .*{said}.*\n", printed)
+    assert not library.names()
 
 
 def test_damaged_data_is_one_sentence(

@@ -17,6 +17,7 @@ HANGS = 1800  # seconds after which a process that hangs shows where, and ends
 MORE_MEMORY = 200e6  # bytes that hostile input may take
 FULL = {
     "networks": 6000,
+    "foreign": 3000,
     "pictures": 1500,
     "canvas": 1500,
     "links": 1000,
@@ -25,6 +26,7 @@ FULL = {
 }
 SHORT = {
     "networks": 120,
+    "foreign": 120,
     "pictures": 40,
     "canvas": 40,
     "links": 40,

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+import safetensors.torch
+import torch
 from PIL import Image
 
 from core.data import pictures
-from core.networks import LoggedEpoch
+from core.networks import LoggedEpoch, exchange
 from core.networks.file import to_bytes
 from core.recipe import Recipe
 from pages.parts import state
 from pages.parts.canvas import SIDE
+from tests.core.networks.foreign.samples import Node, graph, saved, sequential
 from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK
 
 MARKUP = "![p](http://stranger.example/p.png) :red[x] :material/add: $x$ <b>\n\n# `x`"
@@ -134,6 +137,58 @@ def _other_arrays(rng: Random, about: dict[str, str]) -> bytes:
             arrays[f"{prefix}.{layer}.{part}"] = np.full(shape, number).astype(kind)
     content: bytes = safetensors.numpy.save(arrays, about)
     return content
+
+
+@cache
+def _foreign() -> tuple[bytes, ...]:
+    """Return files of other programs."""
+    module = sequential(NETWORK)
+    state = module.state_dict()
+    norm = torch.nn.BatchNorm1d(20).state_dict(prefix="norm.")
+    softmax: Node = ("Softmax", ["logits"], "end", {})
+    settings: tuple[Node, ...] = (
+        ("Sub", ["x", "mean"], "a", {}),
+        ("Reshape", ["a", "flat"], "b", {}),
+        ("Gemm", ["b", "w", "v"], "c", {"alpha": 0.5, "transB": 1}),
+        ("BatchNormalization", ["c", "v", "v", "v", "v"], "d", {"epsilon": 1e-3}),
+        ("Relu", ["d"], "e", {}),
+        ("MatMul", ["e", "u"], "logits", {}),
+    )
+    arrays = {"w": np.ones((20, 784), "f4"), "v": np.ones(20, "f4"), "u": np.ones((20, 10), "f4")}
+    made = graph(
+        *settings,
+        softmax,
+        shape=("N", 28, 28),
+        mean=np.ones((28, 28), "f4"),
+        **{**arrays, "flat": np.array([0, -1])},
+    )
+    return (
+        saved({"model": state, "epoch": 3, "optimizer": {"state": {0: {"step": 7}}}}),
+        saved({**state, **norm}, _use_new_zipfile_serialization=False),
+        safetensors.torch.save({**state, **norm}),
+        exchange.to_onnx(NETWORK),
+        made,
+    )
+
+
+def foreign_file(rng: Random) -> bytes:
+    """Return a file that claims to be another program's network."""
+    content = rng.choice(_foreign())
+    kind = rng.randrange(6)
+    if kind == 0:  # most of what counts is in the first and the last bytes
+        at = rng.choice([0, len(content) - 400]) + rng.randrange(400)
+        return content[:at] + rng.randbytes(rng.randrange(1, 9)) + content[at:]
+    if kind == 1:
+        shapes = [(), (0,), (1,), (10,), (20,), (784, 20), (20, 784), (10, 20), (10, 784), (1, 20)]
+        names = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked", MARKUP]
+        tensors = {
+            f"{rng.randrange(4)}.{rng.choice(names)}": np.full(
+                rng.choice(shapes), rng.choice([0.0, 1.0, 1e30, np.nan]), rng.choice(["f4", "f8"])
+            )
+            for _ in range(rng.randrange(1, 8))
+        }
+        return bytes(safetensors.numpy.save(tensors))
+    return damaged(rng, content)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -12,7 +13,9 @@ import pytest
 from core.data import drawing, link, pictures
 from core.networks import Library, NetworkFileError, parse
 from core.networks.file import to_bytes
-from core.presentation.words import on_recipe
+from core.networks.foreign import onnx_file, pytorch_file, safetensors_file
+from core.networks.foreign.kinds import ONNX, PYTORCH, SAFETENSORS, kind_of
+from core.presentation.words import on_origin, on_recipe
 from pages.parts.canvas import SIDE, Sketch, _MessageError, _take_up
 from tests.conftest import SHIPPED, random_mlp
 from tests.core.networks.samples import CARD
@@ -45,9 +48,35 @@ def test_network_files(seeds: Seeds) -> None:
             logits = network.logits(np.ones((1, 784), np.float32))
             assert logits.shape == (1, 10)
             assert np.isfinite(logits).all()
-            assert "\n" not in on_recipe(card.recipe)
+            about = on_recipe(card.recipe) if card.recipe else on_origin(card)
+            assert "\n" not in about
             assert parse(to_bytes(network, card), "again")[1] == card
     assert 0 < read < 0.5 * len(seeds("networks"))  # some damage is none
+
+
+READERS = {PYTORCH: pytorch_file.read, ONNX: onnx_file.read, SAFETENSORS: safetensors_file.read}
+
+
+def test_files_of_other_programs(seeds: Seeds) -> None:
+    """What reads them runs in this process here, so that its memory is measured."""
+    read: Counter[str] = Counter()
+    with little_memory():
+        for seed in seeds("foreign"):
+            content = generate.foreign_file(Random(seed))
+            try:
+                kind = kind_of(content)
+                found = READERS[kind](content)
+            except ValueError as error:
+                assert "\n" not in str(error)
+                assert len(str(error)) < 300
+                continue
+            read[kind] += 1
+            for reading in found.readings:
+                logits = reading.network.logits(np.ones((1, 784), np.float32))
+                assert logits.shape == (1, 10)
+                assert np.isfinite(logits).all()
+    assert set(read) == set(READERS)
+    assert read.total() < 0.6 * len(seeds("foreign"))
 
 
 def test_picture_files(seeds: Seeds) -> None:

@@ -16,7 +16,7 @@ from core.networks import Library
 from core.networks.file import to_bytes
 from pages.parts.escaped import MOST, escaped, with_code
 from tests.conftest import SHIPPED
-from tests.core.networks.samples import CARD, NETWORK
+from tests.core.networks.samples import CARD, NETWORK, RECIPE
 from tests.pages.conftest import opened, well
 
 APP = Path(__file__).parent.parent.parent / "app.py"
@@ -146,7 +146,7 @@ def test_the_check_can_fail() -> None:
 def crafted(library: Library) -> Library:
     """A library with a network whose name and card are a stranger's."""
     (library.folder / "report.safetensors").write_bytes(SHIPPED.path("report").read_bytes())
-    recipe = replace(CARD.recipe, start=NAME.strip(" -"), frozen=1)
+    recipe = replace(RECIPE, start=NAME.strip(" -"), frozen=1)
     library.keep(NAME, NETWORK, replace(CARD, recipe=recipe))
     return library
 
@@ -185,10 +185,10 @@ def test_messages_about_a_stranger_s_network_and_file_have_no_effect(crafted: Li
 
 
 def test_a_card_with_a_start_that_is_no_name_is_refused() -> None:
-    fields = vars(CARD.recipe)
+    fields = vars(RECIPE)
     for start in (FILE, "a\nb", "[x](http://stranger.example)", "x" * 41, " a"):
         with pytest.raises(ValueError, match="start must be a network's name"):
-            type(CARD.recipe)(**{**fields, "start": start})
+            type(RECIPE)(**{**fields, "start": start})
 
 
 def test_errors_reach_a_page_through_the_helper_alone() -> None:

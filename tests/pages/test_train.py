@@ -90,7 +90,7 @@ def test_a_network_is_trained_kept_and_attacked(library: Library) -> None:
     well(at.button(key="keep").click().run())
     assert "“Mine”" in at.success[0].value
     card = library.load("Mine")[1]
-    assert card.recipe.training_images == 500
+    assert card.recipe is not None and card.recipe.training_images == 500
     assert not library.is_shipped("Mine")
     well(at.button(key="attack_it").click().run())
     assert at.selectbox(key="model").value == "Mine"

@@ -142,7 +142,7 @@ def on_twins(findings: Findings) -> Iterable[Block]:
 def on_labels(findings: Findings) -> Iterable[Block]:
     """Show Figure 5: what each digit is most often taken for."""
     exact, rounded = findings.evasion["exact"], findings.evasion["float32_autograd"]
-    known = findings.card.recipe.digits
+    known = findings.card.digits
     ours, ours_rounded = (most_mistaken(each.confusion) for each in (exact, rounded))
     yield Table(
         "Figure 5: the label that each digit's adversarial examples are most often taken for",

@@ -15,6 +15,7 @@ from core.evaluation.sweep import Stored, Task
 from core.networks import LIBRARY, Card, Network, NetworkFileError
 from core.presentation.course_report import facts
 from core.presentation.remedies import presets
+from core.recipe import Recipe
 from core.training import of_digits, split
 
 REPORTED = Reported(
@@ -108,7 +109,15 @@ def measure_files(
 
 
 def _key(network: Network, card: Card) -> str:
-    return replication.digest(network, card.recipe, REPORTED)
+    return replication.digest(network, _recipe(card), REPORTED)
+
+
+def _recipe(card: Card) -> Recipe:
+    """Return the recipe that decides which images a network is measured on.
+
+    Where it is not known, these are all of MNIST's, as by the report's recipe.
+    """
+    return card.recipe or Recipe()
 
 
 def _measure_stored(stored: Stored, images: int | None) -> Replication:
@@ -120,7 +129,7 @@ def _measure_stored(stored: Stored, images: int | None) -> Replication:
 def _measured(
     network: Network, card: Card, train: Digits, test: Digits, on_progress: Callable[[int], object]
 ) -> Replication:
-    recipe = card.recipe
+    recipe = _recipe(card)
     learned, validated = split(recipe, train, test)
     tested = of_digits(test, recipe.digits)
     images = Images(train, test, learned, validated, tested, held_out=recipe.held_out > 0)

@@ -41,7 +41,7 @@ def on_explanations(findings: Findings) -> Iterable[Block]:
         ),
         tuple(_explanation_row(each, similarity) for each in told),
     )
-    if len(findings.card.recipe.digits) == 10:  # a network that knows fewer has fewer ranks
+    if len(findings.card.digits) == 10:  # a network that knows fewer has fewer ranks
         theirs = [rank(similarity.whole, each.digit, each.label) for each in told]
         ours = [
             rank(similarity.whole, each.digit, each.labels[0])

@@ -27,15 +27,21 @@ from core.presentation.course_report.content import (
 from core.presentation.course_report.findings import Findings
 from core.recipe import Recipe
 
+UNKNOWN = "not known"
+
 
 def on_data(findings: Findings) -> Iterable[Block]:
     """Show how many images there are, and what they are used for."""
-    split, digits = findings.split, findings.card.recipe.digits
+    split, digits = findings.split, findings.card.digits
+    known = findings.card.recipe is not None
     yield Table(
         "How MNIST's images are divided",
         ("", REPORT, "MNIST's files", OURS),
         (
-            row("to train on", facts.TRAINING_IMAGES, sum(split.training), split.learned),
+            (
+                *row("to train on", facts.TRAINING_IMAGES, sum(split.training)),
+                f"{split.learned:,}" if known else UNKNOWN,
+            ),
             row("to test on", facts.TEST_IMAGES, sum(split.test), split.tested),
         ),
     )
@@ -52,6 +58,13 @@ def on_data(findings: Findings) -> Iterable[Block]:
             for digit, counts in enumerate(zip(split.training, split.test, strict=True))
         ),
     )
+    if not known:
+        yield (
+            "Another program trained this network. It is not known which images it learned from. "
+            f"Here it is measured on all {split.learned:,} training images, and its attacks on "
+            f"{split.tested:,} test images."
+        )
+        return
     it = "This network"
     if len(digits) < 10:
         it = f"This network knows only the digits {listed(digits)}. It"
@@ -89,23 +102,34 @@ def on_network(findings: Findings) -> Iterable[Block]:
 def on_recipe(findings: Findings) -> Iterable[Block]:
     """Show the settings of the training."""
     card, recipe = findings.card, findings.card.recipe
-    optimizers = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
     yield Table(
         "The settings of the training",
         ("", REPORT, OURS),
         (
-            ("optimiser", facts.OPTIMIZER, optimizers[recipe.optimizer]),
-            row("batch size", facts.BATCH_SIZE, recipe.batch_size),
-            row("learning rate", facts.LEARNING_RATE, recipe.learning_rate),
-            row("epochs", facts.EPOCHS, recipe.epochs),
-            ("loss", facts.LOSS, "cross-entropy"),
-            ("seed", "not given", str(recipe.seed)),
+            ("optimiser", facts.OPTIMIZER, _setting(recipe, "optimizer")),
+            ("batch size", f"{facts.BATCH_SIZE}", _setting(recipe, "batch_size")),
+            ("learning rate", f"{facts.LEARNING_RATE}", _setting(recipe, "learning_rate")),
+            ("epochs", f"{facts.EPOCHS}", _setting(recipe, "epochs")),
+            ("loss", facts.LOSS, "cross-entropy" if recipe else UNKNOWN),
+            ("seed", "not given", str(recipe.seed) if recipe else UNKNOWN),
         ),
     )
+    if recipe is None:
+        yield words.on_origin(card)
+        return
     kept = ""
     if card.epochs_trained != recipe.epochs:
         kept = f" The weights are those of epoch {card.epochs_trained}."
     yield f"{words.on_recipe(recipe)}{kept}"
+
+
+def _setting(recipe: Recipe | None, field: str) -> str:
+    """Return one of a recipe's settings as a cell."""
+    if recipe is None:
+        return UNKNOWN
+    value = getattr(recipe, field)
+    optimizers = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
+    return optimizers[value] if field == "optimizer" else f"{value:,}"
 
 
 def on_log(findings: Findings) -> Iterable[Block]:
@@ -126,7 +150,7 @@ def on_log(findings: Findings) -> Iterable[Block]:
     else:
         yield (
             "This network's file has no log of its training, so only the report's log is shown. "
-            "If you train this recipe on the Train page, the new network's file has a log."
+            "The file of a network that is trained on the Train page has a log."
         )
     if ours and _made_harder(findings.card.recipe):
         yield (
@@ -241,15 +265,18 @@ def on_accuracies(findings: Findings) -> Iterable[Block]:
         "it." + (" This network's is measured after training." if running is None else "")
     )
     written = (card.train_accuracy, card.validation_accuracy, card.test_accuracy)
-    if not np.allclose(written, (own.train, own.validation, own.test), rtol=0, atol=5e-5):
+    same = np.allclose(written, (own.train, own.validation, own.test), rtol=0, atol=5e-5)
+    if card.measured_on is None and not same:
         yield (
             f"The network's file states other accuracies: {', '.join(map(percent, written))}. It "
             "was trained or measured on images other than MNIST's."
         )
 
 
-def _why_others(recipe: Recipe) -> str:
+def _why_others(recipe: Recipe | None) -> str:
     """Say why the accuracies differ from the report's."""
+    if recipe is None:
+        return "Another program trained this network. Its recipe is not known."
     if len(recipe.digits) < 10:
         return "The report's network knows all ten digits, which is harder."
     unknown = (
@@ -287,8 +314,10 @@ def _running_accuracy(findings: Findings) -> float | None:
     return last[0].train_accuracy if last and comparable else None
 
 
-def _made_harder(recipe: Recipe) -> bool:
+def _made_harder(recipe: Recipe | None) -> bool:
     """Return whether the images are harder to classify during training than after it."""
+    if recipe is None:
+        return False
     return recipe.augmented or recipe.dropout > 0 or recipe.adversary != "none"
 
 

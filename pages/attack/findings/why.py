@@ -28,7 +28,7 @@ def show_why(evaluation: Evaluation, question: Question) -> None:
     )
     similarity = server().evaluations.similarity(question.images)
     mistakes = most_mistaken(turned)
-    known = question.chosen.card.recipe.digits
+    known = question.chosen.card.digits
     show_similarity(mistakes, similarity, all_digits=len(known) == 10)
     digit = int(
         st.segmented_control(

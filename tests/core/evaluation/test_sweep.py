@@ -19,9 +19,9 @@ from core.presentation.course_report import findings
 from tests.conftest import random_mlp
 from tests.core.evaluation.cluster import cluster
 from tests.core.networks.samples import CARD as SAMPLE
-from tests.core.networks.samples import ENSEMBLE, NETWORK
+from tests.core.networks.samples import ENSEMBLE, NETWORK, RECIPE
 
-CARD = replace(SAMPLE, recipe=replace(SAMPLE.recipe, training_images=500))
+CARD = replace(SAMPLE, recipe=replace(RECIPE, training_images=500))
 FEW = 70  # test images, every digit among them
 ATTACKED = FEW // robustness.ONE_IN
 NETWORKS: dict[str, Network] = {

@@ -6,12 +6,13 @@ from dataclasses import asdict
 import numpy as np
 import safetensors.numpy
 
-from core.networks import Card, Ensemble, Network
+from core.networks import Card, Ensemble, Network, Origin
 from core.recipe import Recipe
 from tests.conftest import random_mlp
 
+RECIPE = Recipe(hidden=(20,), epochs=3, seed=7)
 CARD = Card(
-    recipe=Recipe(hidden=(20,), epochs=3, seed=7),
+    recipe=RECIPE,
     epochs_trained=2,
     created="2026-01-31",
     train_accuracy=0.9,
@@ -19,7 +20,20 @@ CARD = Card(
     test_accuracy=0.7,
 )
 CARD_TEXT = json.dumps(
-    {field: value for field, value in asdict(CARD).items() if field not in ("log", "measured_on")}
+    {
+        field: value
+        for field, value in asdict(CARD).items()
+        if field not in ("log", "measured_on", "origin")
+    }
+)
+IMPORTED = Card(
+    recipe=None,
+    epochs_trained=0,
+    created="2026-01-31",
+    train_accuracy=0.9,
+    validation_accuracy=0.8,
+    test_accuracy=0.8,
+    origin=Origin("PyTorch", "mnist"),
 )
 NETWORK = random_mlp((784, 20, 10), seed=0, dtype=np.float32)
 ENSEMBLE = Ensemble((NETWORK, random_mlp((784, 10), seed=1, dtype=np.float32)))

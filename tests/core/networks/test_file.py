@@ -12,7 +12,7 @@ from core.data.mnist import Digits
 from core.networks import MLP, LoggedEpoch, load_file, save_file
 from core.recipe import LATER_CHANGES, PRESETS, Recipe
 from tests.conftest import SHIPPED
-from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK, assert_same
+from tests.core.networks.samples import CARD, ENSEMBLE, IMPORTED, NETWORK, RECIPE, assert_same
 
 LOG = (LoggedEpoch(1, 1, 2.5, 0.125, 0.1, 0.97), LoggedEpoch(1, 2, 0.25, 0.9, 0.05, 1.0))
 
@@ -67,10 +67,23 @@ def test_older_programs_read_a_recipe_that_needs_nothing_new(tmp_path: Path) -> 
     save_file(path, NETWORK, CARD)
     assert set(json.loads(metadata(path)["card"])["recipe"]) == older
     assert load_file(path)[1] == CARD
-    newer = dataclasses.replace(CARD, recipe=dataclasses.replace(CARD.recipe, shear=0.2))
+    newer = dataclasses.replace(CARD, recipe=dataclasses.replace(RECIPE, shear=0.2))
     save_file(path, NETWORK, newer)
     assert set(json.loads(metadata(path)["card"])["recipe"]) == older | {"shear"}
     assert load_file(path)[1] == newer
+
+
+def test_a_network_without_a_recipe_has_a_format_that_older_programs_refuse(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "theirs.safetensors"
+    save_file(path, NETWORK, IMPORTED)
+    assert metadata(path)["version"] == "2"
+    network, card = load_file(path)
+    assert card == IMPORTED
+    assert_same(network, NETWORK)
+    save_file(path, NETWORK, CARD)  # a format that is of use to all stays as it was
+    assert metadata(path)["version"] == "1" and "origin" not in metadata(path)["card"]
 
 
 def test_the_log_of_the_training_is_kept_beside_the_card(tmp_path: Path) -> None:
@@ -90,7 +103,7 @@ def test_the_log_of_the_training_is_kept_beside_the_card(tmp_path: Path) -> None
 
 
 def test_an_ensemble_s_log_goes_member_by_member_and_may_end_early(tmp_path: Path) -> None:
-    recipe = dataclasses.replace(CARD.recipe, members=3)
+    recipe = dataclasses.replace(RECIPE, members=3)
     log = tuple(
         LoggedEpoch(member, epoch, 0.5, 0.9, 0.4, 0.9)
         for member, epochs in ((1, 3), (2, 1), (3, 2))

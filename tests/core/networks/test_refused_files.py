@@ -1,6 +1,7 @@
 """A file that is no network of ours, or a damaged one, is refused in one sentence."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from core.networks import MLP, Ensemble, NetworkFileError, load_file, parse
 from core.networks.file import MAX_BYTES
 from tests.conftest import SHIPPED
-from tests.core.networks.samples import CARD_TEXT, layers, ours, saved
+from tests.core.networks.samples import CARD_TEXT, IMPORTED, RECIPE, layers, ours, saved
 
 
 def members(*numbers: int, **changes: np.ndarray) -> dict[str, np.ndarray]:
@@ -20,6 +21,11 @@ def members(*numbers: int, **changes: np.ndarray) -> dict[str, np.ndarray]:
         f"members.{number}.{name}": value for number in numbers for name, value in layers().items()
     }
     return {**tensors, **{name.replace("_", "."): value for name, value in changes.items()}}
+
+
+RECIPE_TEXT = json.dumps(asdict(RECIPE))
+UNKNOWN = json.dumps({**json.loads(CARD_TEXT), "recipe": None, "epochs_trained": 0,
+                      "origin": vars(IMPORTED.origin)})  # fmt: skip
 
 
 def header_alone(header: object) -> bytes:
@@ -33,7 +39,9 @@ FOREIGN = {
     "pickle": (b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94.", "not a safetensors file"),
     "foreign": (saved(layers()), "did not save it"),
     "foreign with metadata": (saved(layers(), format="pt"), "did not save it"),
-    "later version": (saved(layers(), **ours(version="2")), "format is 2, this program reads 1"),
+    "later version": (
+        saved(layers(), **ours(version="3")), "format is 3, this program reads 1 and 2"
+    ),
     "card cut": (saved(layers(), **ours(card="{")), "header"),
     "card of another kind": (saved(layers(), **ours(card="[]")), "header"),
     "card with a bad recipe": (
@@ -76,6 +84,27 @@ FOREIGN = {
         saved(layers(), **ours(card=CARD_TEXT.replace("{", '{"mood": "good", ', 1))),
         "header",
     ),
+    "a recipe where none is known": (saved(layers(), **ours(version="2")), "header"),
+    "no recipe": (saved(layers(), **ours(card=UNKNOWN)), "header"),
+    "an origin beside a recipe": (
+        saved(layers(), **ours(card=UNKNOWN.replace("null", json.dumps(vars(RECIPE)), 1))), "header"
+    ),
+    "neither recipe nor origin": (
+        saved(layers(), **ours(version="2", card=CARD_TEXT.replace(RECIPE_TEXT, "null"))), "header"
+    ),
+    "an origin of another kind": (
+        saved(layers(), **ours(version="2", card=UNKNOWN.replace('"mnist"', "[1]"))), "header"
+    ),
+    "an origin with a second line": (
+        saved(layers(), **ours(version="2", card=UNKNOWN.replace("mnist", "a\\nb"))), "header"
+    ),
+    "an origin without end": (
+        saved(layers(), **ours(version="2", card=UNKNOWN.replace("mnist", "m" * 41))), "header"
+    ),
+    "a log without a recipe": (
+        saved(layers(), **ours(version="2", card=UNKNOWN, log="[[1, 1, 0.5, 0.9, 0.4, 0.9]]")),
+        "header",
+    ),
     "log cut": (saved(layers(), **ours(log="[[1")), "header"),
     "log of another kind": (saved(layers(), **ours(log="20")), "header"),
     "log of words": (saved(layers(), **ours(log='["epoch"]')), "header"),
@@ -116,7 +145,7 @@ FOREIGN = {
               **ours(format="ensemble")), "float64",
     ),
     "an ensemble of a later version": (
-        saved(members(0), **ours(format="ensemble", version="2")), "format is 2"
+        saved(members(0), **ours(format="ensemble", version="3")), "format is 3"
     ),
 }  # fmt: skip
 

@@ -1,0 +1,251 @@
+"""What ONNX's operators do to the pixels on their way through a perceptron.
+
+Each step takes an operator's inputs, its settings and its name.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from core.classifier import FloatArray
+from core.networks.foreign.affine import Layer
+from core.recipe import MOST_HIDDEN, MOST_UNITS
+from core.validate import CLASSES
+
+SHAPE = object()  # a value that is computed from shapes alone
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What the network computes at one place of the graph, for one image.
+
+    Attributes:
+        shape: of the value without the batch; None where a reshape is computed from shapes.
+        layers: the layers before the last ReLU.
+        matrix: `(inputs, units)` of the layer that has begun; None before any.
+        scale, shift: `(units,)`, what follows on the matrix's product.
+        ended: the operators that turned logits into probabilities.
+    """
+
+    shape: tuple[int, ...] | None
+    units: int
+    scale: FloatArray
+    shift: FloatArray
+    layers: tuple[Layer, ...] = ()
+    matrix: FloatArray | None = None
+    ended: tuple[str, ...] = ()
+
+    @property
+    def layer(self) -> Layer:
+        """The layer that has begun."""
+        matrix = np.eye(self.units) if self.matrix is None else self.matrix
+        return Layer(matrix, np.zeros(self.units)).then(self.scale, self.shift)
+
+
+class OtherUseError(Exception):
+    """An operator is used in another way than in a perceptron; says how."""
+
+
+ARITHMETIC: Mapping[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.true_divide,
+}
+
+
+def _the_signal(inputs: Sequence[Any]) -> Signal:
+    """Return the first input, the only one that depends on the pixels."""
+    signal, *others = inputs
+    if not isinstance(signal, Signal) or any(isinstance(each, Signal) for each in others):
+        raise OtherUseError("more than one of its inputs depends on the pixels")
+    return signal
+
+
+def _spread(value: Any, signal: Signal) -> FloatArray:
+    """Return a constant as `(units,)` numbers, as broadcasting has it."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        raise OtherUseError("one of its inputs is no constant")
+    shape = signal.shape or (signal.units,)
+    try:
+        if value.size == 1:
+            return np.full(signal.units, float(value.ravel()[0]))
+        return np.broadcast_to(value, (1, *shape)).reshape(signal.units).astype(np.float64)
+    except ValueError:
+        raise OtherUseError("a constant has another shape than the layer") from None
+
+
+def _arithmetic(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    if len(inputs) != 2 or all(isinstance(each, Signal) for each in inputs):
+        raise OtherUseError("both of its inputs depend on the pixels")
+    turned = not isinstance(inputs[0], Signal)
+    signal: Signal = inputs[1] if turned else inputs[0]
+    value = inputs[0] if turned else inputs[1]
+    number = _spread(value, signal)
+    with np.errstate(all="ignore"):  # what is not finite is refused later
+        if kind == "Mul":
+            return replace(signal, scale=signal.scale * number, shift=signal.shift * number)
+        if kind == "Div":
+            if turned:
+                raise OtherUseError("it divides by what depends on the pixels")
+            return replace(signal, scale=signal.scale / number, shift=signal.shift / number)
+        if kind == "Add":
+            return replace(signal, shift=signal.shift + number)
+        if turned:
+            return replace(signal, scale=-signal.scale, shift=number - signal.shift)
+        return replace(signal, shift=signal.shift - number)
+
+
+def _affine(signal: Signal, weight: Any, bias: FloatArray | float = 0.0) -> Signal:
+    """Return the signal after a matrix product."""
+    if not isinstance(weight, np.ndarray) or weight.ndim != 2 or weight.dtype.kind != "f":
+        raise OtherUseError("its weights are no constant of two dimensions")
+    flat = signal.shape is None or signal.shape == (signal.units,)
+    if not flat or weight.shape[0] != signal.units:
+        raise OtherUseError(
+            f"{weight.shape[0]:,} inputs meet a layer of {signal.units:,} units"
+            if flat
+            else "the image is not flattened before it"
+        )
+    units = weight.shape[1]
+    if not 1 <= units <= MOST_UNITS:
+        raise ValueError(f"a layer has {units:,} units, this program takes 1 to {MOST_UNITS:,}")
+    with np.errstate(all="ignore"):
+        layer = Layer(weight, np.zeros(units)).of(signal.scale, signal.shift)
+        matrix = layer.weight if signal.matrix is None else signal.matrix @ layer.weight
+    return replace(
+        signal,
+        shape=(units,),
+        units=units,
+        matrix=matrix,
+        scale=np.ones(units),
+        shift=layer.bias + bias,
+    )
+
+
+def _matmul(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    return _affine(_the_signal(inputs), inputs[-1])
+
+
+def _gemm(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs)
+    if settings.get("transA"):
+        raise OtherUseError("it transposes the images")
+    weight = inputs[1] if len(inputs) > 1 else None
+    if isinstance(weight, np.ndarray):
+        weight = settings.get("alpha", 1.0) * (weight.T if settings.get("transB") else weight)
+    after = _affine(signal, weight)
+    if len(inputs) == 3:
+        bias = settings.get("beta", 1.0) * _spread(inputs[2], after)
+        after = replace(after, shift=after.shift + bias)
+    return after
+
+
+def _relu(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs)
+    if len(signal.layers) >= MOST_HIDDEN:
+        raise ValueError(f"it has more than {MOST_HIDDEN} hidden layers")
+    return replace(
+        signal,
+        layers=(*signal.layers, signal.layer),
+        matrix=None,
+        scale=np.ones(signal.units),
+        shift=np.zeros(signal.units),
+    )
+
+
+def _batch_norm(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs)
+    if settings.get("training_mode") or len(inputs) != 5:
+        raise OtherUseError("it normalises each batch by itself; call model.eval() before export")
+    if signal.shape is not None and len(signal.shape) > 1 and signal.shape[0] != 1:
+        raise OtherUseError("it stands before the image is flattened")
+    weight, bias, mean, variance = (_spread(each, signal) for each in inputs[1:])
+    with np.errstate(all="ignore"):
+        scale = weight / np.sqrt(variance + settings.get("epsilon", 1e-5))
+    return replace(signal, scale=signal.scale * scale, shift=(signal.shift - mean) * scale + bias)
+
+
+def _scaler(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    """Do as scikit-learn's StandardScaler does: (x − offset) · scale."""
+    signal = _the_signal(inputs)
+    offset, scale = (
+        _spread(np.asarray(settings.get(name, default)), signal)
+        for name, default in (("offset", [0.0]), ("scale", [1.0]))
+    )
+    return replace(signal, scale=signal.scale * scale, shift=(signal.shift - offset) * scale)
+
+
+def _flatten(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs)
+    if settings.get("axis", 1) != 1:
+        raise OtherUseError("it joins images of a batch")
+    return replace(signal, shape=(signal.units,))
+
+
+def _reshape(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    """Keep the numbers of an image together, in their order."""
+    signal = _the_signal(inputs)
+    if inputs[1] is SHAPE:
+        return replace(signal, shape=None)
+    sides = [int(side) for side in np.asarray(inputs[1]).ravel()[:8]]
+    rest = sides[1:]
+    known = math.prod(side for side in rest if side > 0)
+    if -1 in rest and rest.count(-1) == 1 and 0 not in rest and signal.units % known == 0:
+        rest[rest.index(-1)] = signal.units // known
+    if not rest or min(rest) < 1 or math.prod(rest) != signal.units:
+        raise OtherUseError("it joins or divides images of a batch")
+    return replace(signal, shape=tuple(rest))
+
+
+def _same(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    """Leave the signal as it is: Identity, Cast between decimal numbers, Dropout after training."""
+    return _the_signal(inputs[:1])
+
+
+_FLOATS = (1, 10, 11, 16)  # ONNX's numbers of float32, float16, float64 and bfloat16
+
+
+def _cast(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    if settings.get("to") not in _FLOATS:
+        raise OtherUseError("it rounds")
+    return _the_signal(inputs)
+
+
+def _end(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    """Note a softmax: it changes no order, and attacks need the logits before it."""
+    signal = _the_signal(inputs)
+    if settings.get("axis", -1) not in (-1, 1) or signal.shape not in (None, (signal.units,)):
+        raise OtherUseError("it is taken over something else than the ten digits")
+    if signal.units != CLASSES:
+        raise OtherUseError("it stands on a hidden layer")
+    return replace(signal, ended=(*signal.ended, kind))
+
+
+AFTER_THE_END = ("Identity", "Cast", "ZipMap", "Log", "Reshape", "Flatten")
+
+
+def _log(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs)
+    if signal.ended != ("Softmax",):
+        raise OtherUseError("it does not follow a softmax")
+    return replace(signal, ended=(*signal.ended, kind))
+
+
+STEPS: Mapping[str, Callable[[Sequence[Any], Mapping[str, Any], str], Signal]] = {
+    **dict.fromkeys(ARITHMETIC, _arithmetic),
+    **dict.fromkeys(("Identity", "Dropout", "ZipMap"), _same),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), _end),
+    "BatchNormalization": _batch_norm,
+    "Cast": _cast,
+    "Flatten": _flatten,
+    "Gemm": _gemm,
+    "Log": _log,
+    "MatMul": _matmul,
+    "Relu": _relu,
+    "Reshape": _reshape,
+    "Scaler": _scaler,
+}
