@@ -16,6 +16,8 @@ NewContext = Callable[..., BrowserContext]  # pytest-playwright's fixture new_co
 Theme = Literal["light", "dark"]
 Point = tuple[int, int]
 SEVEN: list[Point] = [(80, 70), (200, 70), (130, 220)]
+# When a canvas is replaced, Streamlit sometimes leaves the old one in the page, hidden.
+CANVAS = "canvas.upper-canvas:visible"
 
 
 def wait_until(page: Page, holds: Callable[[], bool]) -> None:
@@ -95,7 +97,7 @@ def overflow(page: Page) -> int:
 def on_canvas(page: Page, points: list[Point]) -> list[tuple[float, float]]:
     """Scroll to the canvas, and return where its points, of 280 x 280, are in the window."""
     settle(page)
-    canvas = page.locator("canvas.upper-canvas")
+    canvas = page.locator(CANVAS)
     canvas.scroll_into_view_if_needed()
     box = box_of(canvas)
     scale = box["width"] / SIDE

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import serve
 from tests.browser.draw_page import (
+    CANVAS,
     SEVEN,
     NewContext,
     choose,
@@ -194,7 +195,7 @@ def test_a_drawing_outlives_its_server(browser: Browser) -> None:
         expect_seen(page, 7)
         expect_address(page, "pixels=")
         before = seen(page)
-        canvas = page.locator("canvas.upper-canvas").element_handle()
+        canvas = page.locator(CANVAS).element_handle()
     with serve(int(url.rpartition(":")[2])):
         wait_until(page, lambda: not canvas.evaluate("canvas => canvas.isConnected"))
         expect(widget(page, "undo").get_by_role("button")).to_be_disabled()
@@ -221,7 +222,7 @@ def test_a_message_of_no_canvas_leaves_the_drawing(page: Page, app_url: str) -> 
         }""",
         f"data:image/png;base64,{bomb}",
     )
-    canvas = page.locator("canvas.upper-canvas").element_handle()
+    canvas = page.locator(CANVAS).element_handle()
     draw(page, BAR)
     # A new canvas takes the place of the one that sent it.
     wait_until(page, lambda: not canvas.evaluate("canvas => canvas.isConnected"))

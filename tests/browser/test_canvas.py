@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.draw_page import (
+    CANVAS,
     NewContext,
     Point,
     box_of,
@@ -34,7 +35,7 @@ PIXEL = """(canvas, [x, y]) => canvas.getContext("2d").getImageData(x, y, 1, 1).
 
 def white(page: Page, x: int, y: int) -> bool:
     """Return whether the canvas is white at a place of 280 x 280."""
-    canvas = page.locator("canvas.dc-canvas.lower-canvas")
+    canvas = page.locator("canvas.dc-canvas.lower-canvas:visible")
     return bool(canvas.evaluate(PIXEL, [x, y]) > 128)
 
 
@@ -63,7 +64,7 @@ def test_a_stroke_from_corner_to_corner_arrives_where_it_was_drawn(
     assert overflow(page) <= 0
     for corner in on_canvas(page, [(2, 2), (278, 2), (2, 278), (278, 278)]):
         assert "upper-canvas" in page.evaluate(TOPMOST, corner)
-    box = box_of(page.locator("canvas.upper-canvas"))
+    box = box_of(page.locator(CANVAS))
     assert box["width"] == pytest.approx(box["height"])
     assert box["width"] >= (420 if width >= 1280 else 260)
     way(page, DIAGONAL)
@@ -144,7 +145,7 @@ def test_the_canvas_has_no_tools_but_the_page_s(page: Page, app_url: str) -> Non
     draw(page, DIAGONAL)
     expect_seen(page, r"\d")
     settle(page)
-    page.locator("canvas.upper-canvas").hover()
+    page.locator(CANVAS).hover()
     expect(page.locator(".dc-toolbar")).to_be_hidden()
     expect(page.get_by_role("button", name="Undo")).to_have_count(1)
     # From what is before the canvas, Tab goes to the page's own tools.

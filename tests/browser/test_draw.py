@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.draw_page import (
+    CANVAS,
     SEVEN,
     NewContext,
     Theme,
@@ -28,7 +29,7 @@ from tests.browser.draw_page import (
 )
 from tests.core.data.test_pictures import SEVENS
 
-DRAWN = "canvas.dc-canvas.lower-canvas"
+DRAWN = "canvas.dc-canvas.lower-canvas:visible"
 
 
 def flip_in(page: Page) -> tuple[int, int, float]:
@@ -267,7 +268,7 @@ def test_another_digit_brings_only_what_it_changes(page: Page, app_url: str) -> 
 
     # Without a digit there is nothing to see in the views, and the first stroke brings them.
     page.get_by_role("radio", name="Draw", exact=True).click()
-    expect(page.locator("canvas.upper-canvas")).to_be_visible()
+    expect(page.locator(CANVAS)).to_be_visible()
     expect(widget(page, "views")).not_to_be_visible()
     draw(page, SEVEN)
     expect(widget(page, "views")).to_be_visible()

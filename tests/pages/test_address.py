@@ -163,7 +163,7 @@ def test_a_page_opened_from_the_menu_keeps_the_settings() -> None:
     well(at.selectbox(key="attack").set_value("PGD").run())
     at.query_params.clear()  # the menu does so
     well(at.switch_page(REMEDIES).run())
-    assert at.query_params == {"budget": "0.1", "against": "PGD"}
+    assert at.query_params == {"budget": "0.1", "against": "Strongest"}
     at.query_params.clear()
     well(at.switch_page("pages/attack/draw.py").run())
     assert pixels(at) == seven
