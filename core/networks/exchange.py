@@ -16,7 +16,7 @@ from core.networks.ensemble import Ensemble, Network
 from core.networks.mlp import MLP
 
 INPUT, OUTPUT = "pixels", "logits"  # the names in an ONNX file
-# Of September 2025: the runtimes of the year after read it. Nothing newer is needed.
+# That of ONNX 1.19, so that older runtimes read it, too. Nothing newer is needed.
 OPSET = 24
 
 

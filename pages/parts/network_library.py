@@ -1,5 +1,7 @@
 """The list of all networks: their cards, their files, and a place to upload others."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.evaluation.seeds import known_spread
@@ -115,20 +117,17 @@ def _show_exchange(name: str, network: Network) -> None:
     """Show buttons for the network's files for other programs, and how PyTorch reads its one."""
     st.write("The same weights as a file for PyTorch or ONNX. The last layer gives logits.")
     with st.container(horizontal=True):
-        st.download_button(
-            "PyTorch (.pt)",
-            lambda: exchange.to_state_dict(network),
-            file_name=f"{name}.pt",
-            key="pytorch",
-            on_click="ignore",
-        )
-        st.download_button(
-            "ONNX (.onnx)",
-            lambda: exchange.to_onnx(network),
-            file_name=f"{name}.onnx",
-            key="onnx",
-            on_click="ignore",
-        )
+        for program, ending, write in (
+            ("PyTorch", "pt", exchange.to_state_dict),
+            ("ONNX", "onnx", exchange.to_onnx),
+        ):
+            st.download_button(
+                f"{program} (.{ending})",
+                partial(write, network),
+                file_name=f"{name}.{ending}",
+                key=program.lower(),
+                on_click="ignore",
+            )
     st.write("These lines load the file for PyTorch:")
     st.code(exchange.loading_lines(network, f"{name}.pt"), wrap_lines=True)
 
