@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import files
-from core.networks import Network
+from core.networks import Network, Sequential
 
 T = TypeVar("T")
 _PIXELS = 784
@@ -36,7 +36,9 @@ def digest(network: Network, *settings: object) -> str:
     sha = hashlib.sha256(repr(settings).encode())
     for member in network.members:
         sha.update(repr((member.sizes, str(member.dtype))).encode())
-        for array in member.weights + member.biases:
+        if isinstance(member, Sequential):
+            sha.update(repr(member.outline).encode())
+        for array in member.arrays:
             sha.update(np.ascontiguousarray(array).data)
     return sha.hexdigest()
 

@@ -1,11 +1,11 @@
-"""Networks: perceptrons and ensembles, their files, and the library that all users share.
+"""Networks: perceptrons, convolutional networks, ensembles, their files, and the shared library.
 
 `core.networks.torch_module` turns any PyTorch module into a classifier. It has to be imported by
 itself.
 """
 
 from core.networks.card import Card, LoggedEpoch, Origin
-from core.networks.ensemble import Ensemble, Network
+from core.networks.ensemble import Ensemble, Network, Single
 from core.networks.file import SUFFIX, NetworkFileError, load_file, parse, save_file
 from core.networks.library import (
     LIBRARY,
@@ -14,6 +14,7 @@ from core.networks.library import (
     shown_name,
 )
 from core.networks.mlp import MLP
+from core.networks.sequential import Sequential
 from core.validate import MAX_NAME, NetworkNameError
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "NetworkFileError",
     "NetworkNameError",
     "Origin",
+    "Sequential",
+    "Single",
     "load_file",
     "parse",
     "save_file",

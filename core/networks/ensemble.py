@@ -8,6 +8,9 @@ import numpy as np
 
 from core.classifier import FloatArray
 from core.networks.mlp import MLP
+from core.networks.sequential import Sequential
+
+Single: TypeAlias = MLP | Sequential  # a network that is no ensemble
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +25,7 @@ class Ensemble:
         ValueError: there is no member, or they differ in inputs, outputs or dtype.
     """
 
-    members: tuple[MLP, ...]
+    members: tuple[Single, ...]
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -74,7 +77,7 @@ class Ensemble:
         return log_mean.astype(self.members[0].dtype)
 
 
-Network: TypeAlias = MLP | Ensemble  # what a file holds
+Network: TypeAlias = Single | Ensemble  # what a file holds
 
 
 def _log_softmax(logits: list[FloatArray]) -> FloatArray:

@@ -10,26 +10,29 @@ from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.numpy
 
 from core import files
 from core.classifier import FloatArray
 from core.networks.card import Card, LoggedEpoch, Origin
-from core.networks.ensemble import Ensemble, Network
+from core.networks.ensemble import Ensemble, Network, Single
+from core.networks.layers import KINDS, arrays
+from core.networks.limits import MOST_LAYERS, fault
 from core.networks.mlp import MLP
-from core.recipe import LATER_CHANGES, MOST_HIDDEN, MOST_MEMBERS, MOST_UNITS, MOST_WEIGHTS, Recipe
+from core.networks.sequential import Sequential
+from core.recipe import LATER_CHANGES, MOST_HIDDEN, MOST_MEMBERS, Recipe
 
 SUFFIX = ".safetensors"
-LAYOUTS = ("mlp", "ensemble")
-FORMAT_VERSION = 1  # to be raised by a change that older programs can't read
-# Of a network without a recipe. Programs that know only 1 refuse it by its number.
+LAYOUTS = ("mlp", "ensemble")  # one network, of whatever layers, or several
+# Each network has the lowest number that it can do with. Older programs refuse a later one by it.
+FORMAT_VERSION = 1
 WITHOUT_RECIPE = 2
+WITH_LAYERS = 3  # of layers that the header names; with or without a recipe
+VERSIONS = (FORMAT_VERSION, WITHOUT_RECIPE, WITH_LAYERS)
 MAX_BYTES = 40 * 2**20  # of a file; the weights of the largest recipe take 32 MB
 _MAX_HEADER = 3 * 2**20  # bytes; the longest log takes 2 MB
-_MOST_OUTPUT = 1e18  # float32 holds its square
-_MAX_TENSORS = 2 * (MOST_HIDDEN + 1) * MOST_MEMBERS
+_MAX_TENSORS = 2 * max(MOST_HIDDEN + 1, MOST_LAYERS) * MOST_MEMBERS
 
 
 class NetworkFileError(ValueError):
@@ -58,14 +61,19 @@ def to_bytes(network: Network, card: Card) -> bytes:
     tensors: dict[str, FloatArray] = {}
     for number, member in enumerate(network.members):
         prefix = f"members.{number}." if ensemble else ""
-        for part, arrays in (("weight", member.weights), ("bias", member.biases)):
-            for layer, array in enumerate(arrays):
-                tensors[f"{prefix}layers.{layer}.{part}"] = array
+        tensors |= {f"{prefix}layers.{name}": array for name, array in _named_arrays(member)}
+    version = FORMAT_VERSION if card.recipe else WITHOUT_RECIPE
+    layers = [list(each.outline) if isinstance(each, Sequential) else None
+              for each in network.members]  # fmt: skip
+    if any(layers):
+        version = WITH_LAYERS
     header = {
         "format": "ensemble" if ensemble else "mlp",
-        "version": str(FORMAT_VERSION if card.recipe else WITHOUT_RECIPE),
+        "version": str(version),
         "card": json.dumps(_card_fields(card)),
     }
+    if any(layers):
+        header["layers"] = json.dumps(layers)
     # Beside the card: older programs refuse a card with a field that they don't know.
     if card.log:
         header["log"] = json.dumps([astuple(logged) for logged in card.log])
@@ -77,6 +85,18 @@ def to_bytes(network: Network, card: Card) -> bytes:
             f"This network can't be saved: its file would be larger than {MAX_BYTES // 2**20} MB."
         )
     return content
+
+
+def _named_arrays(network: Single) -> Iterator[tuple[str, FloatArray]]:
+    """Yield a network's arrays, each with its layer's number and its own name."""
+    if isinstance(network, Sequential):
+        for number, layer in enumerate(network.layers):
+            for name, array in arrays(layer).items():
+                yield f"{number}.{name}", array
+    else:
+        for number, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+            yield f"{number}.weight", weight
+            yield f"{number}.bias", bias
 
 
 def _card_fields(card: Card) -> dict[str, Any]:
@@ -147,16 +167,18 @@ def _parse(content: bytes) -> tuple[Network, Card]:
     if about.get("format") not in LAYOUTS or "card" not in about:
         raise ValueError("it is a safetensors file, but this program did not save it")
     version = str(about.get("version"))
-    if version not in (str(FORMAT_VERSION), str(WITHOUT_RECIPE)):
+    if version not in map(str, VERSIONS):
         raise ValueError(
-            f"its format is {version[:20]}, this program reads {FORMAT_VERSION} and "
-            f"{WITHOUT_RECIPE}"
+            f"its format is {version[:20]}, this program reads {FORMAT_VERSION} to {VERSIONS[-1]}"
         )
     try:
         card = _card(about)
+        outlines = json.loads(about["layers"]) if version == str(WITH_LAYERS) else None
+        if outlines is not None:
+            _check_outlines(outlines)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("its header does not describe a network") from None
-    network = _take_network(tensors, about["format"])
+    network = _take_network(tensors, about["format"], outlines)
     if reason := fault(network):
         raise ValueError(reason)
     return network, card
@@ -178,25 +200,55 @@ def _card(about: dict[str, str]) -> Card:
     fields = json.loads(about["card"])
     log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
     measured_on = json.loads(about.get("measured_on", "null"))
-    if about["version"] == str(WITHOUT_RECIPE):
+    if fields["recipe"] is None:
         fields = {**fields, "origin": Origin(**fields["origin"])}
     else:
         fields = {**fields, "recipe": Recipe(**fields["recipe"])}
     return Card(**fields, log=log, measured_on=measured_on)
 
 
-def _take_network(tensors: dict[str, FloatArray], layout: str) -> Network:
+def _check_outlines(outlines: Any) -> None:
+    """Raise any of many exceptions unless these are the outlines of networks or None."""
+    if not 1 <= len(outlines) <= MOST_MEMBERS:
+        raise ValueError("an ensemble has fewer members")
+    for outline in outlines:
+        if outline is not None and len(outline) > MOST_LAYERS:
+            raise ValueError("a network has fewer layers")
+        for kind, settings in outline or ():
+            if not (isinstance(settings, dict) and KINDS[kind]):
+                raise TypeError("a layer has a kind and settings")
+
+
+def _take_network(
+    tensors: dict[str, FloatArray], layout: str, outlines: list[Any] | None
+) -> Network:
     """Take the network's layers out of `tensors`; raise if anything is left."""
-    if layout == "mlp":
-        parts = [_take_layers(tensors, "")]
-    else:
-        numbered = (_take_layers(tensors, f"members.{number}.") for number in itertools.count())
-        parts = list(itertools.takewhile(any, numbered))
+    members: list[Single] = []
+    while tensors and (layout == "ensemble" or not members):
+        prefix = f"members.{len(members)}." if layout == "ensemble" else ""
+        outline = outlines[len(members)] if outlines and len(members) < len(outlines) else None
+        if outline:
+            members.append(_take_sequential(tensors, prefix, outline))
+        else:
+            members.append(MLP(*_take_layers(tensors, prefix)))
     if tensors:
         odd = min(tensors)[:60]
         raise ValueError(f"it holds {odd!r}, which belongs to no layer, or a layer is missing")
-    members = tuple(MLP(weights, biases) for weights, biases in parts)
-    return members[0] if layout == "mlp" else Ensemble(members)
+    return members[0] if layout == "mlp" else Ensemble(tuple(members))
+
+
+def _take_sequential(tensors: dict[str, FloatArray], prefix: str, outline: list[Any]) -> Sequential:
+    """Take a network of named layers out of `tensors`."""
+    layers = []
+    for number, (kind, settings) in enumerate(outline):
+        names = [name for name in ("weight", "bias", "scale", "shift")
+                 if f"{prefix}layers.{number}.{name}" in tensors]  # fmt: skip
+        own = {name: tensors.pop(f"{prefix}layers.{number}.{name}") for name in names}
+        try:
+            layers.append(KINDS[kind](**settings, **own))
+        except TypeError:
+            raise ValueError(f"its layer {number} is damaged") from None
+    return Sequential(tuple(layers))
 
 
 def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[FloatArray, ...]]:
@@ -209,35 +261,3 @@ def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[Floa
             yield tensors.pop(name)
 
     return [tuple(take("weight")), tuple(take("bias"))]
-
-
-def _largest_output(network: MLP) -> float:
-    """Return a bound on all hidden outputs and logits for images of pixels in [0, 1]."""
-    found, bound = 0.0, np.ones(network.sizes[0], network.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for weight, bias in zip(network.weights, network.biases, strict=True):
-            bound = bound @ np.abs(weight) + np.abs(bias)
-            found = max(found, float(bound.max()))
-    return found
-
-
-def fault(network: Network) -> str:
-    """Return why a network can't be saved or can't classify MNIST; "" if it can."""
-    if len(network.members) > MOST_MEMBERS:
-        return f"it has {len(network.members)} members, more than {MOST_MEMBERS}"
-    for member in network.members:
-        hidden = member.sizes[1:-1]
-        if len(hidden) > MOST_HIDDEN:
-            return f"it has {len(hidden)} hidden layers, more than {MOST_HIDDEN}"
-        if hidden and not 1 <= min(hidden) <= max(hidden) <= MOST_UNITS:
-            return f"its hidden layers must have 1 to {MOST_UNITS:,} units, not {max(hidden):,}"
-    weights = sum(weight.size for member in network.members for weight in member.weights)
-    if weights > MOST_WEIGHTS:
-        return f"it has {weights:,} weights, more than {MOST_WEIGHTS:,}"
-    if not max(map(_largest_output, network.members)) < _MOST_OUTPUT:
-        return "its weights are so large that no image can be classified by them"
-    sizes, dtype = network.members[0].sizes, network.members[0].dtype
-    if (sizes[0], sizes[-1]) != (784, 10) or dtype != np.float32:
-        maps = f"{sizes[0]} inputs to {sizes[-1]} outputs in {dtype}"
-        return f"it maps {maps}, not 784 to 10 in float32"
-    return ""

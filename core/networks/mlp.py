@@ -9,6 +9,7 @@ import numpy as np
 
 from core import one_pass
 from core.classifier import FloatArray
+from core.networks.layers import read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +43,18 @@ class MLP:
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise ValueError(f"layer {layer} has values that are not finite numbers")
             inputs = weight.shape[1]
-        object.__setattr__(self, "weights", tuple(map(_read_only, self.weights)))
-        object.__setattr__(self, "biases", tuple(map(_read_only, self.biases)))
+        object.__setattr__(self, "weights", tuple(map(read_only, self.weights)))
+        object.__setattr__(self, "biases", tuple(map(read_only, self.biases)))
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """The units of each layer from the pixels to the logits, such as (784, 128, 64, 10)."""
         return (self.weights[0].shape[0], *(weight.shape[1] for weight in self.weights))
+
+    @property
+    def arrays(self) -> tuple[FloatArray, ...]:
+        """All weights, then all biases."""
+        return self.weights + self.biases
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -58,7 +64,12 @@ class MLP:
     @property
     def parameter_count(self) -> int:
         """The number of weights and biases."""
-        return sum(array.size for array in self.weights + self.biases)
+        return sum(array.size for array in self.arrays)
+
+    @property
+    def work(self) -> int:
+        """The number of multiply-adds for the logits of one image."""
+        return sum(weight.size for weight in self.weights)
 
     @property
     def members(self) -> tuple["MLP", ...]:
@@ -89,7 +100,7 @@ class MLP:
     @cached_property
     def _transposes(self) -> tuple[FloatArray, ...]:
         """The weights as `(outputs, inputs)` arrays of their own, which BLAS multiplies faster."""
-        return tuple(_read_only(weight.T) for weight in self.weights)
+        return tuple(read_only(weight.T) for weight in self.weights)
 
     def activations(self, x: FloatArray) -> list[FloatArray]:
         """Return each layer's output, `(N, units)`: the hidden ones after ReLU, then the logits."""
@@ -108,9 +119,3 @@ class MLP:
                 out += bias
                 np.clip(out, 0, np.inf, out=out)  # ReLU; np.maximum(out, 0) is slower
         return outputs
-
-
-def _read_only(array: FloatArray) -> FloatArray:
-    copy = np.array(array, order="C")
-    copy.setflags(write=False)
-    return copy

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.classifier import FloatArray
-from core.networks.file import fault
+from core.networks.limits import fault
 from core.networks.mlp import MLP
 
 
