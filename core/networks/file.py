@@ -17,11 +17,11 @@ from core import files
 from core.classifier import FloatArray
 from core.networks.card import Card, LoggedEpoch, Origin
 from core.networks.ensemble import Ensemble, Network, Single
-from core.networks.layers import KINDS, arrays
-from core.networks.limits import MOST_LAYERS, fault
+from core.networks.layers import ARRAYS, KINDS, arrays
+from core.networks.limits import MOST_ARRAYS, MOST_LAYERS, fault
 from core.networks.mlp import MLP
 from core.networks.sequential import Sequential
-from core.recipe import LATER_CHANGES, MOST_HIDDEN, MOST_MEMBERS, Recipe
+from core.recipe import LATER_CHANGES, MOST_MEMBERS, Recipe
 
 SUFFIX = ".safetensors"
 LAYOUTS = ("mlp", "ensemble")  # one network, of whatever layers, or several
@@ -32,7 +32,6 @@ WITH_LAYERS = 3  # of layers that the header names; with or without a recipe
 VERSIONS = (FORMAT_VERSION, WITHOUT_RECIPE, WITH_LAYERS)
 MAX_BYTES = 40 * 2**20  # of a file; the weights of the largest recipe take 32 MB
 _MAX_HEADER = 3 * 2**20  # bytes; the longest log takes 2 MB
-_MAX_TENSORS = 2 * max(MOST_HIDDEN + 1, MOST_LAYERS) * MOST_MEMBERS
 
 
 class NetworkFileError(ValueError):
@@ -158,12 +157,12 @@ def _parse(content: bytes) -> tuple[Network, Card]:
     try:
         header = _header(content)
         about = header.pop("__metadata__", None) or {}
-        if len(header) <= _MAX_TENSORS:
+        if len(header) <= MOST_ARRAYS:
             tensors = safetensors.numpy.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RecursionError):
         raise ValueError("it is not a safetensors file, or it was cut short") from None
-    if len(header) > _MAX_TENSORS:  # taking each of very many takes long
-        raise ValueError(f"it holds {len(header):,} arrays, a network at most {_MAX_TENSORS}")
+    if len(header) > MOST_ARRAYS:  # taking each of very many takes long
+        raise ValueError(f"it holds {len(header):,} arrays, a network at most {MOST_ARRAYS}")
     if about.get("format") not in LAYOUTS or "card" not in about:
         raise ValueError("it is a safetensors file, but this program did not save it")
     version = str(about.get("version"))
@@ -200,7 +199,8 @@ def _card(about: dict[str, str]) -> Card:
     fields = json.loads(about["card"])
     log = tuple(LoggedEpoch(*row) for row in json.loads(about.get("log", "[]")))
     measured_on = json.loads(about.get("measured_on", "null"))
-    if fields["recipe"] is None:
+    later = about["version"] == str(WITH_LAYERS) and fields["recipe"] is None
+    if later or about["version"] == str(WITHOUT_RECIPE):
         fields = {**fields, "origin": Origin(**fields["origin"])}
     else:
         fields = {**fields, "recipe": Recipe(**fields["recipe"])}
@@ -223,27 +223,38 @@ def _take_network(
     tensors: dict[str, FloatArray], layout: str, outlines: list[Any] | None
 ) -> Network:
     """Take the network's layers out of `tensors`; raise if anything is left."""
-    members: list[Single] = []
-    while tensors and (layout == "ensemble" or not members):
-        prefix = f"members.{len(members)}." if layout == "ensemble" else ""
-        outline = outlines[len(members)] if outlines and len(members) < len(outlines) else None
-        if outline:
-            members.append(_take_sequential(tensors, prefix, outline))
-        else:
-            members.append(MLP(*_take_layers(tensors, prefix)))
+    ensemble = layout == "ensemble"
+    prefixes = (f"members.{number}." for number in itertools.count()) if ensemble else [""]
+    parts: list[tuple[Any, list[Any]]] = []
+    for prefix, outline in zip(prefixes, outlines or itertools.repeat(None), strict=False):
+        taken = _take_layers(tensors, prefix, outline) if outline else _take_mlp(tensors, prefix)
+        if ensemble and not any(taken):
+            break
+        parts.append((outline, taken))
     if tensors:
         odd = min(tensors)[:60]
         raise ValueError(f"it holds {odd!r}, which belongs to no layer, or a layer is missing")
-    return members[0] if layout == "mlp" else Ensemble(tuple(members))
+    members = tuple(
+        _sequential(outline, taken) if outline else MLP(*taken) for outline, taken in parts
+    )
+    return Ensemble(members) if ensemble else members[0]
 
 
-def _take_sequential(tensors: dict[str, FloatArray], prefix: str, outline: list[Any]) -> Sequential:
-    """Take a network of named layers out of `tensors`."""
+def _take_layers(
+    tensors: dict[str, FloatArray], prefix: str, outline: list[Any]
+) -> list[dict[str, FloatArray]]:
+    """Take the arrays of each layer of an outline out of `tensors`, by their own names."""
+    found = []
+    for number in range(len(outline)):
+        full = {name: f"{prefix}layers.{number}.{name}" for name in ARRAYS}
+        found.append({name: tensors.pop(each) for name, each in full.items() if each in tensors})
+    return found
+
+
+def _sequential(outline: list[Any], taken: list[dict[str, FloatArray]]) -> Sequential:
+    """Return the network of an outline and its layers' arrays."""
     layers = []
-    for number, (kind, settings) in enumerate(outline):
-        names = [name for name in ("weight", "bias", "scale", "shift")
-                 if f"{prefix}layers.{number}.{name}" in tensors]  # fmt: skip
-        own = {name: tensors.pop(f"{prefix}layers.{number}.{name}") for name in names}
+    for number, ((kind, settings), own) in enumerate(zip(outline, taken, strict=True)):
         try:
             layers.append(KINDS[kind](**settings, **own))
         except TypeError:
@@ -251,7 +262,7 @@ def _take_sequential(tensors: dict[str, FloatArray], prefix: str, outline: list[
     return Sequential(tuple(layers))
 
 
-def _take_layers(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[FloatArray, ...]]:
+def _take_mlp(tensors: dict[str, FloatArray], prefix: str) -> list[tuple[FloatArray, ...]]:
     """Take the weights and the biases under a prefix out of `tensors`, up to the first gap."""
 
     def take(part: str) -> Iterator[FloatArray]:

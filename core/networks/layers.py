@@ -300,6 +300,9 @@ KINDS: Mapping[str, type[Layer]] = MappingProxyType(
 )
 
 
+ARRAYS = ("weight", "bias", "scale", "shift")  # the names of all arrays that a layer can have
+
+
 def arrays(layer: Layer) -> dict[str, FloatArray]:
     """Return a layer's arrays by the names of its arguments; {} if it has none."""
     return {name: each for name, each in vars(layer).items() if isinstance(each, np.ndarray)}

@@ -11,6 +11,7 @@ from core.networks.sequential import Sequential
 from core.recipe import MOST_HIDDEN, MOST_MEMBERS, MOST_UNITS, MOST_WEIGHTS
 
 MOST_LAYERS = 40  # of a network with convolutions, all kinds of layers counted
+MOST_ARRAYS = 2 * (MOST_HIDDEN + 1) * MOST_MEMBERS
 MOST_CHANNEL_UNITS = 100_000  # of a layer's output: 128 channels of 28 × 28
 MOST_WORK = 50_000_000  # multiply-adds for an image; LeNet-5 takes 0.4 million
 _MOST_OUTPUT = 1e18  # float32 holds its square
@@ -23,6 +24,9 @@ def fault(network: Network) -> str:
     for member in network.members:
         if reason := _fault_of_sizes(member):
             return reason
+    arrays = sum(len(member.arrays) for member in network.members)
+    if arrays > MOST_ARRAYS:
+        return f"it has {arrays} weights and biases of layers, more than {MOST_ARRAYS}"
     weights = sum(map(_weights, network.members))
     if weights > MOST_WEIGHTS:
         return f"it has {weights:,} weights, more than {MOST_WEIGHTS:,}"

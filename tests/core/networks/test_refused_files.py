@@ -40,7 +40,7 @@ FOREIGN = {
     "foreign": (saved(layers()), "did not save it"),
     "foreign with metadata": (saved(layers(), format="pt"), "did not save it"),
     "later version": (
-        saved(layers(), **ours(version="3")), "format is 3, this program reads 1 and 2"
+        saved(layers(), **ours(version="4")), "format is 4, this program reads 1 to 3"
     ),
     "card cut": (saved(layers(), **ours(card="{")), "header"),
     "card of another kind": (saved(layers(), **ours(card="[]")), "header"),
@@ -145,7 +145,7 @@ FOREIGN = {
               **ours(format="ensemble")), "float64",
     ),
     "an ensemble of a later version": (
-        saved(members(0), **ours(format="ensemble", version="3")), "format is 3"
+        saved(members(0), **ours(format="ensemble", version="4")), "format is 4"
     ),
 }  # fmt: skip
 
