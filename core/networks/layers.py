@@ -266,24 +266,6 @@ class Scaling:
         return x * scale + self.shift.reshape(each), lambda cotangent: cotangent * scale
 
 
-@dataclass(frozen=True)
-class Transposition:
-    """The image with rows and columns exchanged, for networks that read it column by column."""
-
-    kind: ClassVar[str] = "transposition"
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Return `(channels, width, height)`; see `Layer`."""
-        if len(shape) != 3:
-            raise ValueError(f"a transposition can't follow {_words(shape)}")
-        channels, height, width = shape
-        return (channels, width, height)
-
-    def forward(self, x: FloatArray) -> tuple[FloatArray, PullBack]:
-        """See `Layer`."""
-        return _transposed(x), _transposed
-
-
 KINDS: Mapping[str, type[Layer]] = MappingProxyType(
     {
         layer.kind: layer
@@ -294,7 +276,6 @@ KINDS: Mapping[str, type[Layer]] = MappingProxyType(
             AveragePooling,
             Activation,
             Scaling,
-            Transposition,
         )
     }
 )
@@ -391,7 +372,3 @@ def _padded(x: FloatArray, padding: int) -> FloatArray:
 def _inside(x: FloatArray, padding: int) -> FloatArray:
     """Return the image without its frame, as a view."""
     return x[:, padding : x.shape[1] - padding, padding : x.shape[2] - padding]
-
-
-def _transposed(x: FloatArray) -> FloatArray:
-    return x.swapaxes(1, 2)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -94,6 +94,19 @@ class Sequential:
     def members(self) -> tuple["Sequential", ...]:
         """The network itself, as if it were an `Ensemble` of one."""
         return (self,)
+
+    def transposed(self) -> "Sequential":
+        """Return the network whose logits for an image are this one's for the transposed image."""
+        layers: list[Layer] = []
+        for layer, shape in zip(self.layers, self.shapes[:-1], strict=True):
+            if isinstance(layer, Convolution):
+                layer = replace(layer, weight=layer.weight.swapaxes(2, 3))
+            elif isinstance(layer, Affine) and len(shape) == 3:
+                rows = layer.weight.reshape(*shape, -1).swapaxes(1, 2)
+                layer = replace(layer, weight=rows.reshape(layer.weight.shape))
+            layers.append(layer)
+        channels, height, width = self.input_shape
+        return Sequential(tuple(layers), (channels, width, height))
 
     def logits(self, x: FloatArray) -> FloatArray:
         """Return the scores before softmax: `(N, inputs)` to `(N, outputs)`, in `dtype`."""
