@@ -38,7 +38,7 @@ from hypothesis import HealthCheck, settings
 
 from core.data import mnist
 from core.data.mnist import Digits
-from core.networks import LIBRARY, MLP, Library
+from core.networks import LIBRARY, MLP, Library, Network
 
 SHIPPED = Library(Path(__file__).parent.parent / "models")  # whatever `library` does to LIBRARY
 
@@ -175,6 +175,13 @@ def library(tmp_path: Path) -> Iterator[Library]:
 def small_network() -> MLP:
     """An untrained float64 network of 12 pixels, not confident of anything."""
     return random_mlp((12, 9, 7, 10), seed=3)
+
+
+def perceptrons(network: Network) -> tuple[MLP, ...]:
+    """Return the members of a network, which all are perceptrons."""
+    found = tuple(member for member in network.members if isinstance(member, MLP))
+    assert len(found) == len(network.members)
+    return found
 
 
 def random_mlp(sizes: tuple[int, ...], *, seed: int, dtype: type = np.float64) -> MLP:

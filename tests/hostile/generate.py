@@ -21,6 +21,7 @@ from core.recipe import Recipe
 from pages.parts import state
 from pages.parts.canvas import SIDE
 from tests.core.networks.foreign.samples import Node, graph, saved, sequential
+from tests.core.networks.lenet import lenet
 from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK
 
 MARKUP = "![p](http://stranger.example/p.png) :red[x] :material/add: $x$ <b>\n\n# `x`"
@@ -88,6 +89,7 @@ def _networks() -> tuple[bytes, ...]:
     return (
         to_bytes(NETWORK, CARD),
         to_bytes(ENSEMBLE, CARD),
+        to_bytes(lenet(), CARD),
         to_bytes(NETWORK, replace(CARD, log=log, measured_on=7)),
     )
 
@@ -105,7 +107,7 @@ def network_file(rng: Random) -> bytes:
     if kind == 2:  # any part of the header
         place = rng.choice([header, *(each for each in header.values() if isinstance(each, dict))])
         place[rng.choice([*place, "x"])] = value(rng)
-    elif kind == 3:  # the card, its recipe, the log
+    elif kind == 3:  # the card, its recipe, the log, the layers
         card = json.loads(header["__metadata__"]["card"])
         place = rng.choice([card, card["recipe"]])
         place[rng.choice([*place, "x"])] = value(rng)
@@ -113,6 +115,11 @@ def network_file(rng: Random) -> bytes:
         if rng.random() < 0.3:
             rows = [[value(rng) for _ in range(6)] for _ in range(rng.randrange(3))]
             header["__metadata__"]["log"] = json.dumps(rows)
+        if outlines := json.loads(header["__metadata__"].get("layers", "null")):
+            layer = rng.choice(outlines[0])
+            layer[1][rng.choice([*layer[1], "x"])] = value(rng)
+            rng.choice([outlines, outlines[0], layer])[0] = value(rng)
+            header["__metadata__"]["layers"] = json.dumps(outlines)
     elif kind == 4:
         return _other_arrays(rng, header["__metadata__"])
     else:

@@ -13,7 +13,7 @@ from core.data.mnist import Digits
 from core.measures import evasion_rate
 from core.networks.ensemble import Ensemble
 from core.networks.mlp import MLP
-from tests.conftest import random_mlp
+from tests.conftest import perceptrons, random_mlp
 from tests.core.torch_twin import torch_twin
 
 HIDDEN = [(), (9,), (8, 7)]
@@ -67,7 +67,7 @@ def test_logits_and_pull_back_are_torch_s(scale: float) -> None:
     rng = np.random.default_rng(1)
     x, cotangent = rng.random((25, 12)), rng.normal(size=(25, 10))
     leaf = torch.tensor(x, requires_grad=True)
-    expected = torch_logits(ensemble.members, leaf)
+    expected = torch_logits(perceptrons(ensemble), leaf)
     (slope,) = torch.autograd.grad(expected, leaf, torch.tensor(cotangent))
     logits, pull_back = ensemble.vjp(x)
     np.testing.assert_array_equal(logits, ensemble.logits(x))
@@ -84,7 +84,7 @@ def test_pull_back_can_be_called_again() -> None:
 
 
 def in_float64(ensemble: Ensemble) -> Ensemble:
-    return Ensemble(tuple(rescaled(member, 1, np.float64) for member in ensemble.members))
+    return Ensemble(tuple(rescaled(member, 1, np.float64) for member in perceptrons(ensemble)))
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +112,10 @@ def test_of_confident_members_the_sign_is_float64_s(
 
 def test_fgsm_is_autograd_s_in_float64(confident: Ensemble, test_digits: Digits) -> None:
     # Confident by half, so that float64's softmax keeps the true class's term.
-    ensemble = Ensemble(tuple(rescaled(m, 0.25, np.float64) for m in confident.members))
+    ensemble = Ensemble(tuple(rescaled(m, 0.25, np.float64) for m in perceptrons(confident)))
     x, y = test_digits.x[:100].astype(np.float64), test_digits.y[:100]
     leaf = torch.tensor(x, requires_grad=True)
-    logits = torch_logits(ensemble.members, leaf)
+    logits = torch_logits(perceptrons(ensemble), leaf)
     loss = torch.nn.functional.nll_loss(logits, torch.tensor(y), reduction="sum")
     (slope,) = torch.autograd.grad(loss, leaf)
     expected = np.clip(x + 0.1 * np.sign(slope.numpy()), 0, 1)
@@ -202,7 +202,7 @@ def test_a_member_that_is_sure_does_not_silence_the_others() -> None:
     np.testing.assert_allclose(logits, expected.detach().numpy(), rtol=1e-12)
     pull = np.eye(10)[[3]]
     slopes = torch.autograd.grad(expected, leaf, torch.tensor(pull))
-    weights = [member.weights[0] for member in ensemble.members]
+    weights = [member.weights[0] for member in perceptrons(ensemble)]
     by_hand = sum(slope.numpy() @ w.T for slope, w in zip(slopes, weights, strict=True))
     np.testing.assert_allclose(pull_back(pull), by_hand, rtol=1e-12)
     assert np.abs(slopes[1].numpy()).max() > 0.1

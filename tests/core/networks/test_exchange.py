@@ -4,25 +4,47 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
+import onnx.reference
 import onnxruntime
 import pytest
 import torch
 
 from core.classifier import FloatArray
 from core.data.mnist import Digits
-from core.networks import LIBRARY, MLP, Ensemble, Network, exchange, parse
+from core.networks import LIBRARY, MLP, Ensemble, Network, Sequential, exchange, parse
 from core.networks.file import to_bytes
+from core.networks.layers import Activation, Affine, AveragePooling, Convolution, Scaling
 from tests.conftest import random_mlp
+from tests.core.networks.lenet import lenet
 from tests.core.networks.samples import CARD, ENSEMBLE, NETWORK, assert_same
 
+LENET = lenet()
+ONE = np.ones(1, np.float32)
+LAST = random_mlp((3 * 14 * 15, 10), seed=4, dtype=np.float32)
+SCALED = Sequential(
+    (
+        Scaling(2 * ONE, -ONE),  # pixels from −1 to 1
+        Convolution(np.full((3, 1, 4, 2), 0.1, np.float32), np.arange(3, dtype=np.float32), 2, 1),
+        Scaling(np.array([1, -2, 3], np.float32), np.array([0.5, 0, -0.5], np.float32)),
+        Activation("sigmoid"),
+        Affine(LAST.weights[0], LAST.biases[0]),
+    )
+)
+FLAT = Sequential((Scaling(2 * ONE, -ONE), Affine(NETWORK.weights[0], NETWORK.biases[0]),
+                   Activation("tanh"), Affine(NETWORK.weights[1], NETWORK.biases[1])))  # fmt: skip
 # Of other hidden layers, in float64, and of one layer.
 NETWORKS: dict[str, Network] = {
     "perceptron": NETWORK,
     "members that differ": ENSEMBLE,
     "float64": random_mlp((784, 30, 20, 10), seed=2),
     "one layer": random_mlp((784, 10), seed=3, dtype=np.float32),
+    "convolutions": LENET,
+    "averages in float64": lenet(pooling=AveragePooling, function="tanh", dtype=np.float64),
+    "all kinds of layers": SCALED,
+    "tanh without convolutions": FLAT,
+    "convolutions and a perceptron": Ensemble((LENET, NETWORK)),
 }
+IN_FLOAT32 = [name for name in NETWORKS if name != "averages in float64"]
 SHIPPED = ["report", "ensemble", "any-hand"]
 
 
@@ -62,7 +84,7 @@ def test_pytorch_computes_the_same_logits(name: str, tmp_path: Path, test_digits
         check_agree(module(torch.from_numpy(x)).numpy(), network.logits(x))
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *SHIPPED])
+@pytest.mark.parametrize("name", [*IN_FLOAT32, *SHIPPED])
 def test_onnxruntime_computes_the_same_logits(name: str, test_digits: Digits) -> None:
     network = network_of(name)
     x = test_digits.x[:1000].astype(network.members[0].dtype)
@@ -73,10 +95,25 @@ def test_onnxruntime_computes_the_same_logits(name: str, test_digits: Digits) ->
     assert one.shape == (1, 10)
 
 
+def test_convolutions_in_float64_are_onnx_s_own() -> None:
+    """Onnxruntime has none, so ONNX's reference computes them."""
+    network, x = NETWORKS["averages in float64"], np.random.default_rng(0).random((5, 784))
+    session = onnx.reference.ReferenceEvaluator(exchange.to_onnx(network))
+    (logits,) = session.run(None, {exchange.INPUT: x})
+    check_agree(logits, network.logits(x))
+
+
 def test_the_lines_are_at_most_ten(tmp_path: Path) -> None:
     for name in [*NETWORKS, *SHIPPED]:
         lines = exchange.loading_lines(network_of(name), "a.pt").splitlines()
         assert len(lines) <= 10
+
+
+def test_from_our_convolutions_to_torch_and_back_the_weights_are_the_same(tmp_path: Path) -> None:
+    module = in_torch(LENET, tmp_path)
+    found = [each.detach().numpy() for each in module.parameters()]
+    for array, ours in zip(found, LENET.arrays, strict=True):
+        np.testing.assert_array_equal(array.T if ours.ndim == 2 else array, ours)
 
 
 @pytest.mark.parametrize("name", ["perceptron", "members that differ"])

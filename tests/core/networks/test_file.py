@@ -4,16 +4,51 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.numpy
 
 from core import measures
 from core.data.mnist import Digits
-from core.networks import MLP, LoggedEpoch, load_file, save_file
+from core.networks import (
+    MLP,
+    Card,
+    Ensemble,
+    LoggedEpoch,
+    Network,
+    Sequential,
+    load_file,
+    save_file,
+)
+from core.networks.layers import (
+    Activation,
+    Affine,
+    AveragePooling,
+    Convolution,
+    MaxPooling,
+    Scaling,
+)
 from core.recipe import LATER_CHANGES, PRESETS, Recipe
 from tests.conftest import SHIPPED
+from tests.core.networks.lenet import lenet
 from tests.core.networks.samples import CARD, ENSEMBLE, IMPORTED, NETWORK, RECIPE, assert_same
 
+NEW: dict[str, Network] = {
+    "convolutions": lenet(),
+    "every setting": Sequential(
+        (
+            Scaling(np.ones(1, np.float32), np.zeros(1, np.float32)),
+            Convolution(
+                np.ones((2, 1, 4, 3), np.float32), np.ones(2, np.float32), stride=3, padding=2
+            ),
+            Activation("tanh"),
+            MaxPooling(3, 2),
+            AveragePooling(2, 1),
+            Affine(np.ones((18, 10), np.float32), np.ones(10, np.float32)),
+        )
+    ),
+    "an ensemble of both": Ensemble((lenet(seed=1), NETWORK, lenet(pooling=AveragePooling))),
+}
 LOG = (LoggedEpoch(1, 1, 2.5, 0.125, 0.1, 0.97), LoggedEpoch(1, 2, 0.25, 0.9, 0.05, 1.0))
 
 
@@ -47,6 +82,25 @@ def test_an_ensemble_is_one_file(tmp_path: Path) -> None:
         for member, layer in ((0, 0), (0, 1), (1, 0))
         for part in ("weight", "bias")
     }
+
+
+@pytest.mark.parametrize("card", [CARD, IMPORTED], ids=["trained here", "imported"])
+@pytest.mark.parametrize("name", NEW)
+def test_layers_and_their_settings_are_loaded(tmp_path: Path, name: str, card: Card) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_file(path, NEW[name], card)
+    assert_same(load_file(path)[0], NEW[name])
+    assert load_file(path)[1] == card
+    assert metadata(path)["version"] == "3"  # programs that know only 1 and 2 refuse it by this
+
+
+def test_a_perceptron_s_file_is_what_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    for card, version in ((CARD, "1"), (IMPORTED, "2")):
+        for network in (NETWORK, ENSEMBLE):
+            save_file(path, network, card)
+            assert metadata(path)["version"] == version
+            assert "layers" not in metadata(path)
 
 
 def test_a_card_of_before_has_no_training_time(tmp_path: Path) -> None:

@@ -28,6 +28,14 @@ UNKNOWN = json.dumps({**json.loads(CARD_TEXT), "recipe": None, "epochs_trained":
                       "origin": vars(IMPORTED.origin)})  # fmt: skip
 
 
+def kernel() -> dict[str, np.ndarray]:
+    """Return the arrays of one convolution."""
+    return {
+        "layers.0.weight": np.zeros((10, 1, 5, 5), np.float32),
+        "layers.0.bias": np.zeros(10, np.float32),
+    }
+
+
 def header_alone(header: object) -> bytes:
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text
@@ -143,6 +151,46 @@ FOREIGN = {
     "members in double precision": (
         saved({name: value.astype(float) for name, value in members(0, 1).items()},
               **ours(format="ensemble")), "float64",
+    ),
+    "no layers": (saved(layers(), **ours(version="3")), "header"),
+    "layers cut": (saved(layers(), **ours(version="3", layers="[[")), "header"),
+    "layers of another kind": (saved(layers(), **ours(version="3", layers="7")), "header"),
+    "layers of no network": (saved(layers(), **ours(version="3", layers="[]")), "header"),
+    "layers of numbers": (saved(layers(), **ours(version="3", layers="[[1, 2]]")), "header"),
+    "an unknown layer": (
+        saved(layers(), **ours(version="3", layers='[[["attention", {}]]]')), "header"
+    ),
+    "a layer of a list": (saved(layers(), **ours(version="3", layers='[[[[], {}]]]')), "header"),
+    "41 layers": (
+        saved(layers(), **ours(version="3", layers=json.dumps([[["affine", {}]] * 41]))), "header"
+    ),
+    "layers of 21 networks": (
+        saved(layers(), **ours(version="3", layers=json.dumps([None] * 21))), "header"
+    ),
+    "a layer without arrays": (
+        saved(layers(), **ours(version="3", layers=json.dumps([[["affine", {}]] * 2]))),
+        "layer 1 is damaged",
+    ),
+    "an unknown setting": (
+        saved(layers(), **ours(version="3", layers='[[["affine", {"units": 7}]]]')), "damaged"
+    ),
+    "an array as a setting": (
+        saved(layers(), **ours(version="3", layers='[[["affine", {"bias": 7}]]]')), "damaged"
+    ),
+    "a stride of words": (
+        saved(kernel(), **ours(version="3", layers='[[["convolution", {"stride": "two"}]]]')),
+        "stride",
+    ),
+    "a stride of a million": (
+        saved(kernel(), **ours(version="3", layers='[[["convolution", {"stride": 1000000}]]]')),
+        "must give logits",
+    ),
+    "an array of no layer": (
+        saved({**kernel(), "layers.1.weight": np.zeros(1, np.float32)},
+              **ours(version="3", layers='[[["convolution", {}]]]')), "belongs to no layer"
+    ),
+    "activations alone": (
+        saved({}, **ours(version="3", layers='[[["activation", {}]]]')), "at least one with weights"
     ),
     "an ensemble of a later version": (
         saved(members(0), **ours(format="ensemble", version="4")), "format is 4"
