@@ -16,6 +16,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 TITLES = {
     "training": "Training the report's recipe",
     "presets": "Training every preset",
+    "convolution": "Convolutions in NumPy",
     "attacks": "FGSM and PGD",
     "other_attacks": "The other attacks",
     "foreign": "Networks trained elsewhere",

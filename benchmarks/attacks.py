@@ -5,8 +5,10 @@ its fastest batch size. A referee of its own checks what they return.
 """
 
 import statistics
+import tempfile
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import threadpoolctl
@@ -18,9 +20,7 @@ from core.attacks import fgsm, pgd
 from core.classifier import FloatArray
 from core.data import mnist
 from core.data.torchvision_import import torchvision_datasets
-from core.networks import LIBRARY
-from core.networks.ensemble import Network
-from core.networks.mlp import MLP
+from core.networks import LIBRARY, MLP, Network, exchange
 
 EPSILON = 0.1
 STEP_SIZE = 0.01
@@ -179,17 +179,15 @@ def with_best_batch_size(peer: Peer) -> tuple[int, Callable[[], FloatArray]]:
     return best, peer(best)
 
 
-def torch_module(network: MLP) -> torch.nn.Sequential:
-    """Return the network in PyTorch; its weights are frozen, so they need no gradient."""
-    layers: list[torch.nn.Module] = []
-    for weight, bias in zip(network.weights, network.biases, strict=True):
-        if layers:
-            layers.append(torch.nn.ReLU())
-        linear = torch.nn.Linear(*weight.shape)
-        linear.weight.data = torch.tensor(weight.T.copy())
-        linear.bias.data = torch.tensor(bias)
-        layers.append(linear)
-    return torch.nn.Sequential(*layers).eval().requires_grad_(False)
+def torch_module(network: Network) -> torch.nn.Module:
+    """Return the network in PyTorch, as a user loads its export; its weights are frozen."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.pt"
+        file.write_bytes(exchange.to_state_dict(network))
+        names: dict[str, Any] = {}
+        exec(exchange.loading_lines(network, str(file)), names)
+    module: torch.nn.Module = names["model"]
+    return module.requires_grad_(False)
 
 
 def torchattacks_peers(module: torch.nn.Module, test: mnist.Digits) -> dict[str, Peer]:

@@ -22,7 +22,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from benchmarks.attacks import blas_kernels, referee, torch_module
@@ -192,28 +191,11 @@ def auto_attack(network: Network, test: Digits, epsilon: float) -> FloatArray:
     """Return the adversarial images of Torchattacks' AutoAttack, all images in one batch."""
     import torchattacks
 
-    module = Averaged([torch_module(member) for member in network.members]).eval()
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch_module(network)).eval()
     attack = torchattacks.AutoAttack(module, eps=epsilon, n_classes=10, seed=0)
     x_adv = attack(torch.tensor(test.x).reshape(-1, 1, 28, 28), torch.tensor(test.y))
     found: FloatArray = x_adv.reshape(len(test.x), -1).detach().numpy()
     return found
-
-
-class Averaged(torch.nn.Module):
-    """Networks whose probabilities are averaged, for pictures of 1 × 28 × 28; or one of them."""
-
-    def __init__(self, members: list[torch.nn.Sequential]) -> None:
-        super().__init__()
-        self.members = torch.nn.ModuleList(members)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits: `(N, 1, 28, 28)` to `(N, 10)`."""
-        flat = x.flatten(1)
-        if len(self.members) == 1:
-            logits: torch.Tensor = self.members[0](flat)
-            return logits
-        log_p = torch.stack([member(flat).log_softmax(dim=1) for member in self.members])
-        return log_p.logsumexp(dim=0) - float(np.log(len(self.members)))
 
 
 if __name__ == "__main__":
