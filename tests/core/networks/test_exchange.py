@@ -100,7 +100,7 @@ def test_convolutions_in_float64_are_onnx_s_own() -> None:
     network, x = NETWORKS["averages in float64"], np.random.default_rng(0).random((5, 784))
     session = onnx.reference.ReferenceEvaluator(exchange.to_onnx(network))
     (logits,) = session.run(None, {exchange.INPUT: x})
-    check_agree(logits, network.logits(x))
+    check_agree(np.asarray(logits), network.logits(x))
 
 
 def test_the_lines_are_at_most_ten(tmp_path: Path) -> None:
