@@ -35,8 +35,8 @@ def main() -> None:
                 rows += measured(name, network, test.x[:images])
     print_table(HEADER, rows)
     print(
-        f"\nMedians of {ROUNDS} rounds, float32, one thread. The goal for the convolutional network "
-        f"is at most {MOST_TIMES} times PyTorch's time."
+        f"\nMedians of {ROUNDS} rounds, float32, one thread. The goal for the convolutional "
+        f"network is at most {MOST_TIMES} times PyTorch's time."
     )
 
 
