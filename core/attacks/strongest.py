@@ -27,6 +27,9 @@ FAR_STEPS = 10  # towards each of the others, which are rarely reached
 FAB_STEPS = 10
 QUERIES = 1000  # of the square attack, whose first squares cover so many of the pixels:
 SHARE = 0.8
+# The square attack searches longer where its first queries led at least so far, as a share of the
+# way that any attack led, and where no more than so much of the clean image's margin is left.
+MORE_QUERIES, AS_FAR, MOST_LEFT = 3000, 0.95, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +109,13 @@ class Some:
         epsilon: `(n, 1)` budgets.
         rivals: `(n, 9)`, the labels other than the true one, from the nearest to the farthest, or
             `(n, 1)`, the target.
+        margin: `(n,)`, the smallest margin to the goal that was found so far.
     """
 
     goal: Goal
     epsilon: FloatArray
     rivals: IntArray
+    margin: FloatArray
 
     def aims(self) -> IntArray | None:
         """Return the targets; None where the attack is to lead away from the true labels."""
@@ -155,12 +160,34 @@ def by_fab(some: Some, *, seed: int) -> FloatArray:
 
 
 def by_square(some: Some, *, seed: int) -> FloatArray:
-    """Return what the square attack finds; nothing where the images are not square."""
-    width = math.isqrt(some.goal.x.shape[1])
-    if width**2 != some.goal.x.shape[1]:
-        return some.goal.x
-    sides = square_sides(QUERIES, SHARE, width)
-    return search(some.goal, some.epsilon, sides=sides, seed=seed)
+    """Return what the square attack finds; nothing where the images are not square.
+
+    It searches longer where it is about as good as all gradients, which may lead nowhere, and where
+    the goal is near.
+    """
+    goal, width = some.goal, math.isqrt(some.goal.x.shape[1])
+    if width**2 != goal.x.shape[1]:
+        return goal.x
+
+    def found(rows: IntArray, queries: int) -> tuple[FloatArray, FloatArray]:
+        part, sides = goal.only(rows), square_sides(queries, SHARE, width)
+        x_adv = search(part, some.epsilon[rows], sides=sides, seed=seed)
+        return x_adv, _margin(part, x_adv)
+
+    x_adv, margin = found(np.arange(len(goal.x)), QUERIES)
+    start, best = _margin(goal, goal.x), np.minimum(margin, some.margin)
+    as_far = start - margin >= AS_FAR * (start - best)
+    promising = np.flatnonzero((best >= 0) & as_far & (best <= MOST_LEFT * start))
+    if len(promising):
+        more, new = found(promising, MORE_QUERIES)
+        better = new < margin[promising]
+        x_adv[promising[better]] = more[better]
+    return x_adv
+
+
+def _margin(goal: Goal, x_adv: FloatArray) -> FloatArray:
+    """Return each image's margin to the goal, `(n,)`; negative beyond it."""
+    return goal.margin(goal.classifier.logits(x_adv), goal.labels)[0]
 
 
 def nearest_labels(goal: Goal) -> IntArray:
@@ -261,7 +288,8 @@ class _Worst:
             places = left[rows]
             budget, image = np.divmod(places, len(problem.x))
             goal = problem.only(image)
-            x_adv = attack(Some(goal, problem.epsilons[budget, None], self._rivals[image]))
+            epsilon, rivals = problem.epsilons[budget, None], self._rivals[image]
+            x_adv = attack(Some(goal, epsilon, rivals, least[places]))
             logits = problem.classifier.logits(x_adv)
             margin, _ = goal.margin(logits, goal.labels)
             closer = margin < least[places]

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
 from core.networks.torch_module import TorchClassifier
+from tests.conftest import SHIPPED
 from tests.core.attacks.referee import check, in_float64, predictions
 from tests.core.torch_twin import torch_twin
 
@@ -52,6 +54,19 @@ def test_it_is_stronger_than_each_attack_alone(report_network: MLP, test_digits:
     for x_adv in (pgd(report_network, x, y, 0.1), apgd(report_network, x, y, 0.1)):
         assert worst.mean() > wrong(x_adv).mean() + 0.01
         assert (wrong(x_adv) & ~worst).mean() < 0.01
+
+
+def test_a_longer_search_finds_what_gradients_hide(
+    test_digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most units of a network that was trained for a proof are off, and have no gradient."""
+    network, _ = SHIPPED.load("certified")
+    x, y = test_digits.x[:1000], test_digits.y[:1000]
+    wrong = predictions(network, strongest(network, x, y, 0.2)) != y
+    module = sys.modules[worst_case.__module__]  # its name in the package is the function's
+    monkeypatch.setattr(module, "MOST_LEFT", -1)
+    before = predictions(network, strongest(network, x, y, 0.2)) != y
+    assert wrong[before].all() and wrong.sum() > before.sum()
 
 
 def test_a_target_is_reached(report_network: MLP, test_digits: Digits) -> None:
