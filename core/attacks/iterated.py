@@ -202,7 +202,8 @@ class L2Ball(_Ball):
         Their part of the step would be lost, and the step would be shorter than `size`.
         """
         check_gradient(direction)
-        direction[(direction < 0) & (x_adv <= 0) | (direction > 0) & (x_adv >= 1)] = 0
+        # To multiply by 0 and 1 is several times as fast as to choose by them.
+        direction *= ((x_adv > 0) | (direction > 0)) & ((x_adv < 1) | (direction < 0))
         super().move(x_adv, direction, size)
 
     def project(self, x_adv: FloatArray) -> None:
