@@ -113,8 +113,13 @@ def pgd_l2(
 ) -> FloatArray:
     """Step along the loss gradient; project into the L2 ball after each step.
 
-    x⁰ = x and xᵗ⁺¹ = Π(xᵗ + α · ∇ₓ L(xᵗ, y) / ‖∇ₓ L(xᵗ, y)‖₂): Madry et al. 2018 (see `pgd`),
-    section 2.1, and section 5 for the L2 norm. Π projects onto the ball, then clips to [0, 1].
+    x⁰ = x and xᵗ⁺¹ = Π(xᵗ + α · gᵗ / ‖gᵗ‖₂): Madry et al. 2018 (see `pgd`), section 2.1, and
+    section 5 for the L2 norm. Π projects onto the ball, then clips to [0, 1].
+
+    gᵗ is ∇ₓ L(xᵗ, y) with 0 for every pixel that can't go that way: a pixel at 0 can't fall, and
+    one at 1 can't rise. So gᵗ / ‖gᵗ‖₂ is the steepest step of norm 1 that stays in [0, 1]. The
+    paper takes the whole gradient. Four fifths of a digit's pixels are 0, and what the gradient
+    takes from them is clipped away: of a step of α, less is left.
 
     It starts from the image, where the paper starts anywhere in the ball. Nearly all the volume of
     a ball of 784 dimensions lies at its surface, so a random start is ε away from the image, in a

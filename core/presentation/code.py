@@ -179,8 +179,9 @@ def _pgd(shown: Shown) -> list[str]:
 
 def _pgd_l2(shown: Shown) -> list[str]:
     sign, gradient = _uphill(shown, "x^t")
-    direction = rf"\frac{{{gradient}}}{{\Vert {gradient} \Vert_2}}"
-    return _steps(shown, "x", direction, sign, "2")
+    start, *steps = _steps(shown, "x", r"\frac{g^t}{\Vert g^t \Vert_2}", sign, "2")
+    movable = rf"g^t = {gradient}, \; \text{{0 where }} x^t \text{{ would leave }} [0, 1]"
+    return [start, movable, *steps]
 
 
 def _deepfool(shown: Shown) -> list[str]:

@@ -67,7 +67,8 @@ def test_the_referee_judges_by_norm_range_and_prediction() -> None:
             foreign.predictions(network, test, outside)
 
 
-def test_three_images_of_a_thousand_are_level() -> None:
-    assert foreign.is_level(0.01)
-    assert foreign.is_level(0.912 - 0.915)
-    assert not foreign.is_level(0.912 - 0.916)
+def test_one_image_of_a_thousand_behind_is_not_level() -> None:
+    assert foreign.is_level(0.001)
+    assert foreign.is_level(0.1 + 0.2 - 0.3)
+    assert foreign.is_level(0.3 - (0.1 + 0.2))
+    assert not foreign.is_level(0.912 - 0.913)

@@ -60,6 +60,10 @@ def autograd_attack(
         if decay is not None:
             momentum = decay * momentum + gradient / gradient.abs().sum(dim=1, keepdim=True)
             gradient = momentum
+        if l2:
+            # Leave out the pixels that no step along the gradient can change.
+            there = (here.detach() + 1e-9 * gradient.sign()).clamp(0, 1)
+            gradient = gradient * (there != here)
         direction = gradient / gradient.norm(dim=1, keepdim=True) if l2 else gradient.sign()
         perturbation = here.detach() + step_size * direction - clean
         if l2:
@@ -237,6 +241,26 @@ def test_a_step_in_l2_is_whole_where_the_squares_of_the_gradient_vanish() -> Non
     x = np.full((1, 2), 0.5, np.float32)
     x_adv = pgd_l2(network, x, [0], 0.2, steps=1, step_size=0.1)
     np.testing.assert_allclose(x_adv, [[0.4, 0.5]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", [None, [1]])
+def test_a_step_in_l2_is_spent_on_the_pixels_that_can_move(target: list[int] | None) -> None:
+    # The first two pixels lead out of [0, 1], the next two back, and the last two further in.
+    towards = np.array([-3.0, 3.0, 3.0, -3.0, 0.3, -0.4])
+    network = MLP((np.stack([-towards, towards], axis=1),), (np.zeros(2),))
+    x = np.array([[0.0, 1.0, 0.0, 1.0, 0.5, 0.5]])
+    one = pgd_l2(network, x, [0], 9, target=target, steps=1, step_size=0.1)
+    step = np.array([0.0, 0.0, *towards[2:]])
+    np.testing.assert_allclose(one - x, [0.1 * step / np.linalg.norm(step)], atol=1e-12)
+    # Where the first pixels arrive at a bound, the others take the whole of the next step.
+    two = pgd_l2(network, x, [0], 9, target=target, steps=4, step_size=1)
+    np.testing.assert_array_equal(two, [[0.0, 1.0, 1.0, 0.0, 1.0, 0.0]])
+
+
+def test_where_no_pixel_can_move_in_l2_the_image_stays() -> None:
+    network = MLP((np.array([[1.0, -1.0], [-1.0, 1.0]]),), (np.zeros(2),))
+    x = np.array([[0.0, 1.0]])
+    np.testing.assert_array_equal(pgd_l2(network, x, [0], 0.2), x)
 
 
 def test_where_the_gradient_is_zero_the_pixel_stays() -> None:
