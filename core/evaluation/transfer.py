@@ -127,7 +127,7 @@ def transfer(
         kept = np.flatnonzero(y != validate.labels([target], 1, name="target")[0])
     if not len(kept):
         raise ValueError("x must hold at least one image, of another label than the target")
-    tally = _Tally(len(classifiers), target, levels, x.dtype)
+    tally = _Tally(len(classifiers), target, levels, x[:0].copy())
     makers: list[tuple[Classifier, Make]] = [(each, attack) for each in classifiers]
     makers.append((classifiers[0], control))
     at_once = validate.whole_number(at_once, name="at_once", least=1)
@@ -152,11 +152,11 @@ class _Tally:
     """The counts and the examples so far."""
 
     def __init__(
-        self, networks: int, target: int | None, levels: int | None, dtype: np.dtype[np.generic]
+        self, networks: int, target: int | None, levels: int | None, none: FloatArray
     ) -> None:
         self.right = np.zeros(networks, np.int64)
         self._networks, self._target = networks, target
-        self._levels, self._dtype = levels, dtype
+        self._levels, self._none = levels, none  # no images, of the right shape and dtype
         self._counted = np.zeros((networks + 1, networks), np.int64)
         self._fooled = np.zeros_like(self._counted)
         # Of each cell's images: place, pixels, the maker's prediction, the column's.
@@ -193,8 +193,8 @@ class _Tally:
 
     def _examples(self, kept: list[tuple[int, FloatArray, int, int]]) -> Examples:
         places, own, after = (np.array([each[at] for each in kept], np.int64) for at in (0, 2, 3))
-        pixels = np.array([each[1] for each in kept], self._dtype).reshape(len(kept), -1)
-        return Examples(places, pixels, own, after)
+        x_adv = np.stack([each[1] for each in kept]) if kept else self._none
+        return Examples(places, x_adv, own, after)
 
 
 def _predictions(

@@ -16,7 +16,8 @@ from core.presentation.words import percent, with_article
 NOISE = "Random noise"
 _LONGEST = 16  # characters of a network's name beside the chart
 _DARK = "#111"  # can be read on all colours below, in both themes
-# From a rate of 0 to 1: of a stand-in's images, of the network's own, of random noise.
+# From a rate of 0 to the largest: of a stand-in's images, of the network's own, of random noise.
+_LEAST_MOST = 0.2  # where no rate is larger, this has the full colour
 _STAND_IN, _OWN, _CONTROL = ("#edf2f7", "#5aa9dc"), ("#fdeee3", "#f0924a"), ("#eeeeee", "#aaaaaa")
 
 
@@ -210,7 +211,7 @@ def _cells(
         "xgap": 2,
         "ygap": 2,
         "zmin": 0,
-        "zmax": 1,
+        "zmax": max(_LEAST_MOST, float(np.nanmax(rates, initial=0))),
         "colorscale": [[0, colours[0]], [1, colours[1]]],
         "showscale": False,
         "hoverinfo": "skip",

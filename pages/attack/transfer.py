@@ -16,9 +16,9 @@ from pages.parts.waiting import show_waiting
 
 INTRODUCTION = """
 An attacker rarely has your network. But he can train one of his own, attack that one, and try the
-images on yours: the attack **transfers**. It works because networks that have learned the same
-digits look at similar features of an image, so a direction that misleads one often misleads the
-other, too.
+images on yours. Often they fool yours too: the attack **transfers** (Szegedy and others, 2014). It
+works because networks that have learned the same task rely on similar features of an image, so a
+direction that misleads one often misleads the other.
 """
 HOW_TO_READ = """
 Each row is the network on which the images were made, each column the network on which the same

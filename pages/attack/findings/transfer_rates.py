@@ -71,7 +71,7 @@ def show_words(answer: Answer, question: TransferQuestion) -> None:
     head = ("Your network", "With its weights", "Best stand-in", "Its images fool", NOISE)
     show_table(head, rows)
     st.caption(
-        "Averages are over the networks above, each pair counted once. All rates are lower bounds: "
-        "a better attack may fool more. The attacker here is lucky: the stand-ins learned from "
-        "MNIST, as your network did."
+        "Averages are over the pairs of different networks above. All rates are lower bounds: a "
+        "better attack may fool more. The shipped networks have learned from the same images, and "
+        "most began with the same weights, which helps the attacker here."
     )
