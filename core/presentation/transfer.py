@@ -61,8 +61,10 @@ def on_strangers(found: Transfer) -> str:
         return "No two of these networks read the same image right, so there is nothing to compare."
     own, noise = _mean([one.own for one in each]), _mean([one.noise for one in each])
     some = float(np.nanmean(others))
-    verb = "fools" if found.target is None else f"turns into {with_article(found.target)}"
-    parts = [f"An attacker who has never seen your weights {verb} **{percent(some)}** on average"]
+    what = f"fools **{percent(some)}** of the images"
+    if found.target is not None:
+        what = f"gets **{percent(some)}** of the images taken for {with_article(found.target)}"
+    parts = [f"An attacker who has never seen your weights {what} on average"]
     if len(each) > 2:
         parts.append(f", and **{percent(best)}** with the best stand-in")
     parts.append(f". With the weights it is {percent(own or 0)}, with random noise ")
@@ -155,7 +157,8 @@ def heat_map(
         "automargin": True,
     }
     across = titled("tried on", side="top", autotickangles=[0, -90], **bare)
-    down = titled("made on", standoff=4, **bare)
+    across["ticklabeloverflow"] = "allow"  # else the last name is left out on a phone
+    down = titled("made on", standoff=12, **bare)
     across |= {"tickvals": [*range(columns)], "ticktext": labels, "range": [-0.5, columns - 0.5]}
     down |= {"tickvals": [*range(rows)], "ticktext": [*labels, NOISE], "range": [rows - 0.5, -0.5]}
     return figure(
@@ -168,7 +171,7 @@ def heat_map(
         ],
         across,
         down,
-        height=70 + 46 * rows,
+        height=115 + 44 * rows,  # on a phone the names of the columns stand upright
         left=45,
         top=55,
         bottom=10,

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.attacks import MinimalMethod
 from core.data import mnist
 from core.presentation.words import percent
 from core.serving.jobs import DONE, FAILED, Progress
@@ -95,12 +96,19 @@ def on_rates(answer: Answer, question: TransferQuestion) -> str:
     left_out = ""
     if found.target is not None:
         left_out = f" Images of the digit {found.target} are left out."
+    minimal = ""
+    if isinstance(question.method, MinimalMethod):
+        minimal = (
+            f" {question.method.title} stops just across the border of the network on which it "
+            "works, so its images transfer little, and rounding undoes some of them. An image that "
+            f"needs an L2 norm above ε = {question.budget:g} counts as unchanged."
+        )
     read = [each / found.images for each in found.right.tolist()]
     return (
         f"{some}In per cent: {what} / the images that **both** networks classify correctly without "
         f"an attack (each reads {percent(min(read))} to {percent(max(read))} of the "
         f"{found.images:,} images right).{left_out} The images are rounded to the 256 grey levels "
-        "of a picture file before they are tried."
+        f"of a picture file before they are tried.{minimal}"
     )
 
 

@@ -57,7 +57,9 @@ def slow(
     networks: list[MLP], x: FloatArray, y: IntArray, *, target: int | None, levels: int | None
 ) -> tuple[list[list[int]], list[list[int]], list[list[list[int]]]]:
     """Return counted, fooled and the places of the fooled images of each cell, one at a time."""
-    counted, fooled, places = [], [], []
+    counted: list[list[int]] = []
+    fooled: list[list[int]] = []
+    places: list[list[list[int]]] = []
     for row in range(len(networks) + 1):
         counted.append([0] * len(networks))
         fooled.append([0] * len(networks))

@@ -13,9 +13,10 @@ from core.presentation.transfer import (
     what_fools,
 )
 
-NONE = Examples(*(np.zeros(shape, np.int64) for shape in (0, (0, 784), 0, 0)))
+NOBODY = np.zeros(0, np.int64)
+NONE = Examples(NOBODY, np.zeros((0, 784)), NOBODY, NOBODY)
 NAMES = ("first", "second", "third")
-RATES = (
+RATES: tuple[tuple[float, ...], ...] = (
     (0.9, 0.3, 0.1),
     (0.5, 0.8, 0.2),
     (0.4, 0.6, 0.15),
@@ -65,7 +66,7 @@ def test_the_best_stand_in_and_the_hardest_to_fool() -> None:
     beyond = np.array(RATES)
     beyond[2, 2] = 0.7
     assert "more than their own" not in on_stand_ins(found(beyond), NAMES)
-    assert on_stand_ins(found([[0.9, 0.2], [0.3, 0.9], [0, 0]]), NAMES[:2]) == ""
+    assert on_stand_ins(found([[0.9, 0.2], [0.3, 0.9], [0.0, 0.0]]), NAMES[:2]) == ""
 
 
 def test_what_nobody_reads_right_is_said_without_numbers() -> None:
