@@ -8,6 +8,7 @@ from core.attacks import Method, MinimalMethod, noise, within
 from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
+from core.evaluation.rates import ATTACK_BATCH
 from core.evaluation.transfer import AT_ONCE, Examples, Transfer, transfer
 from core.measures import SCREEN
 from core.serving.evaluations import MOST_WAITING, indices, noise_of_l2_norm
@@ -73,7 +74,9 @@ class TransferQuestion:
     @property
     def at_once(self) -> int:
         """How many images are attacked in one call, which can't be stopped."""
-        return _FEW_AT_ONCE if self._is_long else AT_ONCE
+        if self._is_long:
+            return _FEW_AT_ONCE
+        return AT_ONCE if self.method.cost == "one step" else ATTACK_BATCH
 
     @property
     def in_order(self) -> tuple[ServedNetwork, ...]:

@@ -89,7 +89,9 @@ def show_ten(answer: Answer, question: TransferQuestion) -> None:
     said += f"{other} takes it for"
     if is_transfer:
         said += f", and in brackets what {maker} takes it for, on which it was made"
-    st.caption(f"The first {len(numbers)}. {said}.")
+    fooled = int(answer.found.fooled[row, column])
+    which = f"The first {len(numbers)}" if fooled > len(numbers) else f"All {len(numbers)}"
+    st.caption(f"{'The only one' if fooled == 1 else which}. {said}.")
     test = server().digits("test")
     columns: list[Column] = []
     for at, number in enumerate(numbers):

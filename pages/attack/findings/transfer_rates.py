@@ -26,15 +26,20 @@ def show_heat_map(answer: Answer, question: TransferQuestion) -> None:
         transfer.heat_map(
             answer.found, [*map(shown_name, names)], chosen=chosen_cell(names) or (None, None)
         ),
-        config=downloads.chart("transfer"),
+        config=downloads.chart(file_name(question)),
         key=CHART,
         on_select=clicked,
         selection_mode="points",
     )
-    show_csv(answer, names)
+    show_csv(answer, names, f"{file_name(question)}.csv")
 
 
-def show_csv(answer: Answer, names: list[str]) -> None:
+def file_name(question: TransferQuestion) -> str:
+    """Return what the files of the page are called, without the ending."""
+    return f"transfer-{question.method.name}-{question.budget:g}"
+
+
+def show_csv(answer: Answer, names: list[str], file: str) -> None:
     """Show a button for the rates as a table."""
     found, rates = answer.found, answer.found.rates
     rows = [
@@ -46,7 +51,7 @@ def show_csv(answer: Answer, names: list[str]) -> None:
     downloads.csv(
         ("made on", "tried on", "fooled", "read right by both", "evasion rate"),
         rows,
-        "transfer.csv",
+        file,
         key="transfer_csv",
     )
 

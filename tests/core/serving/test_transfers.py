@@ -128,6 +128,7 @@ def test_slow_attacks_get_fewer_images_and_can_be_stopped_often(
     assert (slow.of, slow.sample.of) == (minimal.of, minimal.sample.of) == (1000, 100)
     assert not (fast.is_quick or slow.is_quick)
     assert fast.sample.is_quick and slow.sample.is_quick
+    assert slow.at_once < fast.at_once < TransferQuestion(pair, METHODS["fgsm"], 0.1).at_once
     calls: list[int] = []
     long = replace(noted(calls), cost="slow")
     done = transfers.transfer(TransferQuestion(pair, long, 0.1).sample).look(wait=LONG)
