@@ -1,9 +1,9 @@
 """Eight networks, each attacked by FGSM on 10,000 test images, and what is made tried on all eight.
 
 As on the Transfer page, images are made once on each network, and rounded to the grey levels of a
-picture file. Beside it stand the matrix products that this needs at least: a forward and a backward pass
-for each network's images, and a forward pass by each network for the images of each network and for
-the noise. The CPU seconds hardly depend on what else the machine does.
+picture file. Beside it stand the matrix products that this needs at least: a forward and a backward
+pass for each network's images, and a forward pass by each network for the images of each network
+and for the noise. The CPU seconds hardly depend on what else the machine does.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ NAMES = (
 )
 EPSILON = 0.1
 ROUNDS = 5
-MOST = 1.5  # times the products
+MOST = 1.5  # times the products' CPU seconds
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
             f"{seconds[name] / seconds[bare]:.2f}",
             f"{cpu[name]:.2f}",
             f"{cpu[name] / cpu[bare]:.2f}",
-            "" if name == bare else f"at most {MOST} times the products",
+            "" if name == bare else f"at most {MOST} times the CPU seconds",
         ]
         for name in works
     ]
