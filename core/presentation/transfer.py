@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.classifier import FloatArray
 from core.evaluation.transfer import Transfer
-from core.presentation.figure import COLOURS, TEXT, Figure, figure, titled
+from core.presentation.figure import COLOURS, TEXT, Figure, figure, frame, points_over, titled
 from core.presentation.words import percent, with_article
 
 NOISE = "Random noise"
@@ -114,8 +114,7 @@ def heat_map(
 ) -> Figure:
     """Draw the evasion rates in per cent, with cells that can be selected.
 
-    An invisible point lies over each cell: its `x` is the column, its `y` is the row, as in
-    `core.presentation.charts.confusion_matrix`.
+    An invisible point lies over each cell: its `x` is the column, its `y` is the row.
 
     Args:
         found: of K networks.
@@ -123,54 +122,20 @@ def heat_map(
         chosen: the row and the column of the cell that gets a frame; none if one is missing.
     """
     rows, columns = found.rates.shape
-    kind = np.ones((rows, columns), np.int64)  # 0 on the diagonal, 2 for noise
-    np.fill_diagonal(kind, 0)
-    kind[-1] = 2
+    own = np.eye(rows, columns, dtype=np.bool_)
+    control = np.arange(rows)[:, None] == np.full(columns, rows - 1)
+    others = ~own & ~control
     cells = [(row, column) for row in range(rows) for column in range(columns)]
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [column for _, column in cells],
-        "y": [row for row, _ in cells],
-        "customdata": [[on_cell(found, cell), *_titles(names, cell)] for cell in cells],
-        "marker": {"symbol": "square", "size": 26, "opacity": 0},
-        "selected": {"marker": {"opacity": 0}},
-        "unselected": {"marker": {"opacity": 0}},
-        "hovertemplate": "made on %{customdata[1]}<br>tried on %{customdata[2]}<br>"
-        "%{customdata[0]}<extra></extra>",
-    }
-    row, column = chosen
-    frames = []
-    if row is not None and column is not None:
-        frames = [
-            {
-                **{"type": "rect", "x0": column - 0.5, "x1": column + 0.5},
-                **{"y0": row - 0.5, "y1": row + 0.5},
-                "line": {"color": COLOURS[2], "width": 4},
-            }
-        ]
-    labels = [*map(_label, names)]
-    bare: dict[str, Any] = {
-        "fixedrange": True,
-        "showgrid": False,
-        "zeroline": False,
-        "automargin": True,
-    }
-    across = titled("tried on", side="top", autotickangles=[0, -90], **bare)
-    across["ticklabeloverflow"] = "allow"  # else the last name is left out on a phone
-    down = titled("made on", standoff=12, **bare)
-    across |= {"tickvals": [*range(columns)], "ticktext": labels, "range": [-0.5, columns - 0.5]}
-    down |= {"tickvals": [*range(rows)], "ticktext": [*labels, NOISE], "range": [rows - 0.5, -0.5]}
+    told = [[on_cell(found, cell), *_titles(names, cell)] for cell in cells]
+    hover = "made on %{customdata[1]}<br>tried on %{customdata[2]}<br>%{customdata[0]}"
     return figure(
         [
-            *(
-                _cells(found.rates, kind == number, colours, bold=not number)
-                for number, colours in enumerate((_OWN, _STAND_IN, _CONTROL))
-            ),
-            points,
+            _cells(found.rates, own, _OWN, bold=True),
+            _cells(found.rates, others, _STAND_IN),
+            _cells(found.rates, control, _CONTROL),
+            points_over(cells, told, hover),
         ],
-        across,
-        down,
+        *_axes([*map(_label, names)]),
         height=115 + 44 * rows,  # on a phone the names of the columns stand upright
         left=45,
         top=55,
@@ -179,7 +144,7 @@ def heat_map(
         dragmode=False,
         hovermode="closest",
         hoverdistance=-1,  # the nearest cell, wherever in it the pointer is
-        shapes=frames,
+        shapes=frame(*chosen, COLOURS[2]),
     )
 
 
@@ -191,17 +156,31 @@ def on_cell(found: Transfer, cell: tuple[int, int]) -> str:
     return f"{percent(fooled / counted)} ({fooled:,} of {counted:,})"
 
 
+def _axes(labels: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the axes of a heat map of networks and, in a row of its own, the control."""
+    columns = len(labels)
+    bare: dict[str, Any] = {"fixedrange": True, "showgrid": False, "zeroline": False}
+    bare["automargin"] = True
+    across = titled("tried on", side="top", autotickangles=[0, -90], **bare)
+    across["ticklabeloverflow"] = "allow"  # else the last name is left out on a phone
+    down = titled("made on", standoff=12, **bare)
+    across |= {"tickvals": [*range(columns)], "ticktext": labels, "range": [-0.5, columns - 0.5]}
+    down |= {"tickvals": [*range(columns + 1)], "ticktext": [*labels, NOISE]}
+    down["range"] = [columns + 0.5, -0.5]
+    return across, down
+
+
 def _cells(
-    rates: FloatArray, where: NDArray[np.bool_], colours: tuple[str, str], *, bold: bool
+    rates: FloatArray, where: NDArray[np.bool_], colours: tuple[str, str], *, bold: bool = False
 ) -> dict[str, Any]:
     """Return some cells as a heatmap, each with its rate in per cent."""
     shown = [
         [_known(rate) if here else None for rate, here in zip(*pair, strict=True)]
         for pair in zip(rates, where, strict=True)
     ]
-    frame = "<b>{}</b>" if bold else "{}"
+    look = "<b>{}</b>" if bold else "{}"
     text = [
-        ["" if rate is None else frame.format(f"{100 * rate:.0f}") for rate in row] for row in shown
+        ["" if rate is None else look.format(f"{100 * rate:.0f}") for rate in row] for row in shown
     ]
     return {
         "type": "heatmap",

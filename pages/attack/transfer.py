@@ -8,9 +8,9 @@ from core.presentation.words import percent
 from core.serving.jobs import DONE, FAILED, Progress
 from core.serving.questions import ALL
 from core.serving.transfers import Answer, TransferQuestion
-from pages.attack.findings.transfer_cell import show_cell_choice, show_ten
-from pages.attack.findings.transfer_choice import choose
-from pages.attack.findings.transfer_rates import show_heat_map, show_words
+from pages.attack.transfer_cell import show_cell_choice, show_ten
+from pages.attack.transfer_choice import choose
+from pages.attack.transfer_rates import show_heat_map, show_words
 from pages.parts.escaped import escaped, with_code
 from pages.parts.server import server
 from pages.parts.waiting import show_waiting

@@ -18,7 +18,7 @@ from core.networks import Library
 from core.networks.mlp import MLP
 from core.serving.evaluations import indices
 from core.serving.turns import Place
-from pages.attack.findings.transfer_choice import FIRST
+from pages.attack.transfer_choice import FIRST
 from pages.parts.server import server
 from tests.conftest import SHIPPED
 from tests.core.networks.samples import CARD, NETWORK

@@ -10,8 +10,8 @@ from core.presentation.words import on_networks
 from core.serving.networks import ServedNetwork
 from core.serving.questions import BUDGETS
 from core.serving.transfers import MOST_NETWORKS, TransferQuestion
-from pages.attack.findings.transfer_cell import start_cell
 from pages.attack.scenes import ANY_OTHER
+from pages.attack.transfer_cell import start_cell
 from pages.parts.address import BETWEEN, listed, nearest_of, one_of, put_in_address
 from pages.parts.escaped import escaped
 from pages.parts.networks import network_names
@@ -35,14 +35,12 @@ def choose() -> TransferQuestion | None:
     names = network_names()
     if not names:
         return None
-    default = [name for name in FIRST if name in names] or names[:2]
+    default = [name for name in FIRST if name in names]
+    default = default if len(default) > 1 else names[:2]
     MADE_BY.start(parse=one_of(ATTACKS), default=METHODS["fgsm"].title)
     AIM_FOR.start(parse=one_of(TARGETS), default=ANY_OTHER)
     start_networks(names, default)
     method = BY_TITLE[MADE_BY.get()]
-    norm = "linf" if method.norm == "linf" else "l2"
-    slider, usual, label = SLIDERS[norm]
-    slider.start(parse=nearest_of(BUDGETS[norm]), default=usual)
     chosen = st.multiselect(
         f"Networks, up to {MOST_NETWORKS}",
         names,
@@ -53,6 +51,29 @@ def choose() -> TransferQuestion | None:
         on_change=forget_gone,
         help=on_networks(names),
     )
+    budget, target = show_attack_choice(method), target_wanted(method)
+    put_in_address(
+        {
+            AMONG: None if chosen == default else listed(chosen),
+            MADE_BY: method.title,
+            AIM_FOR: None if target is None else str(target),
+        }
+    )
+    networks = read(chosen)
+    cell = start_cell([each.name for each in networks])
+    note_gone([name for name in cell if name not in names])
+    show_gone()
+    if len(networks) < 2:
+        st.info("Choose at least two networks.")
+        return None
+    return TransferQuestion(networks, method, budget, target, who())
+
+
+def show_attack_choice(method: Method) -> float:
+    """Show the widgets for the attack, its target and its budget; return the budget."""
+    norm = "linf" if method.norm == "linf" else "l2"
+    slider, usual, label = SLIDERS[norm]
+    slider.start(parse=nearest_of(BUDGETS[norm]), default=usual)
     with st.container(horizontal=True):
         st.selectbox(
             "Attack",
@@ -65,25 +86,8 @@ def choose() -> TransferQuestion | None:
         show_target_choice(method)
         with st.container(width=420):
             st.select_slider(label, BUDGETS[norm].tolist(), key=slider.key, persist_state="session")
-    budget, target = slider.get(), target_wanted(method)
-    put_in_address(
-        {
-            AMONG: None if chosen == default else listed(chosen),
-            MADE_BY: method.title,
-            AIM_FOR: None if target is None else str(target),
-            LINF: None,
-            L2: None,
-            slider: f"{budget:g}",
-        }
-    )
-    networks = read(chosen)
-    cell = start_cell([each.name for each in networks])
-    note_gone([name for name in cell if name not in names])
-    show_gone()
-    if len(networks) < 2:
-        st.info("Choose at least two networks.")
-        return None
-    return TransferQuestion(networks, method, budget, target, who())
+    put_in_address({LINF: None, L2: None, slider: f"{slider.get():g}"})
+    return slider.get()
 
 
 def start_networks(names: Sequence[str], default: list[str]) -> None:

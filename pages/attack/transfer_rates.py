@@ -7,7 +7,7 @@ from core.presentation import transfer
 from core.presentation.transfer import NOISE
 from core.presentation.words import percent
 from core.serving.transfers import Answer, TransferQuestion
-from pages.attack.findings.transfer_cell import choose_clicked, chosen_cell
+from pages.attack.transfer_cell import choose_clicked, chosen_cell
 from pages.parts import downloads
 from pages.parts.escaped import escaped
 from pages.parts.tables import show_table
