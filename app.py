@@ -39,6 +39,7 @@ page = st.navigation(
         st.Page("pages/course/lesson.py", title="Lesson"),
         st.Page("pages/attack/draw.py", title="Draw", default=True),
         st.Page("pages/attack/whole_test_set.py", title="Test set", url_path="test_set"),
+        st.Page("pages/attack/transfer.py", title="Transfer"),
         st.Page("pages/training/train.py", title="Train"),
         st.Page("pages/training/remedies.py", title="Remedies"),
         st.Page("pages/course/report.py", title="Course report"),

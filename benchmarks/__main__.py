@@ -24,6 +24,7 @@ TITLES = {
     "bounds": "What is proved",
     "refine": "Proof and attack come together",
     "curves": "Evasion curves",
+    "transfer": "Which attack fools which network",
     "plane": "The map around a digit",
     "growth": "How time and memory grow",
     "handwriting": "What people draw and photograph",

@@ -56,6 +56,7 @@ MARKS = {
     # Each of these attacks all test images, for one page or another.
     "tests/pages/test_remedies.py": "thorough",
     "tests/pages/test_report.py": "thorough",
+    "tests/pages/test_transfer.py": "thorough",
     "tests/pages/test_whole_test_set.py": "thorough",
 }
 FUNCTIONS, CASES, WINDOWS = 2, 5, 1000  # without --thorough, one of so many runs

@@ -17,10 +17,12 @@ from core.presentation.figure import (
     bars,
     between,
     figure,
+    frame,
     legend,
     line,
     mark,
     over_budgets,
+    points_over,
     shares,
     stroke,
     text,
@@ -219,8 +221,7 @@ def confusion_matrix(
 ) -> Figure:
     """Draw a confusion matrix with cells that can be selected.
 
-    Plotly can't select the cells of a heatmap, so an invisible point lies over each cell: its `x`
-    is the label, its `y` is the digit.
+    An invisible point lies over each cell: its `x` is the label, its `y` is the digit.
 
     Args:
         matrix: `(10, 10)` counts, a row for each digit.
@@ -233,27 +234,8 @@ def confusion_matrix(
     most = max(int(matrix[~right].max()), 1)
     wrong_cells = _cells(matrix, ~right, zmax=most, colorscale=[[0, "#edf2f7"], [1, COLOURS[0]]])
     right_cells = _cells(matrix, right, zmax=1, colorscale=[[0, "#dcdcdc"], [1, "#dcdcdc"]])
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [taken_for for _, taken_for in cells],
-        "y": [digit for digit, _ in cells],
-        "customdata": [[f"{matrix[cell]:,} of {images[cell[0]]:,}"] for cell in cells],
-        "marker": {"symbol": "square", "size": 26, "opacity": 0},
-        "selected": {"marker": {"opacity": 0}},
-        "unselected": {"marker": {"opacity": 0}},
-        "hovertemplate": "%{y} taken for %{x}: %{customdata[0]}<extra></extra>",
-    }
-    digit, label = chosen
-    frames = []
-    if digit is not None and label is not None:
-        frames = [
-            {
-                **{"type": "rect", "x0": label - 0.5, "x1": label + 0.5},
-                **{"y0": digit - 0.5, "y1": digit + 0.5},
-                "line": {"color": COLOURS[1], "width": 4},
-            }
-        ]
+    told = [[f"{matrix[cell]:,} of {images[cell[0]]:,}"] for cell in cells]
+    points = points_over(cells, told, "%{y} taken for %{x}: %{customdata[0]}")
     bare = {"dtick": 1, "fixedrange": True, "showgrid": False, "zeroline": False}
     return figure(
         [wrong_cells, right_cells | {"textfont": {**TEXT, "color": "#555"}}, points],
@@ -266,7 +248,7 @@ def confusion_matrix(
         showlegend=False,
         dragmode=False,
         hovermode="closest",
-        shapes=frames,
+        shapes=frame(*chosen, COLOURS[1]),
     )
 
 

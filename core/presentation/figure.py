@@ -166,3 +166,35 @@ def stroke(place: int) -> dict[str, Any]:
     """Return a colour and a dash; they differ for each place from 0 to 35."""
     turn, colour = divmod(place, len(COLOURS))
     return {"color": COLOURS[colour], "dash": DASHES[(colour + turn) % len(DASHES)]}
+
+
+def points_over(
+    cells: Sequence[tuple[int, int]], told: Sequence[Sequence[str]], hover: str
+) -> dict[str, Any]:
+    """Return an invisible point over each cell, since Plotly can't select those of a heatmap.
+
+    Args:
+        cells: the row, which is a point's `y`, and the column, which is its `x`.
+        told: texts for each cell, `customdata` in `hover`.
+        hover: a template of Plotly's.
+    """
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [column for _, column in cells],
+        "y": [row for row, _ in cells],
+        "customdata": [list(texts) for texts in told],
+        "marker": {"symbol": "square", "size": 26, "opacity": 0},
+        "selected": {"marker": {"opacity": 0}},
+        "unselected": {"marker": {"opacity": 0}},
+        "hovertemplate": f"{hover}<extra></extra>",
+    }
+
+
+def frame(row: int | None, column: int | None, color: str) -> list[dict[str, Any]]:
+    """Return a frame around a cell, as the only shape; none if its row or column is missing."""
+    if row is None or column is None:
+        return []
+    across = {"x0": column - 0.5, "x1": column + 0.5}
+    down = {"y0": row - 0.5, "y1": row + 0.5}
+    return [{"type": "rect", **across, **down, "line": {"color": color, "width": 4}}]

@@ -22,6 +22,7 @@ from core.serving.trainings import Trainings
 
 if TYPE_CHECKING:
     from core.serving.imports import Imports
+    from core.serving.transfers import Transfers
 
 WORD = "SMALL_CHANGE_LECTURER"  # the environment variable that holds the lecturer's word
 MOST_KEPT = 10  # networks of one person, as all together may keep 100
@@ -51,7 +52,9 @@ class Server:
         self.lecturer = Lecturer(os.environ.get(WORD, ""))
         self.rights = Rights(self.lecturer)
         self.digits = digits
-        self._memory, self._networks = memory, Cache(60, memory)
+        self._memory, self._line, self._networks = memory, line, Cache(60, memory)
+        self._transfers: Transfers | None = None
+        self._making = threading.Lock()  # held while `transfers` makes its one object
         self.trainings = Trainings(load=digits, rights=self.rights, memory=trained, name=name)
         self.evaluations = Evaluations(digits, memory=memory, line=line)
         self.measurements = Measurements(digits, memory=memory, line=line)
@@ -64,6 +67,19 @@ class Server:
         from core.serving.imports import Imports
 
         return Imports(self.digits, memory=self._memory)
+
+    @property
+    def transfers(self) -> "Transfers":
+        """What images made on one network do to others. Most pages start without it."""
+        from core.serving.transfers import Transfers
+
+        with self._making:
+            if self._transfers is None:
+                quick, long = self.evaluations.quick, self.evaluations.long
+                self._transfers = Transfers(
+                    self.digits, quick, long, memory=self._memory, line=self._line
+                )
+        return self._transfers
 
     def network(self, name: str) -> ServedNetwork:
         """Return a network of the library; it is read once for as long as its file is the same.

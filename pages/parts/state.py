@@ -123,6 +123,12 @@ CELL_DIGIT = Setting[int | None]("cell_digit")  # the cell of the matrix whose i
 CELL_LABEL = Setting[int | None]("cell_label")
 WHY = Setting[int]("why")  # the digit that is explained
 INTO = Setting[int | None]("into")  # what it turns into
+# Transfer
+AMONG = Setting[list[str]]("among", "networks")  # the networks that are compared
+MADE_BY = Setting[str]("made_by", "attack")  # the attack's title; Test set's may be a slow one
+AIM_FOR = Setting[str]("aim_for", "target")
+MADE_ON = Setting[str | None]("made_on")  # the cell whose images are shown
+TRIED_ON = Setting[str | None]("tried_on")
 # Train
 RECIPE = Setting[str]("recipe")
 RUN = Setting[str]("run")

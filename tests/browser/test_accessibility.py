@@ -17,6 +17,7 @@ PAGES = {
     "lesson?step=7&answers=------1&seen=7": "lesson_seen",
     "": "attack",
     "test_set": "npz",
+    "transfer?made_on=report&tried_on=dropout": "transfer_png",
     "train": "card_of",
     "remedies": "networks",
     "report": "html",

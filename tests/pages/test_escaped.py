@@ -23,6 +23,7 @@ APP = Path(__file__).parent.parent.parent / "app.py"
 PAGES = [
     "pages/attack/draw.py",
     "pages/attack/whole_test_set.py",
+    "pages/attack/transfer.py",
     "pages/training/train.py",
     "pages/training/remedies.py",
     "pages/course/report.py",
@@ -157,6 +158,9 @@ def test_no_page_shows_a_stranger_s_text_with_an_effect(script: str, crafted: Li
     queries = [{"model": name, "compare": name, "card": name, "networks": name}]
     if "draw" in script:
         queries.append({"model": "report", "compare": name, "digit": "0", "code": "on"})
+    if "transfer" in script:
+        queries.append({"networks": f"report~{name}", "made_on": name, "tried_on": "report"})
+        queries.append({"networks": f"report~{name}~{name}x", "made_on": f"{name}y"})
     for query in queries:
         at = opened(str(APP), script, **query)
         shown = markdown(at)
