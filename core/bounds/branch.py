@@ -19,7 +19,7 @@ from core.bounds.balls import BALLS, Ball
 from core.bounds.certify import RESOLUTIONS, Problem, certified_epsilon
 from core.bounds.layers import Layers
 from core.classifier import FloatArray, IntArray
-from core.networks import MLP, Ensemble
+from core.networks import MLP, Network
 
 _BATCH = 256  # parts bounded at once: enough for the products, few enough for the cache
 _GROWTH = 0.02  # of ε from one proof to the next; twice as much after a proof without a cut
@@ -47,7 +47,7 @@ class Proof:
 
 
 def refine(
-    network: MLP | Ensemble,
+    network: Network,
     x: ArrayLike,
     y: int,
     *,
@@ -75,8 +75,8 @@ def refine(
     Raises:
         ValueError: an argument is out of range, or the network is no perceptron; says why.
     """
-    if isinstance(network, Ensemble):
-        raise ValueError("branch and bound needs one perceptron, not an Ensemble")
+    if not isinstance(network, MLP):
+        raise ValueError(f"branch and bound needs one perceptron, not {type(network).__name__}")
     problem = Problem.of(network, np.asarray(x)[None], y, norm, "crown")
     step = RESOLUTIONS[norm] if resolution is None else float(resolution)
     if not found > 0 or not 1e-5 <= step <= 1:
@@ -173,7 +173,10 @@ class _Search:
         largest = 1.0 if problem.norm == "linf" else float(np.sqrt(problem.x.shape[1]))
         self.ceiling = min(proof.found, largest)
         rivals = np.delete(np.arange(problem.outputs), problem.y[0])
-        shape = len(rivals), sum(len(bias) for bias in problem.members[0].biases[:-1])
+        (layers,) = problem.members
+        assert isinstance(layers, Layers)
+        self._layers = layers
+        shape = len(rivals), sum(len(bias) for bias in layers.biases[:-1])
         self.parts = _Parts(
             rivals,
             np.zeros(shape, np.int8),
@@ -190,7 +193,7 @@ class _Search:
         problem = self._problem
         ball = BALLS[problem.norm].around(problem.x.astype(np.float64), np.array([target]))
         with one_thread_a_product:
-            region = _Region(problem.members[0], ball, int(problem.y[0]))
+            region = _Region(self._layers, ball, int(problem.y[0]))
         waiting, done = [self.parts], []
         while waiting and self.ceiling > target:
             with one_thread_a_product:

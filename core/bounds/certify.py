@@ -8,14 +8,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from core import validate
 from core.batches import in_batches
-from core.bounds import crown, interval
-from core.bounds.balls import BALLS
+from core.bounds import convolutional, crown, interval
+from core.bounds.balls import BALLS, Ball
 from core.bounds.layers import Layers
+from core.bounds.steps import Steps
 from core.classifier import FloatArray, IntArray
 from core.losses import pixel_gradient
-from core.networks import MLP, Ensemble
+from core.networks import MLP, Ensemble, Network, Single
 
 METHODS = {"crown": crown.lower_bounds, "interval": interval.lower_bounds}
+_OF_STEPS = {
+    "crown": convolutional.crown_lower_bounds,
+    "interval": convolutional.interval_lower_bounds,
+}
 RESOLUTIONS = {"linf": 1e-4, "l2": 1e-3}  # of `certified_epsilon`, in pixel units
 _FIRST = 128  # where its search begins, in steps of the resolution
 _COEFFICIENTS = 2**19  # of hidden units at once: 4 MB, and a few copies
@@ -24,7 +29,7 @@ _ENSEMBLE_ROUNDING = 1e-6
 
 
 def margins(
-    network: MLP | Ensemble,
+    network: Network,
     x: ArrayLike,
     y: ArrayLike,
     epsilon: ArrayLike,
@@ -39,7 +44,7 @@ def margins(
     difference of its mean probabilities.
 
     Args:
-        network: a perceptron or an ensemble of them.
+        network: a perceptron, a network of layers, or an ensemble of them.
         x: `(N, D)` images, pixels in [0, 1]; D is 784 for MNIST.
         y: `(N,)` true labels, or one for all.
         epsilon: the radius of the ball, one number or `(N,)`: in [0, 1] for "linf", at least 0 for
@@ -53,7 +58,7 @@ def margins(
         above 0.
 
     Raises:
-        ValueError: an argument is out of range, or the network is no perceptron; says why.
+        ValueError: an argument is out of range, or the network has no layers to bound; says why.
     """
     problem = Problem.of(network, x, y, norm, method)
     radii = _radii(epsilon, norm)
@@ -70,7 +75,7 @@ def margins(
 
 
 def certified(
-    network: MLP | Ensemble,
+    network: Network,
     x: ArrayLike,
     y: ArrayLike,
     epsilon: ArrayLike,
@@ -96,7 +101,7 @@ def certified(
 
 
 def certified_epsilon(
-    network: MLP | Ensemble,
+    network: Network,
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -131,21 +136,19 @@ def certified_epsilon(
 class Problem:
     """The arguments that the functions share, checked."""
 
-    network: MLP | Ensemble
-    members: tuple[Layers, ...]
+    network: Network
+    members: tuple[Layers | Steps, ...]
     x: FloatArray
     y: IntArray
     norm: str
     method: str
 
     @classmethod
-    def of(
-        cls, network: MLP | Ensemble, x: ArrayLike, y: ArrayLike, norm: str, method: str
-    ) -> "Problem":
+    def of(cls, network: Network, x: ArrayLike, y: ArrayLike, norm: str, method: str) -> "Problem":
         """Check the arguments of `margins`."""
-        if not isinstance(network, MLP | Ensemble):
+        if not isinstance(network, Network):
             raise ValueError(
-                "bounds need the layers of an MLP or of an Ensemble of them, "
+                "bounds need the layers of an MLP, a Sequential or an Ensemble of them, "
                 f"not {type(network).__name__}"
             )
         for name, value, known in (("norm", norm, BALLS), ("method", method, METHODS)):
@@ -158,12 +161,12 @@ class Problem:
         y = validate.labels(y, len(x))
         if y.size and y.max() >= sizes[-1]:
             raise ValueError(f"y must be labels from 0 to {sizes[-1] - 1}")
-        return cls(network, tuple(map(Layers.of, network.members)), x, y, norm, method)
+        return cls(network, tuple(map(_layers, network.members)), x, y, norm, method)
 
     @property
     def outputs(self) -> int:
         """The number of labels."""
-        return len(self.members[0].biases[-1])
+        return self.members[0].outputs
 
     def margins(self, rows: IntArray, radii: FloatArray) -> FloatArray:
         """Return the margins of some images, `(n, labels)`, each with its own radius."""
@@ -172,18 +175,24 @@ class Problem:
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             x, y = self.x[rows[part]].astype(np.float64), self.y[rows[part]]
-            ball, bound = BALLS[self.norm].around(x, radii[part]), METHODS[self.method]
+            ball = BALLS[self.norm].around(x, radii[part])
             unit = np.eye(self.outputs)
             differences = unit[y][:, None] - unit  # the coefficients of z_y − z_j
-            if isinstance(self.network, MLP):
-                out[part] = bound(self.members[0], ball, differences)
+            if not isinstance(self.network, Ensemble):
+                out[part] = self._lower_bounds(self.members[0], ball, differences)
             else:
                 both = np.concatenate([differences, -differences], axis=1)
-                bounds = np.stack([bound(layers, ball, both) for layers in self.members])
+                bounds = np.stack([self._lower_bounds(each, ball, both) for each in self.members])
                 lower, negative_upper = np.split(bounds, 2, axis=2)
                 out[part] = _mean_margins(lower, -negative_upper, y)
             out[part][np.arange(len(y)), y] = np.inf
         return out
+
+    def _lower_bounds(self, member: Layers | Steps, ball: Ball, rows: FloatArray) -> FloatArray:
+        """Return lower bounds of a member's c · z by the method; see `crown.lower_bounds`."""
+        if isinstance(member, Layers):
+            return METHODS[self.method](member, ball, rows)
+        return _OF_STEPS[self.method](member, ball, rows)
 
     def misread_within(
         self, rows: IntArray, radii: FloatArray, slopes: FloatArray
@@ -223,6 +232,11 @@ class Problem:
 
         in_batches(search, len(self.x))
         return passed
+
+
+def _layers(member: Single) -> Layers | Steps:
+    """Return the layers of a network; raise `ValueError` if its weights are too large."""
+    return Layers.of(member) if isinstance(member, MLP) else Steps.of(member)
 
 
 def _bisect(

@@ -13,7 +13,7 @@ from core.bounds.interval import Units, dot, last_lower_bounds, propagate
 from core.bounds.layers import Layers
 from core.classifier import FloatArray
 
-_UNDERFLOW = 1e-200  # far above what float64 loses below its smallest number
+UNDERFLOW = 1e-200  # far above what float64 loses below its smallest number
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Bounded:
         Returns:
             `(N, K)`.
         """
-        bound = -dot(np.abs(coefficients), errors) - _UNDERFLOW
+        bound = -dot(np.abs(coefficients), errors) - UNDERFLOW
         for layer in reversed(range(1, len(self.units) + 1)):
             bound = bound + coefficients @ self.layers.biases[layer]
             before = coefficients @ self.layers.weights[layer].T

@@ -9,7 +9,7 @@ from core.classifier import FloatArray
 from core.networks import MLP
 
 OWN_UNIT = float(np.finfo(np.float64).eps) / 2  # u of the arithmetic that computes the bounds
-_MOST_OUTPUT = 1e30  # float32 holds it, and float64 any product of a few such numbers
+MOST_OUTPUT = 1e30  # float32 holds it, and float64 any product of a few such numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Layers:
         largest = np.ones(len(weights[0]))
         for layer in range(layers.depth):
             largest = largest @ magnitudes[layer] + np.abs(biases[layer])
-            if not (largest < _MOST_OUTPUT).all():
+            if not (largest < MOST_OUTPUT).all():
                 raise ValueError("the network's weights are too large: its logits may overflow")
         return layers
 
@@ -77,6 +77,11 @@ class Layers:
     def depth(self) -> int:
         """The number of affine layers."""
         return len(self.weights)
+
+    @property
+    def outputs(self) -> int:
+        """The number of labels."""
+        return len(self.biases[-1])
 
     @property
     def coefficients(self) -> int:

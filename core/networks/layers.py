@@ -5,7 +5,7 @@ images last, each strided copy below moves long runs of memory, whether N is 1 o
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -43,6 +43,19 @@ class Layer(Protocol):
         ...
 
 
+class Linear(Layer, Protocol):
+    """A layer whose output is a linear function of its input, plus constants."""
+
+    def pull_back(self, cotangent: FloatArray, shape: Shape) -> FloatArray:
+        """Return what the pull-back of `forward` does, for an input of that shape.
+
+        Args:
+            cotangent: `(*output_shape, N)`.
+            shape: of the input, without the images.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Affine:
     """z = x W + b, for x flattened channel by channel, row by row.
@@ -75,7 +88,11 @@ class Affine:
         """See `Layer`."""
         out = self.weight.T @ x.reshape(len(self.weight), x.shape[-1])
         out += self.bias[:, None]
-        return out, lambda cotangent: (self.weight @ cotangent).reshape(x.shape)
+        return out, lambda cotangent: self.pull_back(cotangent, x.shape[:-1])
+
+    def pull_back(self, cotangent: FloatArray, shape: Shape) -> FloatArray:
+        """See `Linear`."""
+        return (self.weight @ cotangent).reshape(*shape, cotangent.shape[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,20 +142,25 @@ class Convolution:
         matrix = self.weight.reshape(outputs, -1)
         kernel = self.weight.shape[2:]
         columns = np.empty((len(x), *kernel, height, width, x.shape[3]), x.dtype)
-        for row, column, part in _windows(padded, kernel, self.stride):
+        for row, column, part in windows(padded, kernel, self.stride):
             columns[:, row, column] = part
         out = matrix @ columns.reshape(matrix.shape[1], height * width * x.shape[3])
         out += self.bias[:, None]
-        many, frame = columns.shape, padded.shape  # the pull-back keeps no large array
+        shape = x.shape[:3]  # the pull-back keeps no large array
+        out = out.reshape(outputs, height, width, x.shape[3])
+        return out, lambda cotangent: self.pull_back(cotangent, shape)
 
-        def pull_back(cotangent: FloatArray) -> FloatArray:
-            shares = (matrix.T @ cotangent.reshape(out.shape)).reshape(many)
-            gradient = np.zeros(frame, shares.dtype)
-            for row, column, part in _windows(gradient, kernel, self.stride):
-                part += shares[:, row, column]
-            return _inside(gradient, self.padding)
-
-        return out.reshape(outputs, height, width, x.shape[3]), pull_back
+    def pull_back(self, cotangent: FloatArray, shape: Shape) -> FloatArray:
+        """See `Linear`. The products are added where their window was."""
+        outputs, channels, *kernel = self.weight.shape
+        images = cotangent.shape[3]
+        shares = self.weight.reshape(outputs, -1).T @ cotangent.reshape(outputs, -1)
+        shares = shares.reshape(channels, *kernel, *cotangent.shape[1:])
+        sides = [side + 2 * self.padding for side in shape[1:]]
+        gradient = np.zeros((channels, *sides, images), shares.dtype)
+        for row, column, part in windows(gradient, kernel, self.stride):
+            part += shares[:, row, column]
+        return _inside(gradient, self.padding)
 
 
 @dataclass(frozen=True)
@@ -159,14 +181,14 @@ class MaxPooling:
     def forward(self, x: FloatArray) -> tuple[FloatArray, PullBack]:
         """See `Layer`. Of equal values the first in the window, row by row, has the derivative."""
         kernel = (self.size, self.size)
-        parts = [part for _, _, part in _windows(x, kernel, self.stride)]
+        parts = [part for _, _, part in windows(x, kernel, self.stride)]
         out = parts[0].copy()
         for part in parts[1:]:
             np.maximum(out, part, out=out)
 
         def pull_back(cotangent: FloatArray) -> FloatArray:
             gradient, left = np.zeros_like(x), cotangent
-            for part, (_, _, here) in zip(parts, _windows(gradient, kernel, self.stride),
+            for part, (_, _, here) in zip(parts, windows(gradient, kernel, self.stride),
                                           strict=True):  # fmt: skip
                 taken = left * (part == out)
                 here += taken
@@ -196,17 +218,19 @@ class AveragePooling:
         kernel = (self.size, self.size)
         share = x.dtype.type(1 / self.size**2)
         out = np.zeros((*self.output_shape(x.shape[:3]), x.shape[3]), x.dtype)
-        for _, _, part in _windows(x, kernel, self.stride):
+        for _, _, part in windows(x, kernel, self.stride):
             out += part
         out *= share
+        shape = x.shape[:3]
+        return out, lambda cotangent: self.pull_back(cotangent, shape)
 
-        def pull_back(cotangent: FloatArray) -> FloatArray:
-            gradient, each = np.zeros_like(x), cotangent * share
-            for _, _, here in _windows(gradient, kernel, self.stride):
-                here += each
-            return gradient
-
-        return out, pull_back
+    def pull_back(self, cotangent: FloatArray, shape: Shape) -> FloatArray:
+        """See `Linear`."""
+        each = cotangent * cotangent.dtype.type(1 / self.size**2)
+        gradient = np.zeros((*shape, cotangent.shape[3]), each.dtype)
+        for _, _, here in windows(gradient, (self.size, self.size), self.stride):
+            here += each
+        return gradient
 
 
 @dataclass(frozen=True)
@@ -261,11 +285,16 @@ class Scaling:
 
     def forward(self, x: FloatArray) -> tuple[FloatArray, PullBack]:
         """See `Layer`."""
-        each = (-1,) + (1,) * (x.ndim - 1)
-        scale = self.scale.reshape(each)
-        return x * scale + self.shift.reshape(each), lambda cotangent: cotangent * scale
+        each, shape = (-1,) + (1,) * (x.ndim - 1), x.shape[:-1]
+        out = x * self.scale.reshape(each) + self.shift.reshape(each)
+        return out, lambda cotangent: self.pull_back(cotangent, shape)
+
+    def pull_back(self, cotangent: FloatArray, shape: Shape) -> FloatArray:
+        """See `Linear`."""
+        return cotangent * self.scale.reshape((-1,) + (1,) * len(shape))
 
 
+LINEAR = (Affine, Convolution, AveragePooling, Scaling)
 KINDS: Mapping[str, type[Layer]] = MappingProxyType(
     {
         layer.kind: layer
@@ -340,7 +369,9 @@ def _pooled(shape: Shape, size: int, stride: int) -> Shape:
     return (shape[0], *_places(list(shape[1:]), [size, size], stride))
 
 
-def _windows(x: FloatArray, kernel: Shape, stride: int) -> Iterator[tuple[int, int, FloatArray]]:
+def windows(
+    x: FloatArray, kernel: Sequence[int], stride: int
+) -> Iterator[tuple[int, int, FloatArray]]:
     """Yield for each place in a window its row, its column, and what all windows have there.
 
     Args:
