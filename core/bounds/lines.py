@@ -100,11 +100,14 @@ class Lines:
         return replace(sums, added=None, errors=None), replace(self, below=below, above=above)
 
     def after_lines(self, first: "Lines") -> "Lines | None":
-        """Return the lines of two layers in a row; None if both have windows."""
+        """Return the lines of two layers in a row; None if they can't be made one.
+
+        Where windows overlap, an input has several coefficients. These must be added up first.
+        """
         if not isinstance(self.layer, MaxPooling):  # each input of these is an output of the first
             lower, upper = self.lower * first.lower, self.upper * first.upper
             less, more, layer = first.below[None], first.above[None], first.layer
-        elif not isinstance(first.layer, MaxPooling):
+        elif not isinstance(first.layer, MaxPooling) and self.layer.stride >= self.layer.size:
             lower = self.lower * self._places(first.lower[0])
             upper = self.upper * self._places(first.upper[0])
             less, more, layer = self._places(first.below), self._places(first.above), self.layer
