@@ -131,7 +131,7 @@ def _tightened(steps: Steps, number: int, stages: list[Stage], inputs: Reach) ->
     lower, upper = inputs.lower.flatten(), inputs.upper.flatten()
     is_relu = isinstance(layer, Activation) and layer.function == "relu"
     open_ = np.flatnonzero((lower < 0) & (upper > 0) if is_relu else lower < upper)
-    step = max(1, _NUMBERS // steps.row(number)[0])
+    step = max(1, _NUMBERS // steps.numbers[number])
     for start in range(0, len(open_), step):
         units = open_[start : start + step]
         if len(shape) == 3:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from core.bounds import cost
 from core.bounds.layers import MOST_OUTPUT, OWN_UNIT, gamma
-from core.bounds.windows import Window
 from core.classifier import FloatArray
 from core.networks import Sequential
 from core.networks.layers import (
@@ -20,7 +20,6 @@ from core.networks.layers import (
     Convolution,
     Layer,
     Linear,
-    MaxPooling,
     Scaling,
     Shape,
     arrays,
@@ -29,7 +28,6 @@ from core.networks.layers import (
 )
 
 _TANH = 8  # units in the last place; NumPy's tanh is wrong by at most half of that
-_MOST_PRODUCTS = 1e9  # for CROWN's bounds of one layer: half a second or so
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +113,7 @@ class Steps:
     @property
     def coefficients(self) -> int:
         """How many numbers a layer works on for an image, at most."""
-        return self.row(len(self.layers))[0]
+        return self.numbers[-1]
 
     @cached_property
     def added(self) -> tuple[FloatArray, ...]:
@@ -160,57 +158,17 @@ class Steps:
 
     @cached_property
     def by_crown(self) -> frozenset[int]:
-        """The numbers of the layers whose inputs CROWN bounds; intervals do for the others.
-
-        They are those that are not linear and follow one that is, if there are two layers with
-        weights before. (Of the first the intervals are exact.) A layer is left to its intervals if
-        its rows of coefficients cost too much.
-        """
-        chosen = set()
-        for number in range(1, len(self.layers)):
-            weights = sum(isinstance(each, Affine | Convolution) for each in self.layers[:number])
-            fits = self.rows(number) * self.row(number)[1] <= _MOST_PRODUCTS
-            if not self.is_linear(number) and self.is_linear(number - 1) and weights > 1 and fits:
-                chosen.add(number)
-        return frozenset(chosen)
-
-    def rows(self, number: int) -> int:
-        """Return how many rows CROWN needs for the inputs of a layer, at most: two a unit."""
-        return 2 * math.prod(self.shapes[number])
-
-    def row(self, number: int) -> tuple[int, int]:
-        """Return what it takes to pull a row of coefficients back from a layer's inputs.
-
-        Rows of channels begin at one unit, and go back through what it sees alone.
-
-        Returns:
-            The numbers that a layer works on, at most; and about how many multiply-adds it takes.
-        """
-        return self._each_row[number]
+        """The numbers of the layers whose inputs CROWN bounds; see `cost.by_crown`."""
+        return frozenset(cost.by_crown(self.layers, self.shapes))
 
     @cached_property
-    def _each_row(self) -> tuple[tuple[int, int], ...]:
-        """What `row` returns for each layer and for the logits."""
-        return tuple(self._cost(number) for number in range(len(self.shapes)))
+    def numbers(self) -> tuple[int, ...]:
+        """How many numbers a row of coefficients takes from each layer back, and from the logits.
 
-    def _cost(self, number: int) -> tuple[int, int]:
-        nowhere = np.zeros(0, np.int64)
-        window = Window(nowhere, nowhere) if len(self.shapes[number]) == 3 else None
-        most = products = 0
-        for back in reversed(range(number)):
-            layer, shape = self.layers[back], self.shapes[back + 1]
-            numbers = units = math.prod(window.shape(shape) if window else shape)
-            if isinstance(layer, Convolution):
-                numbers = units // shape[0] * layer.weight[0].size
-                products += units * layer.weight[0].size
-            elif isinstance(layer, MaxPooling | AveragePooling):
-                numbers *= layer.size**2
-            elif isinstance(layer, Affine):
-                numbers = max(layer.weight.shape)
-                products += layer.weight.size
-            most, products = max(most, numbers), products + numbers
-            window = window and window.before(layer)
-        return most, products
+        That is where a layer works on the most of them.
+        """
+        last = len(self.layers)
+        return tuple(cost.row(self.layers, self.shapes, each)[0] for each in range(last + 1))
 
 
 def multiplied(layer: Layer, function: Callable[[FloatArray], FloatArray]) -> Layer:
@@ -220,16 +178,6 @@ def multiplied(layer: Layer, function: Callable[[FloatArray], FloatArray]) -> La
         for name, each in arrays(layer).items()
     }
     return type(layer)(**settings(layer), **changed)
-
-
-def multiply_adds(network: Sequential) -> int:
-    """Return about how many multiply-adds the bounds for one image and one ε take, at most."""
-    steps = Steps.of(network)
-    last = len(steps.layers)
-    total = steps.outputs * steps.row(last)[1] + 3 * network.work
-    for number in steps.by_crown:
-        total += steps.rows(number) * steps.row(number)[1]
-    return total
 
 
 def _in_float64(layer: Layer) -> Layer:

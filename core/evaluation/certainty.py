@@ -11,7 +11,7 @@ from core import validate
 from core.batches import BATCH
 from core.classifier import FloatArray, IntArray
 from core.measures import predict
-from core.networks import MLP, Ensemble
+from core.networks import Network, Sequential, Single
 
 RESOLUTIONS = {"linf": 1e-3, "l2": 1e-2}  # of the proved ε, in pixel units
 _AT_ONCE = 2e9  # multiply-adds, for each ε, between two reports of progress: a second or so
@@ -70,7 +70,7 @@ class Certainty:
 
 
 def certainty(
-    network: MLP | Ensemble,
+    network: Network,
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -80,7 +80,7 @@ def certainty(
     """Prove for each image how far it keeps its label.
 
     Args:
-        network: a perceptron or an ensemble of them.
+        network: the network; for an ensemble, each member is bounded.
         x: `(N, 784)` images, pixels in [0, 1], at least one.
         y: `(N,)` true labels.
         norm: "linf" or "l2".
@@ -107,16 +107,26 @@ def certainty(
     return Certainty(y, predict(network, x) == y, epsilon)
 
 
-def multiply_adds(network: MLP | Ensemble) -> int:
+def multiply_adds(network: Network) -> int:
     """Return about how many multiply-adds the bounds for one image and one ε take.
 
-    From the second layer on, a lower and an upper bound of each unit are pulled back through all
-    layers before it. `certainty` computes them for about eight ε.
+    `certainty` computes them for about eight ε.
     """
-    total = 0
-    for member in network.members:
-        products = [inputs * outputs for inputs, outputs in pairwise(member.sizes)]
-        total += sum(products)
-        for layer, units in enumerate(member.sizes[2:], start=1):
-            total += 2 * units * sum(products[: layer + 1])
+    return sum(map(_of_member, network.members))
+
+
+def _of_member(member: Single) -> int:
+    """Return the same for one member.
+
+    From the second layer on, a lower and an upper bound of each unit are pulled back through all
+    layers before it.
+    """
+    if isinstance(member, Sequential):
+        from core.bounds import cost
+
+        return cost.multiply_adds(member)
+    products = [inputs * outputs for inputs, outputs in pairwise(member.sizes)]
+    total = sum(products)
+    for layer, units in enumerate(member.sizes[2:], start=1):
+        total += 2 * units * sum(products[: layer + 1])
     return total

@@ -13,7 +13,7 @@ from core.attacks import strongest
 from core.batches import at_most, one_thread_a_product, threads
 from core.classifier import Classifier, FloatArray, IntArray
 from core.evaluation.certainty import multiply_adds
-from core.networks import MLP, Ensemble
+from core.networks import Network
 
 # Of the bounds for one ε: a minute of a core, or less.
 MOST_MULTIPLY_ADDS = 1e12
@@ -54,7 +54,7 @@ def worst(
     within larger ones.
 
     Args:
-        network: the network. Only an `MLP` or an `Ensemble` can be bounded.
+        network: the network. Only one of `core.networks` can be bounded.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
         epsilons: `(E,)` L∞ budgets in [0, 1], each above the one before.
@@ -100,7 +100,7 @@ def can_be_bounded(network: Classifier, x: FloatArray) -> bool:
     """Return whether bounds for some images, within one ε, are possible and take a minute or so."""
     from core.bounds import certified  # a page that shows no proof starts without it
 
-    if not isinstance(network, MLP | Ensemble):
+    if not isinstance(network, Network):
         return False
     if len(x) * multiply_adds(network) > MOST_MULTIPLY_ADDS:
         return False
@@ -117,7 +117,7 @@ def proved(
     """Return `core.bounds.certified` of a network that can be bounded."""
     from core.bounds import certified
 
-    assert isinstance(network, MLP | Ensemble)
+    assert isinstance(network, Network)
     return certified(network, x, y, epsilons)
 
 

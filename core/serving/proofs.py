@@ -11,7 +11,7 @@ import numpy as np
 
 from core.classifier import FloatArray
 from core.measures import SCREEN, linf_norm, predict, rounded
-from core.networks import MLP, Network
+from core.networks import MLP, Network, Sequential, Single
 from core.serving.jobs import DONE, FAILED, STOPPED, Computation, Jobs, Progress, StoppedError, Tell
 from core.serving.memory import Memory
 from core.serving.networks import ServedNetwork
@@ -169,18 +169,26 @@ class Proofs:
 
 
 def products(network: Network) -> float:
-    """Return how many multiply-adds CROWN takes for one image and ε, at most.
+    """Return how many multiply-adds CROWN takes for one image and ε, at most."""
+    return float(sum(map(_products_of, network.members)))
+
+
+def _products_of(member: Single) -> int:
+    """Return the same for one member.
 
     Each hidden layer after the first has two rows of coefficients a unit, the last one a label.
     They go back through all layers before it.
     """
-    total = 0.0
-    for member in (network,) if isinstance(network, MLP) else network.members:
-        through, last = 0.0, len(member.sizes) - 2
-        for layer, (inputs, units) in enumerate(pairwise(member.sizes)):
-            through += inputs * units
-            rows = units if layer == last else 2 * units * (layer > 0)
-            total += rows * through
+    if isinstance(member, Sequential):
+        from core.bounds import cost  # the page that draws starts without it
+
+        return cost.multiply_adds(member)
+    total = through = 0
+    last = len(member.sizes) - 2
+    for layer, (inputs, units) in enumerate(pairwise(member.sizes)):
+        through += inputs * units
+        rows = units if layer == last else 2 * units * (layer > 0)
+        total += rows * through
     return total
 
 
@@ -311,6 +319,7 @@ class _Watched:
     def __init__(self, network: Network, look: Callable[[], None]) -> None:
         self._network, self._look = network, look
         self._since = 0.0  # multiply-adds
+        self._work = sum(member.work for member in network.members)
 
     def logits(self, x: FloatArray) -> FloatArray:
         """Return the network's logits; see `Classifier`."""
@@ -323,7 +332,7 @@ class _Watched:
         return self._network.vjp(x)
 
     def _count(self, passes: int) -> None:
-        self._since += passes * self._network.parameter_count
+        self._since += passes * self._work
         if self._since >= LOOK_AFTER:
             self._since = 0
             self._look()

@@ -272,7 +272,7 @@ def test_a_layer_whose_rows_cost_too_much_keeps_its_intervals(
     x = some_images(network)
     assert Steps.of(network).by_crown == {4, 7}
     more = margins(network, x, 0, 0.2)[:, 1:]
-    monkeypatch.setattr("core.bounds.steps._MOST_PRODUCTS", 10)
+    monkeypatch.setattr("core.bounds.cost.MOST_PRODUCTS", 10)
     assert Steps.of(network).by_crown == set()
     less = margins(network, x, 0, 0.2)[:, 1:]
     intervals = margins(network, x, 0, 0.2, method="interval")[:, 1:]
