@@ -105,6 +105,7 @@ def some_images(network: Sequential, n: int = 3, *, seed: int = 0) -> FloatArray
     return np.clip(pixels, 0, 1).astype(network.dtype)
 
 
+@pytest.mark.thorough
 @both_norms
 @pytest.mark.parametrize("epsilon", [0.0, 0.02, 0.3])
 @pytest.mark.parametrize("kind", KINDS)
@@ -121,6 +122,7 @@ def test_crown_is_a_plain_one_s_with_dense_matrices(kind: str, epsilon: float, n
         assert bounds[image] == np.inf
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("epsilon", [0.0, 0.02, 0.3])
 @pytest.mark.parametrize("kind", KINDS)
 def test_intervals_are_plain_ones(kind: str, epsilon: float) -> None:
@@ -132,6 +134,7 @@ def test_intervals_are_plain_ones(kind: str, epsilon: float) -> None:
         np.testing.assert_allclose(bounds[:3], expected[:3], atol=1e-6, rtol=1e-7)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("epsilon", [0.01, 0.05, 0.3])
 @pytest.mark.parametrize("kind", ["lenet", "pooled first", "overlapping", "tanh"])
 def test_crown_is_below_the_linear_programme_and_that_below_the_truth(
@@ -163,6 +166,7 @@ def nearest_found(network: Sequential, x: FloatArray, y: int, known: oracles.Bou
     return least
 
 
+@pytest.mark.thorough
 @both_norms
 @both_methods
 @pytest.mark.parametrize("kind", KINDS)

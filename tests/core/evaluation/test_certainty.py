@@ -8,9 +8,11 @@ from core.bounds import certified
 from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.evaluation.certainty import RESOLUTIONS, Certainty, certainty, multiply_adds
-from core.networks import Ensemble
+from core.networks import Ensemble, Sequential
+from core.networks.layers import Activation, Affine, Convolution
 from core.networks.mlp import MLP
 from tests.conftest import random_mlp
+from tests.core.networks.lenet import lenet
 
 KNOWN = Certainty(
     np.array([3, 3, 3, 8, 8]),
@@ -90,3 +92,28 @@ def test_the_cost_of_a_network(sizes: tuple[int, ...]) -> None:
     one = operations(list(networks[0].weights))
     assert multiply_adds(networks[0]) == one > 0
     assert multiply_adds(Ensemble(tuple(networks))) == 3 * one
+
+
+def test_convolutions_cost_what_their_rows_take() -> None:
+    rng = np.random.default_rng(0)
+
+    def weights(*shape: int) -> FloatArray:
+        values: FloatArray = rng.normal(size=shape).astype(np.float32)
+        return values
+
+    affine = Affine(weights(784, 10), weights(10))
+    one = multiply_adds(Sequential((affine,)))
+    assert 13 * 7840 <= one <= 20 * 13 * 7840  # a row a label, and the intervals' three products
+    small = lenet()
+    hidden = 2 * 120 * (48_000 + 240_000 + 117_600) + 2 * 84 * (10_080 + 48_000 + 240_000 + 117_600)
+    assert hidden < multiply_adds(small) < 5 * hidden
+    assert multiply_adds(Ensemble((small, small))) == 2 * multiply_adds(small)
+    wide = Sequential((
+        Convolution(weights(64, 1, 3, 3), weights(64), padding=1),
+        Activation(),
+        Convolution(weights(64, 64, 3, 3), weights(64), padding=1),
+        Activation(),
+        Affine(weights(64 * 784, 10), weights(10)),
+    ))  # fmt: skip
+    # CROWN would need 100,352 rows for the second convolution: it keeps its intervals.
+    assert multiply_adds(wide) < 100 * wide.work

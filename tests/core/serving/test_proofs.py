@@ -17,7 +17,8 @@ from core.evaluation import nearest as nearest_module
 from core.evaluation.nearest import nearest_misread
 from core.evaluation.path import follow
 from core.measures import SCREEN, linf_norm, predict, rounded
-from core.networks import MLP, Network
+from core.networks import MLP, Network, Sequential
+from core.networks.layers import Activation, Affine, Layer
 from core.serving.networks import ServedNetwork
 from core.serving.proofs import (
     ATTACK,
@@ -284,6 +285,25 @@ def test_a_slow_proof_begins_when_somebody_asks(test_digits: Digits) -> None:
     proofs.standing(chosen, x, who="A", closer=True)
     found = proof(proofs, chosen, x, who="B")
     assert found.proved is not None and found.proved.epsilon > 0 and found.can_rise
+
+
+def test_a_network_of_layers_is_proved_and_attacked_but_not_searched(test_digits: Digits) -> None:
+    """Its bound is CROWN's; after a closer look there is what an attack finds, too."""
+    report = served("report").network
+    assert isinstance(report, MLP)
+    layers: list[Layer] = []
+    for weight, bias in zip(report.weights, report.biases, strict=True):
+        layers += [Affine(weight, bias), Activation()]
+    chosen, x = of(Sequential(tuple(layers[:-1]))), test_digits.x[:1]
+    proofs = Proofs(clock=Ticking(0.01))
+    first = proof(proofs, chosen, x).proved
+    (epsilon,) = certified_epsilon(report, x, predict(report, x))
+    assert first is not None and first.epsilon == provable_budget(float(epsilon))
+    proofs.standing(chosen, x, who="A", closer=True)
+    last = proof(proofs, chosen, x, who="A")
+    assert not last.problem and last.proved is not None
+    assert last.proved.epsilon == first.epsilon < last.proved.found
+    assert last.proved.finder in (ATTACK, "")
 
 
 def test_weights_that_may_overflow_are_no_crash(test_digits: Digits) -> None:
