@@ -100,9 +100,9 @@ class Steps:
         )
         largest: FloatArray = np.ones((*network.input_shape, 1))
         for number in range(len(layers)):
-            largest = steps.largest(number, largest)
-            if not (largest < MOST_OUTPUT).all():
+            if not (steps.largest(number, largest) < MOST_OUTPUT).all():
                 raise ValueError("the network's weights are too large: its logits may overflow")
+            largest = steps.magnitudes[number].forward(largest)[0]
         return steps
 
     @property
