@@ -131,7 +131,8 @@ def parts_of_strongest(proved: Proved, *, seeds: int) -> Iterator[tuple[str, Flo
 
         def work(rows: slice) -> None:
             some = goal.only(np.arange(len(goal.x))[rows])
-            x_adv[rows] = attack(Some(some, epsilon[rows], rivals[rows]))
+            margin, _ = some.margin(some.classifier.logits(some.x), some.labels)
+            x_adv[rows] = attack(Some(some, epsilon[rows], rivals[rows], margin))
 
         in_batches(work, len(goal.x))
         return x_adv
