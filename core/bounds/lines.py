@@ -2,7 +2,7 @@
 
 ReLU's are those for perceptrons. Those of tanh and the sigmoid have the smaller of the slopes at
 both ends, and touch the function there (Singh et al. 2018, "Fast and Effective Robustness
-Certification", theorem 3.2): a function of that shape is nowhere less steep in between.
+Certification", section 3): a function of that shape is nowhere less steep in between.
 
 The largest of a window is at least the input that has the highest middle. Let input i have the
 largest upper bound, and let v be the largest upper bound of the others. Then the largest is at most
