@@ -15,6 +15,7 @@ from tests.conftest import random_mlp
 from tests.core.torch_twin import torch_twin
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", foreign_networks.FOREIGN)
 def test_a_network_learns_and_its_seed_decides_it(name: str, test_digits: Digits) -> None:
     digits = Digits(test_digits.x[:1500], test_digits.y[:1500])

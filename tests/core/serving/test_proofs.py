@@ -322,6 +322,7 @@ def test_a_budget_below_a_proof_gives_no_more_levels_than_are_proved() -> None:
         assert (np.round(255 * below) <= 255 * epsilon + 1e-9).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHIPPED.names())
 def test_no_attack_flips_a_shipped_network_below_its_proof(name: str, test_digits: Digits) -> None:
     proofs, chosen, flips = Proofs(), served(name), 0
