@@ -329,7 +329,12 @@ def magnitude(layer: Layer) -> Layer:
 
 
 def read_only(array: FloatArray) -> FloatArray:
-    """Return a copy that nobody can change."""
+    """Return a copy that nobody can change; the array itself if it is one.
+
+    So networks that differ in other things share their weights.
+    """
+    if array.flags.owndata and array.flags.c_contiguous and not array.flags.writeable:
+        return array
     copy = np.array(array, order="C")
     copy.setflags(write=False)
     return copy

@@ -1,8 +1,9 @@
-"""Perceptrons that other programs have saved: PyTorch state dicts, safetensors and ONNX files.
+"""Networks that other programs have saved: PyTorch state dicts, safetensors and ONNX files.
 
 A file is recognised by its content. Nothing in it is ever executed. torch and onnx read in a child
-process with limits of time and memory. What they read is one or several networks; which one is
-meant, and how its pixels are to be read, their accuracies tell (`core.evaluation.imported`).
+process with limits of time and memory. What they read is one or several networks: a state dict has
+a network's weights, but not its padding, pooling or activations. Which one is meant, and how its
+pixels are to be read, their accuracies tell (`core.evaluation.imported`).
 """
 
 from core.networks.foreign.found import Found, Reading

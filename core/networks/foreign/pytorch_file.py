@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from core.networks.foreign.found import MOST_READINGS, Found, Reading
-from core.networks.foreign.tensors import MOST_ARRAYS, readings
+from core.networks.foreign.tensors import MOST_ARRAYS, stack_of, too_many
+from core.networks.foreign.ways import readings
 from core.recipe import MOST_WEIGHTS
 
 _DEPTH = 4  # of dictionaries in dictionaries
@@ -17,7 +18,7 @@ _MOST_CANDIDATES = 100
 
 
 def read(content: bytes) -> Found:
-    """Return the perceptrons in a file of `torch.save`; no code of the file is run.
+    """Return the networks that may be in a file of `torch.save`; no code of the file is run.
 
     Raises:
         ValueError: the file is damaged or holds something else; the message says why.
@@ -32,23 +33,25 @@ def read(content: bytes) -> Found:
         raise
     except Exception:  # damage reaches us as one of many
         raise ValueError("it is a damaged file of PyTorch, or it was cut short") from None
-    found: list[Reading] = []
+    usual: list[Reading] = []
+    others: list[Reading] = []
     problem = ValueError("it holds no state dict; save torch.save(model.state_dict(), …)")
     largest = -1
     for key, tensors in _candidates(loaded):
         try:
-            each = readings(_arrays(tensors))
+            stack = stack_of(_arrays(tensors))
+            found = readings(stack, f"under the key {key[:60]!r}" if key else "")
         except ValueError as error:
             if len(tensors) > largest:
                 problem, largest = error, len(tensors)
             continue
-        for reading in each:
-            how = ", ".join(filter(None, [f"under the key {key[:60]!r}" if key else "",
-                                          reading.how]))  # fmt: skip
-            found.append(Reading(reading.network, how))
-    if not found:
+        usual += found[0]
+        others += found[1]
+        if len(usual) >= MOST_READINGS:
+            break
+    if not usual:
         raise problem
-    return Found("PyTorch", tuple(found[:MOST_READINGS]))
+    return Found("PyTorch", tuple(usual), others=tuple(others[:MOST_READINGS]))
 
 
 def _on_pickled(message: str) -> str:
@@ -91,7 +94,7 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, Any]:
     import torch
 
     if len(tensors) > MOST_ARRAYS:
-        raise ValueError(f"it holds {len(tensors):,} arrays, a perceptron has far fewer")
+        raise ValueError(too_many(len(tensors)))
     found = {}
     for name, tensor in tensors.items():
         if tensor.numel() > MOST_WEIGHTS:

@@ -5,13 +5,14 @@ import safetensors
 
 from core.classifier import FloatArray
 from core.networks.foreign.found import Found
-from core.networks.foreign.tensors import MOST_ARRAYS, readings
+from core.networks.foreign.tensors import MOST_ARRAYS, stack_of, too_many
+from core.networks.foreign.ways import readings
 
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
 
 
 def read(content: bytes) -> Found:
-    """Return the perceptrons in a file.
+    """Return the networks that a file may mean.
 
     Raises:
         ValueError: the file is damaged or holds something else; the message says why.
@@ -21,11 +22,12 @@ def read(content: bytes) -> Found:
     except safetensors.SafetensorError:
         raise ValueError("it is a damaged safetensors file, or it was cut short") from None
     if len(tensors) > MOST_ARRAYS:
-        raise ValueError(f"it holds {len(tensors):,} arrays, a perceptron has far fewer")
+        raise ValueError(too_many(len(tensors)))
     arrays = {
         name: _array(name, about) for name, about in sorted(tensors, key=lambda each: each[0])
     }
-    return Found("safetensors", tuple(readings(arrays)))
+    usual, others = readings(stack_of(arrays))
+    return Found("safetensors", tuple(usual), others=tuple(others))
 
 
 def _array(name: str, about: dict[str, object]) -> FloatArray:
