@@ -1,29 +1,25 @@
-"""ONNX files of perceptrons, as `torch.onnx.export`, skl2onnx and tf2onnx write them.
+"""ONNX files of networks, as `torch.onnx.export`, skl2onnx and tf2onnx write them.
 
-The graph is walked from its input: every value is a constant, or the pixels after some affine
-layers with ReLU between them, or something that can't be read. Only what leads to the logits has to
-be readable. The operators are those of https://onnx.ai/onnx/operators.
+The graph is walked from its input: every value is a constant, or the pixels after some layers, or
+something that can't be read. Only what leads to the logits has to be readable.
+
+The operators are those of https://onnx.ai/onnx/operators.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from core.networks.foreign.affine import perceptron
 from core.networks.foreign.found import Found, Reading
 from core.networks.foreign.kinds import OTHER
-from core.networks.foreign.onnx_steps import (
-    AFTER_THE_END,
-    ARITHMETIC,
-    SHAPE,
-    STEPS,
-    OtherUseError,
-    Signal,
-)
-from core.networks.foreign.tensors import INPUTS
+from core.networks.foreign.onnx_signal import SHAPE, OtherUseError, Signal, started
+from core.networks.foreign.onnx_steps import AFTER_THE_END, ARITHMETIC, STEPS
+from core.networks.foreign.parts import network_of
+from core.networks.foreign.tensors import INPUTS, WHAT
+from core.networks.limits import fault
 from core.recipe import MOST_WEIGHTS
 from core.validate import CLASSES
 
@@ -42,7 +38,7 @@ _Value: TypeAlias = "np.ndarray[Any, Any] | Signal | _Unreadable | object"
 
 
 def read(content: bytes) -> Found:
-    """Return the perceptron in an ONNX file.
+    """Return the network in an ONNX file.
 
     Raises:
         ValueError: the file is damaged or holds another network; the message says why.
@@ -73,7 +69,12 @@ def read(content: bytes) -> Found:
     signal = _output(
         [values.get(each.name, _Unreadable("lacks an output")) for each in graph.output]
     )
-    network = perceptron([*signal.layers, signal.layer])
+    try:
+        network = network_of(signal.complete())
+    except OtherUseError as error:
+        raise ValueError(f"its end can't be read: {error}") from None
+    if reason := fault(network):
+        raise ValueError(reason)
     return Found("ONNX", (Reading(network),), left_out=signal.ended, sure=True)
 
 
@@ -113,8 +114,7 @@ def _input(about: Any) -> Signal:
             f"its input has the shape {what}, not N × {INPUTS}; train it on images of 28 × 28 "
             "pixels"
         )
-    shape = tuple(sides[1:]) if inputs else None
-    return Signal(shape, INPUTS, np.ones(INPUTS), np.zeros(INPUTS))
+    return replace(started((1, 28, 28)), shape=tuple(sides[1:]) if inputs else None)
 
 
 def _output(outputs: Sequence[_Value]) -> Signal:
@@ -140,28 +140,25 @@ _LABELS = "gives labels alone"
 def _uses(node: Any) -> str:
     """Say that an operator can't be read."""
     name = f"{node.op_type[:40]}"
-    if "Conv" in name or "Pool" in name:
-        return (
-            f"uses {name!r}: convolutions can't be read yet, so bring a perceptron of affine "
-            "layers with ReLU"
-        )
     if name in ("ArgMax", "TopK", "ArrayFeatureExtractor", "LabelEncoder"):
         return f"{_LABELS} ({name}); export the probabilities or logits too"
-    return f"uses the operator {name!r}; only affine layers with ReLU between them can be read"
+    return f"uses the operator {name!r}; only {WHAT}, with ReLU, tanh or sigmoid, can be read"
 
 
 def _value(node: Any, values: Mapping[str, _Value]) -> _Value:
     """Return what an operator computes."""
     inputs = [values.get(name, _Unreadable("is damaged: a value is missing"))
               for name in node.input if name]  # fmt: skip
+    signals = [each for each in inputs if isinstance(each, Signal)]
+    if any(each is SHAPE for each in inputs) and not signals:
+        return SHAPE
     for each in inputs:
         if isinstance(each, _Unreadable):
             return each
     kind = node.op_type if node.domain in ("", "ai.onnx", "ai.onnx.ml") else ""
     settings = _settings(node)
-    signals = [each for each in inputs if isinstance(each, Signal)]
     try:
-        if kind == "Shape" or (inputs and any(each is SHAPE for each in inputs) and not signals):
+        if kind == "Shape":
             return SHAPE
         if not signals:
             return _constant(kind, inputs, settings, node)
@@ -174,7 +171,7 @@ def _value(node: Any, values: Mapping[str, _Value]) -> _Value:
 
 
 def _settings(node: Any) -> dict[str, Any]:
-    """Return an operator's attributes that are numbers, lists of them, or arrays."""
+    """Return an operator's attributes that are numbers, lists of them, texts or arrays."""
     from onnx import AttributeProto
 
     found: dict[str, Any] = {}
@@ -185,6 +182,8 @@ def _settings(node: Any) -> dict[str, Any]:
             found[each.name] = each.i if each.type == AttributeProto.INT else each.f
         elif each.type in (AttributeProto.INTS, AttributeProto.FLOATS):
             found[each.name] = list(each.ints or each.floats)
+        elif each.type == AttributeProto.STRING:
+            found[each.name] = each.s.decode("utf-8", "replace")
     return found
 
 

@@ -1,53 +1,20 @@
-"""What ONNX's operators do to the pixels on their way through a perceptron.
+"""What ONNX's operators do to the pixels on their way through a network.
 
 Each step takes an operator's inputs, its settings and its name.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from core.classifier import FloatArray
-from core.networks.foreign.affine import Layer
-from core.recipe import MOST_HIDDEN, MOST_UNITS
+from core.networks.foreign.onnx_signal import SHAPE, OtherUseError, Signal
+from core.networks.foreign.onnx_windows import convolution, pooling, whole_channels
+from core.networks.layers import Activation
 from core.validate import CLASSES
-
-SHAPE = object()  # a value that is computed from shapes alone
-
-
-@dataclass(frozen=True, eq=False)
-class Signal:
-    """What the network computes at one place of the graph, for one image.
-
-    Attributes:
-        shape: of the value without the batch; None where a reshape is computed from shapes.
-        layers: the layers before the last ReLU.
-        matrix: `(inputs, units)` of the layer that has begun; None before any.
-        scale, shift: `(units,)`, what follows on the matrix's product.
-        ended: the operators that turned logits into probabilities.
-    """
-
-    shape: tuple[int, ...] | None
-    units: int
-    scale: FloatArray
-    shift: FloatArray
-    layers: tuple[Layer, ...] = ()
-    matrix: FloatArray | None = None
-    ended: tuple[str, ...] = ()
-
-    @property
-    def layer(self) -> Layer:
-        """The layer that has begun."""
-        matrix = np.eye(self.units) if self.matrix is None else self.matrix
-        return Layer(matrix, np.zeros(self.units)).then(self.scale, self.shift)
-
-
-class OtherUseError(Exception):
-    """An operator is used in another way than in a perceptron; says how."""
-
 
 ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "Add": np.add,
@@ -87,43 +54,21 @@ def _arithmetic(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -
     number = _spread(value, signal)
     with np.errstate(all="ignore"):  # what is not finite is refused later
         if kind == "Mul":
-            return replace(signal, scale=signal.scale * number, shift=signal.shift * number)
+            return signal.scaled(number, 0.0)
         if kind == "Div":
             if turned:
                 raise OtherUseError("it divides by what depends on the pixels")
-            return replace(signal, scale=signal.scale / number, shift=signal.shift / number)
+            return signal.scaled(1 / number, 0.0)
         if kind == "Add":
-            return replace(signal, shift=signal.shift + number)
-        if turned:
-            return replace(signal, scale=-signal.scale, shift=number - signal.shift)
-        return replace(signal, shift=signal.shift - number)
+            return signal.scaled(1.0, number)
+        return signal.scaled(-1.0, number) if turned else signal.scaled(1.0, -number)
 
 
-def _affine(signal: Signal, weight: Any, bias: FloatArray | float = 0.0) -> Signal:
+def _affine(signal: Signal, weight: Any) -> Signal:
     """Return the signal after a matrix product."""
     if not isinstance(weight, np.ndarray) or weight.ndim != 2 or weight.dtype.kind != "f":
         raise OtherUseError("its weights are no constant of two dimensions")
-    flat = signal.shape is None or signal.shape == (signal.units,)
-    if not flat or weight.shape[0] != signal.units:
-        raise OtherUseError(
-            f"{weight.shape[0]:,} inputs meet a layer of {signal.units:,} units"
-            if flat
-            else "the image is not flattened before it"
-        )
-    units = weight.shape[1]
-    if not 1 <= units <= MOST_UNITS:
-        raise ValueError(f"a layer has {units:,} units, this program takes 1 to {MOST_UNITS:,}")
-    with np.errstate(all="ignore"):
-        layer = Layer(weight, np.zeros(units)).of(signal.scale, signal.shift)
-        matrix = layer.weight if signal.matrix is None else signal.matrix @ layer.weight
-    return replace(
-        signal,
-        shape=(units,),
-        units=units,
-        matrix=matrix,
-        scale=np.ones(units),
-        shift=layer.bias + bias,
-    )
+    return signal.times(weight)
 
 
 def _matmul(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
@@ -139,34 +84,45 @@ def _gemm(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Sign
         weight = settings.get("alpha", 1.0) * (weight.T if settings.get("transB") else weight)
     after = _affine(signal, weight)
     if len(inputs) == 3:
-        bias = settings.get("beta", 1.0) * _spread(inputs[2], after)
-        after = replace(after, shift=after.shift + bias)
+        after = after.scaled(1.0, settings.get("beta", 1.0) * _spread(inputs[2], after))
     return after
 
 
-def _relu(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+def _activation(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    return _the_signal(inputs).through(Activation(kind.lower()))
+
+
+def _convolution(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
     signal = _the_signal(inputs)
-    if len(signal.layers) >= MOST_HIDDEN:
-        raise ValueError(f"it has more than {MOST_HIDDEN} hidden layers")
-    return replace(
-        signal,
-        layers=(*signal.layers, signal.layer),
-        matrix=None,
-        scale=np.ones(signal.units),
-        shift=np.zeros(signal.units),
-    )
+    return signal.after(convolution(signal.image, inputs[1:], settings))
+
+
+def _pooling(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs)
+    return signal.after(pooling(kind, signal.image, settings))
+
+
+def _whole_channels(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    signal = _the_signal(inputs[:1])
+    after = signal.after(whole_channels(kind, signal.image, inputs[1:], settings))
+    return after if settings.get("keepdims", 1) else replace(after, shape=(after.units,))
 
 
 def _batch_norm(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
     signal = _the_signal(inputs)
     if settings.get("training_mode") or len(inputs) != 5:
         raise OtherUseError("it normalises each batch by itself; call model.eval() before export")
-    if signal.shape is not None and len(signal.shape) > 1 and signal.shape[0] != 1:
-        raise OtherUseError("it stands before the image is flattened")
-    weight, bias, mean, variance = (_spread(each, signal) for each in inputs[1:])
+    channels = (signal.shape or (signal.units,))[0]
+    arrays = []
+    for each in inputs[1:]:
+        if not isinstance(each, np.ndarray) or each.size not in (1, channels):
+            raise OtherUseError("a constant has another shape than the layer")
+        own = np.broadcast_to(each.astype(np.float64).ravel(), channels)
+        arrays.append(np.repeat(own, signal.units // channels))
+    weight, bias, mean, variance = arrays
     with np.errstate(all="ignore"):
         scale = weight / np.sqrt(variance + settings.get("epsilon", 1e-5))
-    return replace(signal, scale=signal.scale * scale, shift=(signal.shift - mean) * scale + bias)
+        return signal.scaled(scale, bias - mean * scale)
 
 
 def _scaler(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
@@ -176,7 +132,7 @@ def _scaler(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Si
         _spread(np.asarray(settings.get(name, default)), signal)
         for name, default in (("offset", [0.0]), ("scale", [1.0]))
     )
-    return replace(signal, scale=signal.scale * scale, shift=(signal.shift - offset) * scale)
+    return signal.scaled(scale, -offset * scale)
 
 
 def _flatten(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
@@ -199,6 +155,18 @@ def _reshape(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> S
     if not rest or min(rest) < 1 or math.prod(rest) != signal.units:
         raise OtherUseError("it joins or divides images of a batch")
     return replace(signal, shape=tuple(rest))
+
+
+def _transpose(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
+    """Put an image's numbers into another order, as between channels first and last."""
+    signal = _the_signal(inputs)
+    order = settings.get("perm")
+    if order is None or signal.shape is None or sorted(order) != list(range(len(signal.shape) + 1)):
+        raise OtherUseError("it exchanges other dimensions than an image's")
+    if order[0] != 0:
+        raise OtherUseError("it exchanges images and pixels")
+    places = signal.order.reshape(signal.shape).transpose([side - 1 for side in order[1:]])
+    return replace(signal, shape=places.shape, order=places.ravel())
 
 
 def _same(inputs: Sequence[Any], settings: Mapping[str, Any], kind: str) -> Signal:
@@ -239,13 +207,17 @@ STEPS: Mapping[str, Callable[[Sequence[Any], Mapping[str, Any], str], Signal]] =
     **dict.fromkeys(ARITHMETIC, _arithmetic),
     **dict.fromkeys(("Identity", "Dropout", "ZipMap"), _same),
     **dict.fromkeys(("Softmax", "LogSoftmax"), _end),
+    **dict.fromkeys(("Relu", "Tanh", "Sigmoid"), _activation),
+    **dict.fromkeys(("MaxPool", "AveragePool"), _pooling),
+    **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool", "ReduceMean"), _whole_channels),
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
+    "Conv": _convolution,
     "Flatten": _flatten,
     "Gemm": _gemm,
     "Log": _log,
     "MatMul": _matmul,
-    "Relu": _relu,
     "Reshape": _reshape,
     "Scaler": _scaler,
+    "Transpose": _transpose,
 }

@@ -82,16 +82,16 @@ def network_of(layers: Sequence[Layer], fold: Fold = as_one) -> Single:
         merged.append(Affine(np.eye(CLASSES, dtype=np.float32), np.zeros(CLASSES, np.float32)))
     merged = [float32(layer) for layer in merged]
     affine, between = merged[::2], merged[1::2]
-    if all(isinstance(each, Affine) for each in affine) and len(merged) % 2:
-        if all(each == Activation("relu") for each in between):
-            found = [each for each in affine if isinstance(each, Affine)]
-            return MLP(tuple(each.weight for each in found), tuple(each.bias for each in found))
+    found = [each for each in affine if isinstance(each, Affine)]
+    if len(found) == len(between) + 1 and all(each == Activation("relu") for each in between):
+        return MLP(tuple(each.weight for each in found), tuple(each.bias for each in found))
     return Sequential(tuple(merged))
 
 
 def remembering() -> Fold:
     """Return `as_one` that gives the same layer for the same two."""
-    return cache(as_one)
+    remembered = cache(as_one)
+    return lambda first, second: remembered(first, second)
 
 
 def _wide(array: FloatArray) -> FloatArray:

@@ -211,8 +211,8 @@ def _no_way(shapes: Sequence[tuple[int, ...]]) -> str:
     if not any(len(shape) == 4 and shape[1] == 1 for shape in shapes):
         return "hold no convolution of one channel; train it on grey images of 28 × 28 pixels"
     return (
-        f"don't lead one after the other from an image of one channel to {CLASSES} logits; networks "
-        "with branches or groups of channels can't be read"
+        f"don't lead one after the other from an image of one channel to {CLASSES} logits; "
+        "networks with branches or groups of channels can't be read"
     )
 
 

@@ -22,7 +22,7 @@ from core.networks.layers import (
     Layer,
     MaxPooling,
 )
-from core.networks.limits import MOST_LAYERS, fault
+from core.networks.limits import fault
 
 _MOST_GEOMETRIES = 24
 _WORDS = {"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid", "": "no activation"}
@@ -101,7 +101,7 @@ def readings(stack: Stack, under: str = "") -> tuple[list[Reading], list[Reading
     usual: list[Reading] = []
     others: list[Reading] = []
     problem = (
-        "its affine layers don't fit the images that its convolutions give, with any usual padding, "
+        "its affine layers fit no image that its convolutions can give, with any usual padding, "
         "stride and pooling; bring it as ONNX, which holds them"
     )
     build = _builder(stack)

@@ -13,13 +13,14 @@ import safetensors.numpy
 import torch
 from torch import nn
 
-from core.networks import NetworkFileError
+from core.networks import NetworkFileError, Sequential
 from core.networks.file import MAX_BYTES, to_bytes
 from core.networks.foreign import child, is_ours, pytorch_file, read, read_file
 from core.networks.foreign.found import Found, Reading, from_bytes
 from core.networks.foreign.found import to_bytes as found_to_bytes
 from tests.conftest import SHIPPED
 from tests.core.networks.foreign.samples import Node, archive, graph, saved, sequential
+from tests.core.networks.lenet import lenet, torch_lenet
 from tests.core.networks.samples import CARD, ENSEMBLE, IMPORTED, NETWORK, assert_same
 
 STATE = sequential(NETWORK).state_dict()
@@ -50,7 +51,7 @@ def torch_script() -> bytes:
 
 def test_a_pytorch_file_is_read_in_a_process_of_its_own() -> None:
     found = read(saved({"model": STATE}), "mine.pt")
-    assert (found.program, found.readings[0].how) == ("PyTorch", "under the key 'model'")
+    assert (found.program, found.readings[0].how) == ("PyTorch", "under the key 'model', ReLU")
     assert_same(found.readings[0].network, NETWORK)
     assert found.readings[0].network.logits(np.ones((1, 784), np.float32)).shape == (1, 10)
 
@@ -82,7 +83,7 @@ BY_A_PROCESS = {
     "a file of torch, cut": (saved(STATE)[:20_000], "damaged|cut short"),
     "a file of ONNX, cut": (LOGITS[:20_000], "cut short"),
     "another thing of torch": (saved("just words"), "no state dict"),
-    "tensors of a convolution": (saved({"c.weight": torch.zeros(8, 1, 5, 5)}), "convolution"),
+    "tensors of a GRU": (saved(nn.GRU(28, 32).state_dict()), "recurrent"),
     "a tensor that claims much": (
         saved({"w": torch.zeros(1).expand(100_000, 100_000)}), "10,000,000,000 numbers"
     ),
@@ -155,13 +156,29 @@ def test_our_own_files_are_told_from_others() -> None:
 
 
 def test_what_the_process_answers_is_what_it_found() -> None:
-    other = Reading(ENSEMBLE.members[1], "another")
-    found = Found("ONNX", (Reading(NETWORK), other), ("Softmax",), sure=True)
-    again = from_bytes(found_to_bytes(found))
+    other, layers = Reading(ENSEMBLE.members[1], "another"), Reading(lenet(), "convolutions")
+    found = Found("ONNX", (Reading(NETWORK), other), ("Softmax",), sure=True, others=(layers,))
+    content = found_to_bytes(found)
+    again = from_bytes(content)
     assert (again.program, again.left_out, again.sure) == ("ONNX", ("Softmax",), True)
     for ours, theirs in zip(again.readings, found.readings, strict=True):
         assert ours.how == theirs.how
         assert_same(ours.network, theirs.network)
+    (network,) = (reading.network for reading in again.others)
+    assert isinstance(network, Sequential) and network.outline == lenet().outline
+    for one, another in zip(network.arrays, lenet().arrays, strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
+def test_readings_share_their_weights() -> None:
+    content = saved(torch_lenet(lenet()).state_dict())
+    found = read(content, "lenet.pt")
+    assert len(found.readings) > 5
+    assert len(found_to_bytes(found)) < 2 * len(content)
+    largest = {
+        id(max(reading.network.arrays, key=lambda array: array.size)) for reading in found.readings
+    }
+    assert len(largest) == 1
 
 
 def test_missing_and_enormous_files_are_refused(tmp_path: Path) -> None:

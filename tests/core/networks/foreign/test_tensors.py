@@ -1,4 +1,4 @@
-"""A perceptron is found in named arrays by shapes and order, whatever the names are."""
+"""Layers are found in named arrays by shapes and order, whatever the names are."""
 
 from collections import OrderedDict
 from typing import Any
@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from core.classifier import FloatArray
-from core.networks import MLP, NetworkFileError
-from core.networks.foreign import Found, pytorch_file, read
-from core.networks.foreign.tensors import readings
+from core.networks import MLP, NetworkFileError, Single
+from core.networks.foreign import Found, Reading, pytorch_file, read
+from core.networks.foreign.tensors import stack_of
+from core.networks.foreign.ways import readings as ways
 from tests.conftest import random_mlp
 from tests.core.networks.foreign.samples import saved, sequential
 from tests.core.networks.samples import assert_same
@@ -22,7 +23,12 @@ X = RNG.random((20, 784), np.float32)
 DEEP = random_mlp((784, 30, 20, 20, 20, 10), seed=0, dtype=np.float32)
 
 
-def agree(network: MLP, module: nn.Module) -> None:
+def readings(tensors: dict[str, FloatArray]) -> list[Reading]:
+    """Return the readings with ReLU."""
+    return ways(stack_of(tensors))[0]
+
+
+def agree(network: Single, module: nn.Module) -> None:
     """Fail unless the logits agree to 1e-5 of the largest one."""
     with torch.no_grad():
         expected = module.double()(torch.from_numpy(X).double()).numpy()
@@ -31,7 +37,7 @@ def agree(network: MLP, module: nn.Module) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def only(found: Found) -> MLP:
+def only(found: Found) -> Single:
     (reading,) = found.readings
     return reading.network
 
@@ -134,7 +140,7 @@ def test_a_state_dict_is_found_in_a_checkpoint(name: str) -> None:
     thing, key = checkpoints()[name]
     found = pytorch_file.read(saved(thing))
     assert_same(only(found), DEEP)
-    assert found.readings[0].how == (f"under the key {key!r}" if key else "")
+    assert found.readings[0].how == ", ".join([f"under the key {key!r}", "ReLU"][not key :])
 
 
 def test_old_files_of_torch_are_read() -> None:
@@ -185,8 +191,29 @@ REFUSED = {
     "other inputs": (arrays(a__weight=(10, 3072), a__bias=(10,)), "784 pixels to 10"),
     "other classes": (arrays(a__weight=(26, 784), a__bias=(26,)), "784 pixels to 10"),
     "no chain": (arrays(a__weight=(30, 784), b__weight=(10, 20)), "784 pixels to 10"),
-    "a convolution": (
-        arrays(c__weight=(8, 1, 5, 5), c__bias=(8,), a__weight=(10, 784)), "convolution"
+    "affine layers that fit no image": (
+        arrays(c__weight=(8, 1, 5, 5), c__bias=(8,), a__weight=(10, 8 * 7)), "fit no image"
+    ),
+    "colours": (arrays(c__weight=(8, 3, 5, 5), a__weight=(10, 8 * 144)), "grey images"),
+    "a branch": (
+        arrays(c__weight=(8, 1, 3, 3), d__weight=(8, 8, 3, 3), e__weight=(16, 8, 3, 3),
+               shortcut__weight=(16, 4, 1, 1), a__weight=(10, 16)), "branches",
+    ),
+    "groups of channels": (
+        arrays(c__weight=(8, 1, 3, 3), d__weight=(8, 1, 3, 3), a__weight=(10, 8)), "groups"
+    ),
+    "sound": (arrays(c__weight=(8, 1, 5), a__weight=(10, 8)), "no affine layer|nor an affine"),
+    "a GRU": (
+        arrays(gru__weight_ih_l0=(96, 28), gru__weight_hh_l0=(96, 32), a__weight=(10, 32)),
+        "recurrent",
+    ),
+    "attention": (arrays(a__in_proj_weight=(84, 28), b__weight=(10, 28)), "attention"),
+    "many convolutions": (
+        {f"{n}.weight": np.ones((4, 4 if n else 1, 3, 3)) for n in range(17)}, "at most 16"
+    ),
+    "a wide convolution": (
+        arrays(c__weight=(900, 1, 3, 3), d__weight=(100, 900, 3, 3), e__weight=(10, 78_400)),
+        "multiplications|units",
     ),
     "layer normalisation": (
         arrays(a__weight=(30, 784), a__bias=(30,), n__weight=(30,), n__bias=(30,),
