@@ -15,7 +15,7 @@ from tqdm import tqdm
 from core import files
 from core.data import folders, mnist
 from core.evaluation import executors, robustness, seeds
-from core.evaluation.imported import choices, imported
+from core.evaluation.imported import by_reading, choices, imported
 from core.evaluation.replication import PASSES
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import (
@@ -32,7 +32,7 @@ from core.networks import (
 from core.presentation import words
 from core.presentation.course_report import findings as course_report
 from core.presentation.course_report.html_file import to_html
-from core.presentation.imported import on_choice, on_found
+from core.presentation.imported import on_choice, on_found, on_reading
 from core.recipe import PRESETS, Recipe
 from core.training import ENGINES, load_start, split, train
 from core.training.outcome import Epochs, learned_nothing, log_lines, outcome
@@ -79,6 +79,13 @@ def main(arguments: list[str] | None = None) -> int:
         choices=foreign.PIXELS,
         metavar="PIXELS",
         help=f"how it reads pixels, default: as it classifies best; {', '.join(foreign.PIXELS)}",
+    )
+    bring.add_argument(
+        "--layers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how padding, pooling and activations are read, by the numbers that this prints",
     )
     convert = command(_convert)
     convert.add_argument("model", metavar="NAME|FILE")
@@ -277,16 +284,22 @@ def _import(options: argparse.Namespace) -> None:
     content = foreign.read_file(path)
     network: Network
     if foreign.is_ours(content):
-        if options.input:
-            raise ValueError("--input is for networks that another program trained")
+        if options.input or options.layers != 1:
+            raise ValueError("--input and --layers are for what another program trained")
         network, card = parse(content, path.name)
     else:
         train, test = mnist.load("train"), mnist.load("test")
         found = foreign.read(content, path.name)
-        best, *others = choices(found, train, test, path.name, pixels=options.input)
+        readings = by_reading(choices(found, train, test, path.name, pixels=options.input))
+        if not 1 <= options.layers <= len(readings):
+            raise ValueError(f"--layers must be 1 to {len(readings)}, not {options.layers}")
+        best, *others = readings[options.layers - 1]
         print(on_found(found, best))
         for other in others:
             print(f"--input {other.pixels} would be {on_choice(other)}")
+        for number, (other, *_) in enumerate(readings, start=1):
+            if number != options.layers:
+                print(f"--layers {number} would be {on_reading(other)}")
         today = datetime.date.today().isoformat()
         network, card = best.network, imported(best, found, train, test, today=today)
     kept = LIBRARY.keep(name, network, card)

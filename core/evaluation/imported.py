@@ -251,6 +251,14 @@ def _loss(choice: Choice) -> float:
     return choice.loss * (1.5 if choice.pixels.endswith(_LARGE) else 1.0)
 
 
+def by_reading(tried: Sequence[Choice]) -> list[list[Choice]]:
+    """Return the choices of each reading, in the order of `choices`."""
+    found: dict[Reading, list[Choice]] = {}
+    for choice in tried:
+        found.setdefault(choice.reading, []).append(choice)
+    return list(found.values())
+
+
 def imported(choice: Choice, found: Found, train: Digits, test: Digits, *, today: str) -> Card:
     """Return the card of the network that a choice stands for.
 

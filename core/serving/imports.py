@@ -55,7 +55,7 @@ class Imports:
         """Return what a file of another program holds; wait until it is read.
 
         Raises:
-            NetworkFileError: it holds no perceptron that classifies digits; the message names it
+            NetworkFileError: it holds no network that classifies digits; the message names it
                 by `name`.
             BusyError: others had the turn all the time.
         """

@@ -6,9 +6,10 @@ import re
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.evaluation.imported import Choice, by_reading
 from core.networks import MAX_NAME
 from core.networks.foreign import SUFFIXES
-from core.presentation.imported import on_choice, on_found
+from core.presentation.imported import on_choice, on_found, on_reading
 from core.serving.imports import Import
 from pages.parts.escaped import escaped
 from pages.parts.server import server, who
@@ -28,15 +29,16 @@ def begin_import(file: UploadedFile) -> None:
     state = st.session_state
     state["importing"], state["import_problem"] = file.file_id, ""
     state["import_name"] = stem_of(file.name)[:MAX_NAME]
+    state.pop("import_layers", None)
     state.pop("import_pixels", None)
 
 
 def show_import(file: UploadedFile) -> None:
-    """Show what was found in a file, how pixels can be read, and a name to keep it under."""
+    """Show what was found in a file, how it can be read, and a name to keep it under."""
     state = st.session_state
     if not state["import_problem"]:
         try:
-            with st.spinner("Reading the file and trying how it reads pixels …"):
+            with st.spinner("Reading the file and trying what fits …"):
                 found = server().imports.read(file.getvalue(), file.name)
         except ValueError as error:
             state["import_problem"] = str(error)
@@ -47,10 +49,22 @@ def show_import(file: UploadedFile) -> None:
 
 
 def _show_found(found: Import) -> None:
-    by_input = {choice.pixels: choice for choice in found.choices}
+    readings = by_reading(found.choices)
     with st.container(border=True, key="import"):
-        chosen = by_input.get(st.session_state.get("import_pixels", ""), found.choices[0])
+        chosen = _chosen(readings)
         st.markdown(escaped(on_found(found.found, chosen)))
+        if len(readings) > 1:
+            st.selectbox(
+                "Layers, with the accuracy then",
+                range(len(readings)),
+                format_func=lambda number: on_reading(readings[number][0]),
+                key="import_layers",
+                help="The file holds the weights alone. All of these fit them; the most accurate "
+                "one comes first. Your own program says which is right.",
+            )
+        by_input = {
+            choice.pixels: choice for choice in readings[st.session_state.get("import_layers", 0)]
+        }
         st.selectbox(
             "Pixels, with the accuracy then",
             list(by_input),
@@ -62,10 +76,21 @@ def _show_found(found: Import) -> None:
         st.button("Keep it", key="import_keep", type="primary", on_click=_keep, args=[found])
 
 
+def _chosen(readings: list[list[Choice]]) -> Choice:
+    """Return what the two lists say; the best one at first, and of other layers."""
+    state = st.session_state
+    number = state.get("import_layers", 0)
+    by_input: dict[str, Choice] = {choice.pixels: choice for choice in readings[number]}
+    pixels: str = state.get("import_pixels", "")
+    if pixels not in by_input:
+        pixels = state["import_pixels"] = readings[number][0].pixels
+    return by_input[pixels]
+
+
 def _keep(found: Import) -> None:
     """Keep the network as it is chosen, under the name in the text box."""
     state = st.session_state
-    chosen = {choice.pixels: choice for choice in found.choices}[state["import_pixels"]]
+    chosen = _chosen(by_reading(found.choices))
     try:
         server().lecturer.check_open(who=who())
         today = datetime.date.today().isoformat()

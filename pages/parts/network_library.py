@@ -28,8 +28,9 @@ from pages.parts.state import CARD
 from pages.parts.trainings import show_accuracies
 
 BRING = (
-    "A file that was downloaded here, or a perceptron of your own: PyTorch's `state_dict` (.pt, "
-    ".pth or .safetensors) or ONNX, as PyTorch, Keras and scikit-learn export it."
+    "A file that was downloaded here, or a network of your own, a perceptron or a convolutional "
+    "one: PyTorch's `state_dict` (.pt, .pth or .safetensors) or ONNX, as PyTorch, Keras and "
+    "scikit-learn export it."
 )
 
 

@@ -13,7 +13,7 @@ from core.networks.file import to_bytes
 from core.networks.foreign import PIXELS, Pixels
 from tests.conftest import SHIPPED
 from tests.core.networks.foreign.samples import saved, sequential
-from tests.core.networks.samples import IMPORTED
+from tests.core.networks.samples import IMPORTED, assert_same
 from tests.pages.conftest import opened, well
 from tests.pages.test_lecturer import say, train_page
 from tests.pages.test_lecturer import word as word
@@ -34,7 +34,9 @@ def normalised(report_network: MLP) -> bytes:
     """The shipped network as if it had been trained on pixels that are normalised."""
     pixels = PIXELS["mnist"]
     back = Pixels("", 1 / pixels.scale, -pixels.shift / pixels.scale)
-    return saved({"model": sequential(back.folded(report_network)).state_dict()})
+    folded = back.folded(report_network)
+    assert isinstance(folded, MLP)
+    return saved({"model": sequential(folded).state_dict()})
 
 
 def bring(at: AppTest, content: bytes, name: str) -> AppTest:
@@ -74,9 +76,7 @@ def test_the_input_can_be_changed_before_it_is_kept(report_network: MLP, library
     network, card = library.load("Other pixels")
     assert card.origin is not None
     assert (card.origin.program, card.origin.pixels) == ("ONNX", "mnist")
-    np.testing.assert_array_equal(
-        network.members[0].weights[0], PIXELS["mnist"].folded(report_network).weights[0]
-    )
+    assert_same(network, PIXELS["mnist"].folded(report_network))
 
 
 def test_a_refused_file_is_one_sentence_until_another_one_comes(normalised: bytes) -> None:

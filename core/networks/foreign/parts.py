@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import cast
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def as_one(first: Layer, second: Layer) -> Layer | None:
             if isinstance(first, Convolution):
                 factors = _wide(second.scale)[:, None, None, None]
                 return _like(first, first.weight * factors, _scaled(first, second))
-            if isinstance(first, Scaling):
+            if isinstance(first, Scaling) and _go_together(first, second):
                 shift = _wide(first.shift) * second.scale + second.shift
                 scale = _wide(first.scale) * second.scale
                 return Scaling(scale.astype(first.scale.dtype), shift.astype(first.scale.dtype))
@@ -90,8 +91,13 @@ def network_of(layers: Sequence[Layer], fold: Fold = as_one) -> Single:
 
 def remembering() -> Fold:
     """Return `as_one` that gives the same layer for the same two."""
-    remembered = cache(as_one)
-    return lambda first, second: remembered(first, second)
+    return cast(Fold, cache(as_one))
+
+
+def _go_together(first: Scaling, second: Scaling) -> bool:
+    """Return whether two scalings are of the same units, or one is of all."""
+    lengths = {len(first.scale), len(second.scale)}
+    return len(lengths) == 1 or 1 in lengths
 
 
 def _wide(array: FloatArray) -> FloatArray:

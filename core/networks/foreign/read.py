@@ -16,8 +16,8 @@ def read(content: bytes, name: str) -> Found:
         name: what to call the file in an error.
 
     Raises:
-        NetworkFileError: the file holds no perceptron, or can't be read; the message says why, and
-            what to do instead.
+        NetworkFileError: the file holds no network that can be used, or can't be read; the
+            message says why, and what to do instead.
     """
     try:
         kind = kind_of(content)

@@ -7,14 +7,14 @@ import pytest
 
 from core import measures
 from core.data.mnist import Digits
-from core.evaluation.imported import LEAST_ACCURACY, TRIED, choices, imported
-from core.networks import MLP, NetworkFileError
+from core.evaluation.imported import LEAST_ACCURACY, TRIED, by_reading, choices, imported
+from core.networks import MLP, NetworkFileError, Single
 from core.networks.file import parse, to_bytes
 from core.networks.foreign import PIXELS, Found, Pixels, Reading
 from tests.conftest import SHIPPED, random_mlp
 
 
-def trained_on(key: str, network: MLP) -> MLP:
+def trained_on(key: str, network: Single) -> Single:
     """Return a network that does to pixels of this kind what `network` does to those in [0, 1]."""
     pixels = PIXELS[key]
     back = Pixels("", 1 / pixels.scale, -pixels.shift / pixels.scale, pixels.transposed)
@@ -78,12 +78,31 @@ def test_the_best_reading_is_taken(
 def test_what_classifies_badly_is_refused_with_its_accuracy(
     sure: bool, training_digits: Digits, test_digits: Digits
 ) -> None:
-    found = Found("ONNX", (Reading(random_mlp((784, 10), seed=0, dtype=np.float32)),), sure=sure)
-    shares: list[float] = []
+    network = random_mlp((784, 20, 10), seed=0, dtype=np.float32)
+    others = () if sure else (Reading(random_mlp((784, 10), seed=0, dtype=np.float32), "tanh"),)
+    found = Found("ONNX", (Reading(network, "ReLU"),), sure=sure, others=others)
     with pytest.raises(NetworkFileError, match=r"mine can't be used: .* \d+\.\d%") as caught:
-        choices(found, training_digits, test_digits, "mine", on_progress=shares.append)
-    assert ("ReLU" in str(caught.value)) is not sure
-    assert shares[-1] == 1 and len(shares) == len(PIXELS)
+        choices(found, training_digits, test_digits, "mine")
+    assert ("2 readings" in str(caught.value)) is not sure
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_readings_without_relu_are_tried_where_those_with_it_fail(
+    report_network: MLP, training_digits: Digits, test_digits: Digits
+) -> None:
+    bad = Reading(random_mlp((784, 10), seed=0, dtype=np.float32), "ReLU")
+    found = Found("PyTorch", (bad,), others=(Reading(report_network, "tanh"),))
+    best, *_ = choices(found, training_digits, test_digits, "mine.pt")
+    assert best.reading.how == "tanh"
+
+
+def test_readings_that_give_the_same_logits_are_one(
+    report_network: MLP, training_digits: Digits, test_digits: Digits
+) -> None:
+    found = Found("PyTorch", (Reading(report_network, "one"), Reading(report_network, "another")))
+    tried = choices(found, training_digits, test_digits, "mine.pt")
+    assert {choice.reading.how for choice in tried} == {"one"}
+    assert [choice for each in by_reading(tried) for choice in each] == list(tried)
 
 
 def test_its_card_says_that_its_training_is_not_known(

@@ -3,11 +3,12 @@ import re
 from core.evaluation.imported import Choice
 from core.networks import Card, Origin
 from core.networks.foreign import PIXELS, Found, Reading
-from core.presentation.imported import on_choice, on_found
+from core.presentation.imported import on_choice, on_found, on_layers, on_reading
 from core.presentation.words import on_origin
+from tests.core.networks.lenet import lenet
 from tests.core.networks.samples import CARD, IMPORTED, NETWORK
 
-READING = Reading(NETWORK, "under the key 'model'")
+READING = Reading(NETWORK, "under the key 'model', ReLU")
 
 
 def test_what_was_found_names_layers_input_and_accuracy() -> None:
@@ -16,8 +17,17 @@ def test_what_was_found_names_layers_input_and_accuracy() -> None:
     for part in ("PyTorch", "784-20-10", "'model'", "98.7", PIXELS["mnist"].words, "ReLU"):
         assert part in said
     assert "98.7" in on_choice(choice)
+    assert "98.7" in on_reading(choice) and READING.how in on_reading(choice)
     sure = on_found(Found("ONNX", (READING,), ("Softmax",), sure=True), choice)
-    assert "Softmax" in sure and "ReLU" not in sure
+    assert "Softmax" in sure and "weights only" in said and "weights only" not in sure
+
+
+def test_convolutions_are_named_with_their_windows() -> None:
+    reading = Reading(lenet(function="tanh"), "padding 2 and 0")
+    said = on_found(Found("ONNX", (reading,), sure=True), Choice(reading, "raw", 0.98))
+    for part in ("6 of 5 × 5, 16 of 5 × 5", "400-120-84-10", "tanh", "padding 2 and 0"):
+        assert part in said
+    assert on_layers(NETWORK) == "784-20-10"
 
 
 def test_an_origin_says_that_the_training_is_not_known() -> None:

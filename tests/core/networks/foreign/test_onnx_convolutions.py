@@ -64,7 +64,8 @@ class Functional(nn.Module):
         x = x.view(-1, 1, 28, 28)
         x = torch.nn.functional.max_pool2d(torch.relu(self.one(x)), 2)
         x = self.drop(torch.tanh(self.two(x))).mean((2, 3))
-        return self.last(x).log_softmax(1)
+        out: torch.Tensor = self.last(x).log_softmax(1)
+        return out
 
 
 def small(*layers: nn.Module, units: int) -> nn.Module:
@@ -117,7 +118,7 @@ def test_batch_normalisation_goes_into_the_convolution_before_it() -> None:
 
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "identity"])
 def test_perceptrons_of_scikit_learn(activation: str) -> None:
-    import skl2onnx
+    import skl2onnx  # type: ignore[import-untyped]
     from sklearn.neural_network import MLPClassifier
 
     rng = np.random.default_rng(0)

@@ -19,6 +19,7 @@ from core.networks.foreign.found import Found
 from tests.conftest import random_mlp
 from tests.core.networks.foreign.samples import Node, graph, sequential
 from tests.core.networks.foreign.test_tensors import normalised
+from tests.core.networks.samples import assert_same
 
 NETWORK = random_mlp((784, 30, 20, 10), seed=0, dtype=np.float32)
 X = np.random.default_rng(1).random((50, 784), np.float32)
@@ -106,8 +107,7 @@ def test_what_torch_exports(name: str) -> None:
 
 def test_our_own_onnx_file_is_read_again() -> None:
     found = onnx_file.read(exchange.to_onnx(NETWORK))
-    for ours, theirs in zip(found.readings[0].network.weights, NETWORK.weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_same(found.readings[0].network, NETWORK)
 
 
 def floats(*shape: int) -> FloatArray:
