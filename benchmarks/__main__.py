@@ -20,6 +20,7 @@ TITLES = {
     "attacks": "FGSM and PGD",
     "other_attacks": "The other attacks",
     "foreign": "Networks trained elsewhere",
+    "foreign_import": "A network brought along",
     "worst_case": "The worst case",
     "bounds": "What is proved",
     "refine": "Proof and attack come together",

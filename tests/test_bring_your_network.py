@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.evaluation.imported import choices
 from core.losses import softmax
-from core.networks import MLP
+from core.networks import MLP, Single
 from core.networks.foreign import SUFFIXES, Found, read
+from tests.core.networks.foreign.fitted import convolutional
 from tests.core.networks.foreign.samples import sequential
 from tests.core.networks.samples import assert_same
 
@@ -39,7 +41,7 @@ def written_by(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **names
 
 def test_every_block_is_three_lines_of_python() -> None:
     found = [block for section in SECTIONS for block in blocks(section)]
-    assert len(found) == 4
+    assert len(found) == 5
     for block in found:
         compile(block, "block", "exec")
         assert len(list(filter(None, block.splitlines()))) <= 3
@@ -57,6 +59,44 @@ def test_pytorch(
     code = blocks("PyTorch")[number]
     found = written_by(code, tmp_path, monkeypatch, model=sequential(report_network))
     assert_same(found.readings[0].network, report_network)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_convolutional_network_of_pytorch(
+    number: int,
+    training_digits: Digits,
+    test_digits: Digits,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = convolutional(training_digits)
+    found = written_by(blocks("PyTorch")[number], tmp_path, monkeypatch, model=model)
+    best, *_ = choices(found, training_digits, test_digits, "mine")
+    check_convolutional(best.network, model, test_digits)
+
+
+def test_onnx_of_pytorch(
+    training_digits: Digits, test_digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line asks for the exporter that is PyTorch's default; the older one runs here."""
+    model = convolutional(training_digits)
+    export = partial(torch.onnx.export, dynamo=False)
+    monkeypatch.setattr(torch.onnx, "export", export)
+    (code,) = blocks("What a state dict doesn't say")
+    images = torch.zeros(2, 1, 28, 28)
+    found = written_by(code, tmp_path, monkeypatch, model=model, images=images)
+    assert found.sure and len(found.readings) == 1
+    check_convolutional(found.readings[0].network, model, test_digits)
+
+
+def check_convolutional(network: Single, model: torch.nn.Module, digits: Digits) -> None:
+    """Fail unless a network is the model."""
+    x = digits.x[:100]
+    with torch.no_grad():
+        expected = model(torch.tensor(x).view(-1, 1, 28, 28)).numpy()
+    np.testing.assert_allclose(
+        network.logits(x), expected, rtol=0, atol=1e-4 * np.abs(expected).max()
+    )
 
 
 def probabilities(found: Found, x: FloatArray) -> FloatArray:

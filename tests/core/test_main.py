@@ -11,8 +11,10 @@ from core.__main__ import main
 from core.data import mnist
 from core.data.mnist import Digits
 from core.evaluation import executors, replication, robustness, seeds
-from core.networks import Library, exchange, load_file
+from core.networks import Library, Sequential, exchange, load_file
 from core.networks.mlp import MLP
+from tests.core.networks.foreign.fitted import convolutional
+from tests.core.networks.foreign.samples import saved
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -158,12 +160,32 @@ def test_a_network_of_another_program_is_imported(
     assert all(library.load(each)[1].recipe is None for each in ("theirs", "Other"))
 
 
+def test_layers_of_another_program_can_be_chosen(
+    training_digits: Digits,
+    library: Library,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "lenet.pt"
+    file.write_bytes(saved(convolutional(training_digits).state_dict()))
+    assert main(["import", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "padding 2 and 0, max pooling 2" in said and "--layers 2 would be" in said
+    assert main(["import", str(file), "--name", "Other", "--layers", "2"]) == 0
+    best, other = (library.load(each)[0] for each in ("lenet", "Other"))
+    assert isinstance(best, Sequential) and isinstance(other, Sequential)
+    assert best.outline != other.outline
+    assert main(["import", str(file), "--layers", "99"]) == 1
+    assert "--layers must be 1 to" in capsys.readouterr().err
+
+
 def test_our_own_file_is_imported_as_it_is(
     library: Library, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = str(ROOT / "models/report.safetensors")
     assert main(["import", file, "--name", "Same"]) == 0
     assert library.load("Same")[1] == load_file(Path(file))[1]
+    assert main(["import", file, "--name", "Same", "--layers", "2"]) == 1
     assert main(["import", file, "--name", "Same", "--input", "raw"]) == 1
     assert "--input" in capsys.readouterr().err
 

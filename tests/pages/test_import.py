@@ -8,10 +8,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data.mnist import Digits
-from core.networks import MLP, Library, exchange
+from core.networks import MLP, Library, Sequential, exchange
 from core.networks.file import to_bytes
 from core.networks.foreign import PIXELS, Pixels
 from tests.conftest import SHIPPED
+from tests.core.networks.foreign.fitted import convolutional
 from tests.core.networks.foreign.samples import saved, sequential
 from tests.core.networks.samples import IMPORTED, assert_same
 from tests.pages.conftest import opened, well
@@ -77,6 +78,27 @@ def test_the_input_can_be_changed_before_it_is_kept(report_network: MLP, library
     assert card.origin is not None
     assert (card.origin.program, card.origin.pixels) == ("ONNX", "mnist")
     assert_same(network, PIXELS["mnist"].folded(report_network))
+
+
+def test_the_page_asks_how_layers_are_read(training_digits: Digits, library: Library) -> None:
+    """The best reading is chosen; the other ones are offered with their accuracies."""
+    content = saved(convolutional(training_digits, pixels="mnist").state_dict())
+    at = bring(opened(APP, TRAIN), content, "lenet.pt")
+    layers, pixels = at.selectbox(key="import_layers"), at.selectbox(key="import_pixels")
+    assert (layers.value, pixels.value) == (0, "mnist")
+    assert len(layers.options) > 1 and all(option.endswith("%") for option in layers.options)
+    assert "padding 2 and 0, max pooling 2 after each convolution" in layers.options[0]
+    well(layers.set_value(1).run())
+    other = layers.options[1].partition(":")[0]
+    assert any(other in text.value for text in at.markdown)
+    assert at.selectbox(key="import_pixels").value in PIXELS
+    well(at.selectbox(key="import_layers").set_value(0).run())
+    well(at.button(key="import_keep").click().run())
+    network, card = library.load("lenet")
+    assert isinstance(network, Sequential) and card.test_accuracy > 0.9
+    assert card.origin is not None and card.origin.program == "PyTorch"
+    bring(at, content, "again.pt")
+    assert at.selectbox(key="import_layers").value == 0
 
 
 def test_a_refused_file_is_one_sentence_until_another_one_comes(normalised: bytes) -> None:
