@@ -65,4 +65,4 @@ def on_choice(choice: Choice) -> str:
 def on_reading(choice: Choice) -> str:
     """Say how layers are read, with the accuracy then."""
     how = choice.reading.how or "as the file has them"
-    return f"{how}: {percent(choice.accuracy)}"
+    return f"{percent(choice.accuracy)}: {how}"

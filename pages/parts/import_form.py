@@ -15,6 +15,8 @@ from pages.parts.escaped import escaped
 from pages.parts.server import server, who
 from pages.parts.state import CARD
 
+_MOST_READINGS = 5  # to choose from
+
 
 def stem_of(name: str) -> str:
     """Return what to call the network of an uploaded file."""
@@ -49,15 +51,15 @@ def show_import(file: UploadedFile) -> None:
 
 
 def _show_found(found: Import) -> None:
-    readings = by_reading(found.choices)
+    readings = _readings(found)
     with st.container(border=True, key="import"):
         chosen = _chosen(readings)
         st.markdown(escaped(on_found(found.found, chosen)))
         if len(readings) > 1:
-            st.selectbox(
+            st.radio(
                 "Layers, with the accuracy then",
                 range(len(readings)),
-                format_func=lambda number: on_reading(readings[number][0]),
+                format_func=lambda number: escaped(on_reading(readings[number][0])),
                 key="import_layers",
                 help="The file holds the weights alone. All of these fit them; the most accurate "
                 "one comes first. Your own program says which is right.",
@@ -76,6 +78,11 @@ def _show_found(found: Import) -> None:
         st.button("Keep it", key="import_keep", type="primary", on_click=_keep, args=[found])
 
 
+def _readings(found: Import) -> list[list[Choice]]:
+    """Return the choices of the best readings."""
+    return by_reading(found.choices)[:_MOST_READINGS]
+
+
 def _chosen(readings: list[list[Choice]]) -> Choice:
     """Return what the two lists say; the best one at first, and of other layers."""
     state = st.session_state
@@ -90,7 +97,7 @@ def _chosen(readings: list[list[Choice]]) -> Choice:
 def _keep(found: Import) -> None:
     """Keep the network as it is chosen, under the name in the text box."""
     state = st.session_state
-    chosen = _chosen(by_reading(found.choices))
+    chosen = _chosen(_readings(found))
     try:
         server().lecturer.check_open(who=who())
         today = datetime.date.today().isoformat()

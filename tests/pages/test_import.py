@@ -84,21 +84,21 @@ def test_the_page_asks_how_layers_are_read(training_digits: Digits, library: Lib
     """The best reading is chosen; the other ones are offered with their accuracies."""
     content = saved(convolutional(training_digits, pixels="mnist").state_dict())
     at = bring(opened(APP, TRAIN), content, "lenet.pt")
-    layers, pixels = at.selectbox(key="import_layers"), at.selectbox(key="import_pixels")
+    layers, pixels = at.radio(key="import_layers"), at.selectbox(key="import_pixels")
     assert (layers.value, pixels.value) == (0, "mnist")
-    assert len(layers.options) > 1 and all(option.endswith("%") for option in layers.options)
+    assert len(layers.options) > 1 and all("%: " in option for option in layers.options)
     assert "padding 2 and 0, max pooling 2 after each convolution" in layers.options[0]
     well(layers.set_value(1).run())
-    other = layers.options[1].partition(":")[0]
+    other = layers.options[1].partition(": ")[2]
     assert any(other in text.value for text in at.markdown)
     assert at.selectbox(key="import_pixels").value in PIXELS
-    well(at.selectbox(key="import_layers").set_value(0).run())
+    well(at.radio(key="import_layers").set_value(0).run())
     well(at.button(key="import_keep").click().run())
     network, card = library.load("lenet")
     assert isinstance(network, Sequential) and card.test_accuracy > 0.9
     assert card.origin is not None and card.origin.program == "PyTorch"
     bring(at, content, "again.pt")
-    assert at.selectbox(key="import_layers").value == 0
+    assert at.radio(key="import_layers").value == 0
 
 
 def test_a_refused_file_is_one_sentence_until_another_one_comes(normalised: bytes) -> None:
