@@ -175,6 +175,30 @@ def _foreign() -> tuple[bytes, ...]:
         safetensors.torch.save({**state, **norm}),
         exchange.to_onnx(NETWORK),
         made,
+        saved(_small_images().state_dict()),
+        graph(
+            ("Conv", ["x", "k", "c"], "a", {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+            ("MaxPool", ["a"], "b", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+            ("Tanh", ["b"], "d", {}),
+            ("Flatten", ["d"], "e", {}),
+            ("Gemm", ["e", "w"], "logits", {}),
+            shape=("N", 1, 28, 28),
+            k=np.ones((4, 1, 4, 4), "f4"),
+            c=np.ones(4, "f4"),
+            w=np.ones((196, 10), "f4"),
+        ),
+    )
+
+
+def _small_images() -> torch.nn.Module:
+    """Return a small convolutional network."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, padding=1),
+        torch.nn.BatchNorm2d(3),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Linear(144, 10),
     )
 
 
@@ -187,10 +211,13 @@ def foreign_file(rng: Random) -> bytes:
         return content[:at] + rng.randbytes(rng.randrange(1, 9)) + content[at:]
     if kind == 1:
         shapes = [(), (0,), (1,), (10,), (20,), (784, 20), (20, 784), (10, 20), (10, 784), (1, 20)]
+        shapes += [(10, 1, 3, 3), (20, 10, 3, 3), (10, 1, 0, 3), (20, 1, 28, 28), (10, 10, 1, 9)]
         names = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked", MARKUP]
         tensors = {
             f"{rng.randrange(4)}.{rng.choice(names)}": np.full(
-                rng.choice(shapes), rng.choice([0.0, 1.0, 1e30, np.nan]), rng.choice(["f4", "f8"])
+                rng.choice(shapes),
+                rng.choice([0.0, 1.0, 1e15, 1e30, np.nan]),
+                rng.choice(["f4", "f8"]),
             )
             for _ in range(rng.randrange(1, 8))
         }

@@ -71,7 +71,7 @@ def test_files_of_other_programs(seeds: Seeds) -> None:
                 assert len(str(error)) < 300
                 continue
             read[kind] += 1
-            for reading in found.readings:
+            for reading in (*found.readings, *found.others):
                 logits = reading.network.logits(np.ones((1, 784), np.float32))
                 assert logits.shape == (1, 10)
                 assert np.isfinite(logits).all()
