@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.networks import MLP, Sequential
-from core.networks.foreign import onnx_file
+from core.networks import MLP, Sequential, exchange
+from core.networks.foreign import PIXELS, onnx_file
 from core.networks.layers import AveragePooling, Convolution
 from tests.core.networks.foreign.samples import Node, graph
 from tests.core.networks.foreign.test_onnx_file import (
@@ -262,3 +262,13 @@ def test_padding_without_effect_is_read() -> None:
 def _first(content: bytes) -> object:
     network = onnx_file.read(content).readings[0].network
     return network.layers[0] if isinstance(network, Sequential) else None
+
+
+@pytest.mark.parametrize("key", ["raw", "inverted-mnist"])
+def test_our_own_onnx_file_is_read_again(key: str) -> None:
+    network = PIXELS[key].folded(lenet(pooling=AveragePooling, function="sigmoid"))
+    again = onnx_file.read(exchange.to_onnx(network)).readings[0].network
+    assert isinstance(network, Sequential) and isinstance(again, Sequential)
+    assert again.outline == network.outline
+    for ours, theirs in zip(again.arrays, network.arrays, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
