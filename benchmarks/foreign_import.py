@@ -61,6 +61,7 @@ print((logits.argmax(axis=1) == y).mean())
 """
 WITH_ONNXRUNTIME = """
 import onnxruntime
+onnxruntime.set_default_logger_severity(3)  # of shapes that the file says too narrowly
 session = onnxruntime.InferenceSession(sys.argv[1])
 (logits,) = session.run(None, {{"x": (x - np.float32(0.1307)) / np.float32(0.3081)}})
 print((logits.argmax(axis=1) == y).mean())

@@ -124,11 +124,14 @@ class _Search:
         self._inputs = list(keys)  # the best one first
         self._screened: dict[_Pair, _Screened] = {}
         self._measured: dict[_Pair, Choice] = {}
+        self._place: dict[Reading, int] = {}  # the likeliest one first
         self._prepared: dict[str, FloatArray] = {}
         self._work = 0.0
 
     def look(self, likely: Sequence[Reading], unlikely: Sequence[Reading]) -> None:
         """Try readings: the likely ones with all inputs, others with the two best of these."""
+        for reading in (*likely, *unlikely):
+            self._place.setdefault(reading, len(self._place))
         best: dict[str, float] = {}
         for number, key in enumerate(self._keys if likely else ()):
             best[key] = max(self._screen(reading, key) for reading in likely)
@@ -149,13 +152,13 @@ class _Search:
         return max((self._measure(pair).accuracy for pair in pairs), default=0.0)
 
     def finalists(self) -> list[Choice]:
-        """Return the best readings and inputs, measured on `TRIED` images."""
+        """Return the best readings and inputs, measured on `TRIED` images; the likeliest first."""
         ranked = self._ranked()
         promising = sum(self._screened[pair].accuracy >= _PROMISING for pair in ranked)
         affordable = int(_MOST_WORK / TRIED / max(ranked[0][0].network.work, 1))
         count = max(min(promising, affordable, _MOST_MEASURED), _LEAST_MEASURED)
         found: list[tuple[Choice, FloatArray]] = []
-        for pair in ranked[:count]:
+        for pair in sorted(ranked[:count], key=lambda pair: self._place[pair[0]]):
             choice, logits = self._measure(pair), self._screened[pair].logits
             if not any(_same(choice, logits, *other) for other in found):
                 found.append((choice, logits))

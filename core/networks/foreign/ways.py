@@ -62,7 +62,7 @@ _NORM_WORDS = {
     "bpa": "before pooling, {} after it",
     "pab": "after pooling and {}",
 }
-_AVERAGE, _OTHER_ORDER = 1.0, 0.8  # how unusual these are
+_AVERAGE, _OTHER_ORDER, _OTHER_FLAT = 1.0, 0.8, 0.6  # how unusual these are
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ class Way:
         steps: one a convolution.
         pooling: "max", "average" or "".
         inside: the order of batch normalisation, activation and pooling; see `_ORDERS`.
+        flat: the order of the first two after affine layers.
         activations: after convolutions and after affine layers; "" is none.
         on_logits: whether an activation follows a last convolution, which gives the logits.
     """
@@ -82,6 +83,7 @@ class Way:
     steps: tuple[Step, ...]
     pooling: str
     inside: str
+    flat: str
     activations: tuple[str, str]
     on_logits: bool = False
 
@@ -132,9 +134,18 @@ def _ways(stack: Stack) -> Iterator[tuple[float, Way]]:
                 hidden = blocks if len(steps) == len(blocks) else blocks[:-1]
                 for inside, more in _ORDERS[pooling, any(each.norm for each in hidden)].items():
                     more += _AVERAGE if pooling == "average" else 0.0
-                    yield from _activated(
-                        Way(order, steps, pooling, inside, ("", "")), unusual + cost + more, blocks
-                    )
+                    for flat, own in _flat(inside, steps, hidden).items():
+                        way = Way(order, steps, pooling, inside, flat, ("", ""))
+                        yield from _activated(way, unusual + cost + more + own, blocks)
+
+
+def _flat(inside: str, steps: tuple[Step, ...], hidden: list[Block]) -> dict[str, float]:
+    """Return the orders after affine layers, each with how unusual it is."""
+    same = inside.replace("p", "")
+    norms = [
+        any(each.norm for each in part) for part in (hidden[: len(steps)], hidden[len(steps) :])
+    ]
+    return {same: 0.0, same[::-1]: _OTHER_FLAT} if all(norms) else {same: 0.0}
 
 
 def _steps(blocks: list[Block]) -> Iterator[tuple[float, tuple[Step, ...]]]:
@@ -184,7 +195,7 @@ def _builder(stack: Stack) -> Callable[[Way], Single]:
             if isinstance(block.layer, Affine):
                 yield block.layer
                 inner = {"b": block.norm, "a": _activation(way.activations[1])}
-                yield from [block.norm] if at_end else map(inner.get, way.inside)
+                yield from [block.norm] if at_end else map(inner.get, way.flat)
                 continue
             step = way.steps[number]
             yield placed(block.layer, step.padding, step.stride)
@@ -225,6 +236,8 @@ def _words(stack: Stack, way: Way) -> str:
     if "b" in way.inside:
         name = _NORM_WORDS[way.inside].format(first if way.steps else second)
         said.append(f"batch normalisation {name}")
+        if way.flat != way.inside.replace("p", ""):
+            said[-1] += f", {_NORM_WORDS[way.flat].format(second)} in affine layers"
     if way.on_logits:
         said.append("an activation on the logits")
     if way.order != stack.orders[0]:

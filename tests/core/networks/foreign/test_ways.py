@@ -71,6 +71,11 @@ MODULES = {
         block(1, 6, "apb", padding=1), block(6, 8, "apb", padding=1), last=linear(8 * 49)),
     "batch normalisation of means": module(
         block(1, 6, "bam", padding=1), block(6, 8, "bam", padding=1), last=linear(8 * 49)),
+    "batch normalisation here and there": module(
+        block(1, 6, "abp", padding=1),
+        block(6, 8, "abp", padding=1),
+        last=[nn.Linear(392, 20), nn.BatchNorm1d(20), nn.ReLU(), nn.Linear(20, 10)],
+    ),
     "normalisation on all sides": module(
         [nn.BatchNorm2d(1)], block(1, 6, "bap"), block(6, 8, "bap"),
         last=[nn.BatchNorm1d(200), nn.Linear(200, 20), nn.BatchNorm1d(20), nn.ReLU(),
