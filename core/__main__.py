@@ -71,7 +71,24 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--model", default="report", metavar="NAME|FILE", help="default: report")
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
     command(_export).add_argument("folder", type=Path, metavar="DIR")
-    bring = command(_import)
+    _add_ways_to_read(command(_import))
+    convert = command(_convert)
+    convert.add_argument("model", metavar="NAME|FILE")
+    convert.add_argument("out", type=Path, metavar="FILE", help="ends in .pt or .onnx")
+
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _add_ways_to_read(bring: argparse.ArgumentParser) -> None:
     bring.add_argument("file", type=Path, metavar="FILE", help=", ".join(foreign.SUFFIXES))
     bring.add_argument("--name", help="keep it under this name; default: the file's")
     bring.add_argument(
@@ -87,20 +104,6 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="N",
         help="how padding, pooling and activations are read, by the numbers that this prints",
     )
-    convert = command(_convert)
-    convert.add_argument("model", metavar="NAME|FILE")
-    convert.add_argument("out", type=Path, metavar="FILE", help="ends in .pt or .onnx")
-
-    options = parser.parse_args(arguments)
-    try:
-        options.run(options)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 1
-    return 0
 
 
 def _add_executors(measure: argparse.ArgumentParser) -> None:
