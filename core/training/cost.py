@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from core import validate
 from core.data.mnist import Digits
@@ -107,8 +106,8 @@ def estimate(recipe: Recipe, training: Digits, test: Digits) -> Cost:
     per_image = work_of_an_image(recipe) + (_AUGMENTATION if recipe.augmented else 0)
     steps = -(-learned // batch)
     epoch = learned * per_image + steps * (work_of_a_step(recipe, 0))
-    epoch += weights_of(recipe) * ((recipe.held_out or len(test)) + _EPOCH)
-    measured = (taken + 2 * len(test)) * weights_of(recipe)
+    epoch += recipe.work * (recipe.held_out or len(test)) + recipe.weights * _EPOCH
+    measured = (taken + 2 * len(test)) * recipe.work
     copied = 0 if learned == len(training) else taken * _PIXELS
     return Cost(
         work=recipe.members * (recipe.epochs * epoch + measured),
@@ -119,7 +118,7 @@ def estimate(recipe: Recipe, training: Digits, test: Digits) -> Cost:
 
 def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     """Return the bytes that a training takes for networks, batches and its log."""
-    hidden, network = sum(recipe.hidden), 4 * weights_of(recipe)
+    hidden, network = sum(recipe.hidden), 4 * recipe.weights
     run = min(learned, max(1, IMAGES_A_RUN // batch) * batch)
     kept = 5 if recipe.reproducible else 14  # PyTorch: gradients, Adam's means, float64 copies
     bounded = recipe.adversary == "interval"  # absolute weights; lower and upper bounds
@@ -133,11 +132,6 @@ def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     return float(networks + images + masks + activations + log)
 
 
-def weights_of(recipe: Recipe) -> int:
-    """Return the number of one member's weights: the multiply-adds of a forward pass."""
-    return sum(inputs * outputs for inputs, outputs in pairwise(recipe.sizes))
-
-
 def work_of_an_image(recipe: Recipe) -> int:
     """Return the multiply-adds that training on one image takes.
 
@@ -145,7 +139,7 @@ def work_of_an_image(recipe: Recipe) -> int:
     many each. An attack's step needs no gradient by the weights.
     """
     attack = {"fgsm": 2, "pgd": 2 * PGD_STEPS}.get(recipe.adversary, 0)
-    return attack * weights_of(recipe) + _after_attack(recipe)
+    return attack * recipe.work + _after_attack(recipe)
 
 
 def _after_attack(recipe: Recipe) -> int:
@@ -156,8 +150,8 @@ def _after_attack(recipe: Recipe) -> int:
     """
     if recipe.adversary == "interval":
         pairs = recipe.sizes[-2] * validate.CLASSES**2
-        return 9 * weights_of(recipe) + 3 * pairs
-    return 3 * weights_of(recipe)
+        return 9 * recipe.work + 3 * pairs
+    return 3 * recipe.work
 
 
 def work_of_a_step(recipe: Recipe, images: int) -> float:
@@ -166,7 +160,7 @@ def work_of_a_step(recipe: Recipe, images: int) -> float:
     if recipe.reproducible:
         return work
     overhead = _STEP * (3 if recipe.adversary == "interval" else 1)
-    return work + overhead + _A_WEIGHT[recipe.optimizer] * weights_of(recipe)
+    return work + overhead + _A_WEIGHT[recipe.optimizer] * recipe.weights
 
 
 def pieces(images: int, work: float, *, whole: int = 1) -> Iterator[slice]:
