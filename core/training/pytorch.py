@@ -15,7 +15,7 @@ from core.networks import Single
 from core.networks.layers import Affine, Convolution
 from core.recipe import POOL, SIDE, Recipe
 from core.training import proof
-from core.training.cost import PGD_STEPS, Advance, Pace, pieces, work_of_a_step
+from core.training.cost import PGD_STEPS, Advance, Pace, forward_work, pieces, work_of_a_step
 from core.training.start import layers_of, network_of
 
 
@@ -90,7 +90,7 @@ class TorchEngine:
     ) -> tuple[float, int]:
         """Return the sum of the losses and the number of correct predictions, as they are now."""
         network, found = self.network(), []
-        for rows in pieces(len(x), self._recipe.work, whole=BATCH):
+        for rows in pieces(len(x), forward_work(self._recipe), whole=BATCH):
             found.append(logits(network, x[rows]))
             advance(rows.stop - rows.start)
         scores = np.concatenate(found)
@@ -114,7 +114,7 @@ class TorchEngine:
         draws = torch.rand(x.shape, generator=self._random, device=self._device)
         here = (x + epsilon * (2 * draws - 1)).clamp(0, 1)
         for _ in range(steps):
-            self._pace.begin(2 * len(x) * self._recipe.work)
+            self._pace.begin(2 * len(x) * forward_work(self._recipe))
             here.requires_grad_()
             logits = self.model(here)
             (gradient,) = torch.autograd.grad(logits, here, _exact_cotangent(logits.detach(), y))
