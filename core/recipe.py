@@ -152,7 +152,8 @@ class Recipe:
     @property
     def maps(self) -> tuple[tuple[int, int, int], ...]:
         """Of each convolution: its channels, its output's, and the side of that before the mean."""
-        found, channels, side = [], 1, SIDE
+        found: list[tuple[int, int, int]] = []
+        channels, side = 1, SIDE
         for outputs in self.convolutions:
             side = side // POOL - KERNEL + 1 if found else side
             found.append((channels, outputs, side))

@@ -122,7 +122,7 @@ def estimate(recipe: Recipe, training: Digits, test: Digits) -> Cost:
 def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     """Return the bytes that a training takes for networks, batches and its log."""
     hidden, network = sum(recipe.hidden), 4 * recipe.weights
-    units = hidden + _map_units(recipe)
+    units = 4 * hidden + 3 * _map_units(recipe)
     run = min(learned, max(1, IMAGES_A_RUN // batch) * batch)
     kept = 5 if recipe.reproducible else 14  # PyTorch: gradients, Adam's means, float64 copies
     bounded = recipe.adversary == "interval"  # absolute weights; lower and upper bounds
@@ -130,7 +130,7 @@ def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     networks = network * (kept + (3 if bounded else 0) + 4 + recipe.members - 1)
     images = run * _PIXELS * (8 if recipe.augmented else 2)
     masks = run * hidden * 13 if recipe.dropout else 0
-    activations = 0 if recipe.reproducible else batch * 8 * (4 * units + _PIXELS)
+    activations = 0 if recipe.reproducible else batch * 8 * (units + _PIXELS)
     activations *= 2 if bounded else 1
     log = 500 * recipe.members * recipe.epochs
     return float(networks + images + masks + activations + log)

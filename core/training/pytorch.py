@@ -180,12 +180,14 @@ def _of_torch(layer: Affine | Convolution) -> Linear | Conv2d:
     """Return a layer as torch's, with the same weights."""
     made: Linear | Conv2d
     if isinstance(layer, Convolution):
-        outputs, channels, *kernel = layer.weight.shape
-        made, weight = Conv2d(channels, outputs, kernel, padding=layer.padding), layer.weight
+        outputs, channels, height, width = layer.weight.shape
+        made = Conv2d(channels, outputs, (height, width), padding=layer.padding)
+        weight = layer.weight
     else:
         made, weight = Linear(*layer.weight.shape), layer.weight.T
     with torch.no_grad():
         made.weight.copy_(torch.tensor(weight.copy()))
+        assert made.bias is not None
         made.bias.copy_(torch.tensor(layer.bias))
     return made
 

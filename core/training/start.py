@@ -22,7 +22,9 @@ def initial_network(recipe: Recipe) -> Single:
 
     def uniform(inputs: int, shape: tuple[int, ...]) -> FloatArray:
         # Not rng.uniform, whose product and sum a compiler may fuse.
-        return (1 / np.sqrt(inputs) * (2 * rng.random(shape) - 1)).astype(np.float32)
+        bound = 1 / np.sqrt(inputs)
+        drawn: FloatArray = (bound * (2 * rng.random(shape) - 1)).astype(np.float32)
+        return drawn
 
     layers: list[Affine | Convolution] = []
     for place, (channels, outputs, _) in enumerate(recipe.maps):

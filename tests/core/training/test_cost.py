@@ -275,6 +275,7 @@ MEASURED = {
         hidden=(120, 84),
         epochs=2,
         optimizer="adam",
+        batch_norm=True,
         batch_size=2000,
         training_images=2000,
     ),
