@@ -10,7 +10,7 @@ import numpy as np
 from core.evaluation.seeds import Spread, known_spread
 from core.evaluation.shipped import MeasuredFileError
 from core.networks import LoggedEpoch
-from core.presentation import words
+from core.presentation import recipe_words, words
 from core.presentation.course_report import facts
 from core.presentation.course_report.charts import loss_over_epochs, lowest_validation_loss
 from core.presentation.course_report.content import (
@@ -120,7 +120,7 @@ def on_recipe(findings: Findings) -> Iterable[Block]:
     kept = ""
     if card.epochs_trained != recipe.epochs:
         kept = f" The weights are those of epoch {card.epochs_trained}."
-    yield f"{words.on_recipe(recipe)}{kept}"
+    yield f"{recipe_words.on_recipe(recipe)}{kept}"
 
 
 def _setting(recipe: Recipe | None, field: str) -> str:
