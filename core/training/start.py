@@ -8,6 +8,7 @@ import numpy as np
 from core.classifier import FloatArray
 from core.networks import LIBRARY, MLP, Ensemble, Sequential, Single
 from core.networks.layers import Activation, Affine, AveragePooling, Convolution, Layer
+from core.networks.outline import in_words
 from core.recipe import KERNEL, POOL, Recipe
 
 PADDING = KERNEL // 2  # of the first convolution: its images stay as large as they are
@@ -81,8 +82,8 @@ def check_start(network: Single, recipe: Recipe) -> None:
     """
     if _shape(network) != _shape(initial_network(recipe)):
         raise ValueError(
-            f"start: {recipe.start} has the layers {_words(network)}, the recipe "
-            f"{_words(initial_network(recipe))}"
+            f"start: {recipe.start} has the layers {in_words(network)}, the recipe "
+            f"{in_words(initial_network(recipe))}"
         )
 
 
@@ -90,18 +91,3 @@ def _shape(network: Single) -> tuple[object, ...]:
     """Return what two networks have in common that differ in their weights alone."""
     outline = network.outline if isinstance(network, Sequential) else ()
     return (*outline, *(array.shape for array in network.arrays))
-
-
-def _words(network: Single) -> str:
-    """Return a network's layers for people."""
-    if isinstance(network, MLP):
-        return "-".join(map(str, network.sizes))
-    said = []
-    for layer, shape in zip(network.layers, network.shapes[1:], strict=True):
-        if isinstance(layer, Activation):
-            said.append(layer.function)
-        elif isinstance(layer, Affine):
-            said.append(f"affine to {shape[0]}")
-        else:
-            said.append(f"{layer.kind} to {' × '.join(map(str, shape))}")
-    return ", ".join(said)

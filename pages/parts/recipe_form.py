@@ -27,8 +27,8 @@ from pages.parts.state import RECIPE, Setting
 
 FRESH = "fresh weights"
 SETTINGS = "settings"
-LISTS: Mapping[str, str] = MappingProxyType(  # what the form has as text, and what it is called
-    {"convolutions": "channels of convolutions", "hidden": "hidden layers"}
+LISTS = MappingProxyType(  # what the form has as text: what it is called, and an example
+    {"convolutions": ("channels of convolutions", "6, 16"), "hidden": ("hidden layers", "128, 64")}
 )
 WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -271,8 +271,7 @@ def _whole_numbers(text: str, name: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
-        example = ", ".join(map(str, getattr(PRESETS["convolutional"], name)))
+        title, example = LISTS[name]
         raise ValueError(
-            f"{LISTS[name]} must be whole numbers separated by commas, like {example}, "
-            f"not {text[:40]!r}"
+            f"{title} must be whole numbers separated by commas, like {example}, not {text[:40]!r}"
         ) from None
