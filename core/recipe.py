@@ -45,8 +45,7 @@ class Recipe:
         convolutions: channels of each convolution of 5 × 5 before the hidden layers; none for a
             perceptron. ReLU and the mean of each 2 × 2 follow. A frame of two rows and columns of
             zeros keeps the first one's images at 28 × 28. With (6, 16) and hidden layers of (120,
-            84) this is LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998), with ReLU for its
-            sigmoids and with every channel connected to all of the next layer.
+            84) this is nearly LeNet-5 (LeCun et al. 1998), with ReLU for its sigmoids.
         hidden: units of each hidden layer, ReLU after each.
         epochs: the largest number of passes over the training images.
         batch_size: the number of images in a step.
@@ -164,18 +163,14 @@ class Recipe:
     def weights(self) -> int:
         """The number of one member's weights, without the biases."""
         kernels = sum(KERNEL**2 * inputs * outputs for inputs, outputs, _ in self.maps)
-        return kernels + self._affine
+        return kernels + sum(inputs * outputs for inputs, outputs in pairwise(self.sizes))
 
     @property
     def work(self) -> int:
-        """The number of multiply-adds for one member's logits of an image."""
-        return self._affine + sum(
-            KERNEL**2 * inputs * outputs * side**2 for inputs, outputs, side in self.maps
+        """The number of multiply-adds for one member's logits: a kernel is used at every place."""
+        return self.weights + sum(
+            KERNEL**2 * inputs * outputs * (side**2 - 1) for inputs, outputs, side in self.maps
         )
-
-    @property
-    def _affine(self) -> int:
-        return sum(inputs * outputs for inputs, outputs in pairwise(self.sizes))
 
     @property
     def reproducible(self) -> bool:
@@ -295,11 +290,7 @@ class Recipe:
 
 
 # The smallest and the largest value of settings.
-_SEVERAL = {
-    "hidden": (1, MOST_UNITS),
-    "digits": (0, 9),
-    "convolutions": (1, MOST_CHANNELS),
-}
+_SEVERAL = {"hidden": (1, MOST_UNITS), "digits": (0, 9), "convolutions": (1, MOST_CHANNELS)}
 _WHOLE_NUMBERS = {
     "epochs": (1, 1000),
     "batch_size": (1, 10_000),
