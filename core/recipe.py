@@ -318,7 +318,7 @@ _NOT_FOR_A_PROOF = {
     "dropout": "its bounds are those of the network with all units",
     "batch_norm": "its bounds are those of one image, whatever the batch",
     "patience": "the loss of the validation images rises while ε grows",
-    "convolutions": "its bounds are those of layers without them",
+    "convolutions": "its training bounds affine layers alone",
 }
 _OPTIONS = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "adversary": ADVERSARIES}
 
