@@ -1,11 +1,10 @@
 """How long each preset trains, beside the report's recipe trained just before it."""
 
 from dataclasses import replace
-from itertools import pairwise
 
 from benchmarks.measuring import print_machine, print_table, timed
 from core.data import mnist
-from core.networks.mlp import MLP
+from core.networks import Single
 from core.recipe import PRESETS, Recipe
 from core.training import split, train
 
@@ -15,7 +14,7 @@ BASELINE = "report"
 def main() -> None:
     """Train every preset in full, the report's between them, and print a table."""
     training, test = mnist.load("train"), mnist.load("test")
-    trained: dict[str, MLP] = {}
+    trained: dict[str, Single] = {}
 
     def seconds(preset: str) -> float:
         """Train a preset; return how long that took, without reading the images."""
@@ -53,6 +52,8 @@ def most(recipe: Recipe) -> int:
     """Return how many times as long as the report's recipe a preset may take."""
     if recipe.adversary == "interval":  # about three times the work, in three times the epochs
         return 30
+    if recipe.convolutions:  # four times the work, and what surrounds it
+        return 15
     if not recipe.reproducible:
         return 6
     larger = max(1, _work(recipe) / _work(PRESETS[BASELINE]))
@@ -61,8 +62,7 @@ def most(recipe: Recipe) -> int:
 
 def _work(recipe: Recipe) -> int:
     """Return how many weights a training goes through for each image, over all its epochs."""
-    weights = sum(inputs * outputs for inputs, outputs in pairwise(recipe.sizes))
-    return recipe.members * recipe.epochs * weights
+    return recipe.members * recipe.epochs * recipe.weights
 
 
 def warm_up(training: mnist.Digits, test: mnist.Digits) -> None:

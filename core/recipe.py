@@ -20,11 +20,18 @@ WARM_UP, RAMPED_UP, KAPPA = 1 / 30, 0.2, 0.5
 # Settings that change the training images; older programs don't know the later ones.
 LATER_CHANGES = ("shear", "stretching", "elastic", "stroke_width", "hooks", "refit")
 CHANGES = ("rotation", "shift", "scaling", "flip", *LATER_CHANGES)
+LATER_SETTINGS = (*LATER_CHANGES, "convolutions")  # files leave them out where they are off
 # The random numbers of a training; each kind has a stream of its own, from the same seed.
 STREAMS = ("initial weights", "order", "split", "dropout", "augmentation")
 MOST_WEIGHTS = 8_000_000  # of all members; a small server has to hold them
+MOST_WORK = 50_000_000  # multiply-adds of all members for an image; LeNet-5 takes 0.4 million
 MOST_HIDDEN = 8  # layers
 MOST_UNITS = 2048  # of a hidden layer
+SIDE = 28  # pixels of an image
+KERNEL = 5  # pixels, the side of a convolution's kernels
+POOL = 2  # pixels, the side of what is averaged after it
+MOST_CONVOLUTIONS = 2  # a third would have one pixel left, and nothing to average
+MOST_CHANNELS = 64
 MOST_MEMBERS = 20
 
 
@@ -35,6 +42,10 @@ class Recipe:
     The defaults are the course report's; each remedy changes a few of them.
 
     Attributes:
+        convolutions: channels of each convolution of 5 × 5 before the hidden layers; none for a
+            perceptron. ReLU and the mean of each 2 × 2 follow. A frame of two rows and columns of
+            zeros keeps the first one's images at 28 × 28. With (6, 16) and hidden layers of (120,
+            84) this is nearly LeNet-5 (LeCun et al. 1998), with ReLU for its sigmoids.
         hidden: units of each hidden layer, ReLU after each.
         epochs: the largest number of passes over the training images.
         batch_size: the number of images in a step.
@@ -46,7 +57,8 @@ class Recipe:
         weight_decay: λ of the L2 penalty λ/2 · ‖w‖² on the weights, not the biases: each step also
             takes off learning rate × λ of every weight (for Adam decoupled: Loshchilov and Hutter
             2019).
-        dropout: the share of hidden units that each step drops (Srivastava et al. 2014).
+        dropout: the share of units of the hidden layers that each step drops (Srivastava et al.
+            2014); convolutions keep theirs.
         batch_norm: whether sums are normalised over the batch before ReLU (Ioffe and Szegedy
             2015). Afterwards this is folded into plain layers.
         rotation: the largest angle in degrees by which an image is turned; drawn anew each time,
@@ -74,7 +86,8 @@ class Recipe:
         digits: the digits to learn; training images of others are left out.
         members: the number of networks, whose probabilities are averaged.
         start: the name of the network to start from; "" for a fresh one.
-        frozen: the number of layers, counted from the pixels, that don't learn.
+        frozen: the number of convolutions and other layers, counted from the pixels, that don't
+            learn.
         adversary: the attack on every training image: "none"; "fgsm", one step from a random start
             (Wong, Rice and Kolter 2020); or "pgd", seven small steps (Madry et al. 2018). With
             "interval" no attack is made: the network learns from bounds on what every perturbation
@@ -88,6 +101,7 @@ class Recipe:
             them.
     """
 
+    convolutions: tuple[int, ...] = ()
     hidden: tuple[int, ...] = (128, 64)
     epochs: int = 20
     batch_size: int = 1
@@ -119,7 +133,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("hidden", "digits"):
+        for field in ("hidden", "digits", "convolutions"):
             if not isinstance(values := getattr(self, field), list | tuple):
                 raise ValueError(f"{field} must be several whole numbers, not {values!r}")
             object.__setattr__(self, field, tuple(values))
@@ -128,8 +142,35 @@ class Recipe:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Units of each layer, from the pixels to the logits."""
-        return (784, *self.hidden, validate.CLASSES)
+        """Units of each layer from the pixels, or the last convolution's means, to the logits."""
+        inputs = SIDE**2
+        for _, outputs, side in self.maps:
+            inputs = outputs * (side // POOL) ** 2
+        return (inputs, *self.hidden, validate.CLASSES)
+
+    @property
+    def maps(self) -> tuple[tuple[int, int, int], ...]:
+        """Of each convolution: its channels, its output's, and the side of that before the mean."""
+        found: list[tuple[int, int, int]] = []
+        channels, side = 1, SIDE
+        for outputs in self.convolutions:
+            side = side // POOL - KERNEL + 1 if found else side
+            found.append((channels, outputs, side))
+            channels = outputs
+        return tuple(found)
+
+    @property
+    def weights(self) -> int:
+        """The number of one member's weights, without the biases."""
+        kernels = sum(KERNEL**2 * inputs * outputs for inputs, outputs, _ in self.maps)
+        return kernels + sum(inputs * outputs for inputs, outputs in pairwise(self.sizes))
+
+    @property
+    def work(self) -> int:
+        """The number of multiply-adds for one member's logits: a kernel is used at every place."""
+        return self.weights + sum(
+            KERNEL**2 * inputs * outputs * (side**2 - 1) for inputs, outputs, side in self.maps
+        )
 
     @property
     def reproducible(self) -> bool:
@@ -143,6 +184,7 @@ class Recipe:
             and self.optimizer == "sgd"
             and not self.batch_norm
             and self.adversary == "none"
+            and not self.convolutions
         )
 
     @property
@@ -179,12 +221,17 @@ class Recipe:
     def _check_ranges(self) -> None:
         if len(self.hidden) > MOST_HIDDEN:
             raise ValueError(f"hidden must be at most {MOST_HIDDEN} layers, not {len(self.hidden)}")
+        if len(self.convolutions) > MOST_CONVOLUTIONS:
+            raise ValueError(
+                f"convolutions must be at most {MOST_CONVOLUTIONS}, not {len(self.convolutions)}: "
+                "no image is left for another one"
+            )
         # Whole numbers of NumPy can't be written as JSON, so Python's take their place.
-        hidden = tuple(_whole_number("hidden", units, 1, MOST_UNITS) for units in self.hidden)
-        object.__setattr__(self, "hidden", hidden)
-        digits = tuple(_whole_number("digits", digit, 0, 9) for digit in self.digits)
-        object.__setattr__(self, "digits", digits)
-        for name, bounds in {**_WHOLE_NUMBERS, "frozen": (0, len(hidden))}.items():
+        for name, bounds in _SEVERAL.items():
+            several = tuple(_whole_number(name, each, *bounds) for each in getattr(self, name))
+            object.__setattr__(self, name, several)
+        layers = len(self.convolutions) + len(self.hidden)
+        for name, bounds in {**_WHOLE_NUMBERS, "frozen": (0, layers)}.items():
             object.__setattr__(self, name, _whole_number(name, getattr(self, name), *bounds))
         for name, (least, most) in _NUMBERS.items():
             _within(name, getattr(self, name), least, most)
@@ -211,7 +258,7 @@ class Recipe:
                 raise ValueError(f"start must be a network's name, not {self.start[:40]!r}")
 
     def _check_combinations(self) -> None:
-        weights = self.members * sum(a * b for a, b in pairwise(self.sizes))
+        weights, work = self.members * self.weights, self.members * self.work
         most, few = MOST_WEIGHTS, self.training_images
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}")
@@ -219,6 +266,11 @@ class Recipe:
             raise ValueError("digits must be some of 0 to 9, each once and in rising order")
         if weights > most:
             raise ValueError(f"hidden and members make {weights:,} weights, more than {most:,}")
+        if self.convolutions and work > MOST_WORK:
+            raise ValueError(
+                f"convolutions and members make {work:,} multiplications for an image, more than "
+                f"{MOST_WORK:,}"
+            )
         if self.learning_rate * self.weight_decay >= 1:
             raise ValueError("learning_rate times weight_decay must be below 1: no weight is left")
         if self.batch_norm and self.batch_size < 2:
@@ -238,6 +290,7 @@ class Recipe:
 
 
 # The smallest and the largest value of settings.
+_SEVERAL = {"hidden": (1, MOST_UNITS), "digits": (0, 9), "convolutions": (1, MOST_CHANNELS)}
 _WHOLE_NUMBERS = {
     "epochs": (1, 1000),
     "batch_size": (1, 10_000),
@@ -265,6 +318,7 @@ _NOT_FOR_A_PROOF = {
     "dropout": "its bounds are those of the network with all units",
     "batch_norm": "its bounds are those of one image, whatever the batch",
     "patience": "the loss of the validation images rises while ε grows",
+    "convolutions": "its training bounds affine layers alone",
 }
 _OPTIONS = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "adversary": ADVERSARIES}
 
@@ -305,6 +359,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "few-images": Recipe(training_images=500),
         "transfer": Recipe(training_images=500, start="first-digits", frozen=1),
         "batch-norm": Recipe(batch_norm=True, batch_size=64, optimizer="momentum"),
+        "convolutional": Recipe(convolutions=(6, 16), hidden=(120, 84), epochs=15, **_ADAM),
         "adversarial-fgsm": Recipe(adversary="fgsm", epochs=15, **_ADAM),
         "adversarial-pgd": Recipe(adversary="pgd", epochs=7, **_ADAM),
         "certified": Recipe(adversary="interval", adversary_epsilon=0.11, epochs=60, **_ADAM),

@@ -15,12 +15,13 @@ from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import COTANGENTS, exact_cotangent, softmax
 
 # The L2 norm, in pixel units, of the step along which the slope of the outputs is measured. It is
-# long enough for float32, whose rounding changes the slope by 1 % at most, and so short that hardly
-# any ReLU switches on the way: those that do change it by 7 % at most. (Each for 99 of 100 images,
-# on every shipped network. A third of this length triples the former, three times the length
-# doubles the latter.) No pixel moves by half a grey level, so a network that rounds MNIST's images
-# to these levels sees no step at all.
-STEP = 0.003
+# long enough for float32, whose rounding changes the slope by 3 % at most, and so short that hardly
+# any ReLU switches on the way: those that do change it by 8 % at most. (Each for 99 of 100 images,
+# on every shipped network. Half this length doubles the former. Twice this length doubles the
+# latter for the convolutional one: where the image is black, its ReLUs all switch at once.) No
+# pixel moves by half a grey level, so a network that rounds MNIST's images to these levels sees no
+# step at all.
+STEP = 0.0015
 TOLERANCE = 0.1
 
 

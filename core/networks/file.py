@@ -21,7 +21,7 @@ from core.networks.layers import ARRAYS, KINDS, arrays
 from core.networks.limits import MOST_ARRAYS, MOST_LAYERS, fault
 from core.networks.mlp import MLP
 from core.networks.sequential import Sequential
-from core.recipe import LATER_CHANGES, MOST_MEMBERS, Recipe
+from core.recipe import LATER_SETTINGS, MOST_MEMBERS, Recipe
 
 SUFFIX = ".safetensors"
 LAYOUTS = ("mlp", "ensemble")  # one network, of whatever layers, or several
@@ -116,7 +116,7 @@ def _recipe_fields(recipe: Recipe) -> dict[str, Any]:
     An older program refuses a recipe with a setting that it doesn't know.
     """
     fields = asdict(recipe)
-    return {name: value for name, value in fields.items() if value or name not in LATER_CHANGES}
+    return {name: value for name, value in fields.items() if value or name not in LATER_SETTINGS}
 
 
 def load_file(path: Path) -> tuple[Network, Card]:

@@ -8,12 +8,18 @@ from core.classifier import FloatArray
 from core.networks.ensemble import Network, Single
 from core.networks.layers import Affine, Convolution, magnitude
 from core.networks.sequential import Sequential
-from core.recipe import MOST_HIDDEN, MOST_MEMBERS, MOST_UNITS, MOST_WEIGHTS
+from core.recipe import (
+    MOST_CONVOLUTIONS,
+    MOST_HIDDEN,
+    MOST_MEMBERS,
+    MOST_UNITS,
+    MOST_WEIGHTS,
+    MOST_WORK,
+)
 
 MOST_LAYERS = 40  # of a network with convolutions, all kinds of layers counted
-MOST_ARRAYS = 2 * (MOST_HIDDEN + 1) * MOST_MEMBERS
+MOST_ARRAYS = 2 * (MOST_CONVOLUTIONS + MOST_HIDDEN + 1) * MOST_MEMBERS
 MOST_CHANNEL_UNITS = 100_000  # of a layer's output: 128 channels of 28 × 28
-MOST_WORK = 50_000_000  # multiply-adds for an image; LeNet-5 takes 0.4 million
 _MOST_OUTPUT = 1e18  # float32 holds its square
 
 

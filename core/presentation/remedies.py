@@ -116,6 +116,16 @@ REMEDIES = (
         paper="The papers of its parts",
     ),
     Remedy(
+        title="Convolutions (LeNet-5)",
+        preset="convolutional",
+        mechanism="A window of 5 × 5 pixels slides over the image, with the same weights at every "
+        "place, so a stroke is recognised wherever it stands. The means of 2 × 2 places follow, "
+        "and a perceptron reads what is left.",
+        paper="LeCun, Bottou, Bengio and Haffner 1998, “Gradient-Based Learning Applied to "
+        "Document Recognition”",
+        expectation=NOT_NAMED,
+    ),
+    Remedy(
         title="Adversarial training, FGSM",
         preset="adversarial-fgsm",
         mechanism="Each image is attacked before the network learns from it, by one step from a "
@@ -146,6 +156,7 @@ REMEDIES = (
         expectation=NOT_NAMED,
     ),
 )
+CONVOLUTIONAL = "convolutional"
 BY_PRESET = {remedy.preset: remedy for remedy in REMEDIES}
 
 
@@ -272,6 +283,28 @@ def finding(
             f"{'about' if times == '1.0 times' else times} as long as that of {name}."
         )
     return " ".join(said)
+
+
+def on_convolutions(own: Robustness, other: Robustness, *, epsilon: float) -> str:
+    """Say that a convolutional network is fooled too, in numbers.
+
+    Args:
+        own: the convolutional network.
+        other: the `BASELINE`.
+        epsilon: one of the budgets measured.
+
+    Raises:
+        ValueError: the budget was not measured.
+    """
+    mistakes, theirs = (1 - each.clean_accuracy for each in (own, other))
+    more = f"{theirs / mistakes:.1f} times as many" if mistakes else "more"
+    return (
+        "Networks for pictures usually have convolutions. LeNet-5 is one of them: it misclassifies "
+        f"{percent(mistakes, 2)} of the {own.images:,} test images, {shown_name(BASELINE)} {more}. "
+        f"It is fooled all the same: at ε = {epsilon:g}, {_listed(_rates(own, epsilon))} of "
+        f"{own.attacked:,} images are misclassified under FGSM, PGD and the strongest attack; with "
+        f"{shown_name(BASELINE)}, {_listed(_rates(other, epsilon))}."
+    )
 
 
 def transfer_saves(transfer: float, scratch: float, *, learned: int, tested: int) -> str:

@@ -1,7 +1,6 @@
 """Results in plain words, and numbers as text."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -166,6 +165,7 @@ SPECIAL = MappingProxyType(
         "few-images": "learns from 500 images alone",
         "transfer": "starts from first-digits and learns from 500 images",
         "batch-norm": "the inputs of its hidden units are normalised",
+        "convolutional": "LeNet-5: convolutions, the same small weights all over the image",
         "adversarial-fgsm": "learns from images attacked in one step",
         "adversarial-pgd": "learns from images attacked by PGD",
         "certified": "learns from bounds on every small change, so that a proof succeeds",
@@ -180,18 +180,6 @@ def on_networks(names: Iterable[str]) -> str:
     return "\n".join(
         f"- **{shown_name(name)}**: {SPECIAL[name]}" for name in names if name in SPECIAL
     )
-
-
-def on_recipe(recipe: Recipe) -> str:
-    """Say how a recipe differs from the course report's."""
-    differences = [
-        f"{field.name.replace('_', ' ')} {_plain(getattr(recipe, field.name))}"
-        for field in fields(Recipe)
-        if field.name != "seed" and getattr(recipe, field.name) != field.default
-    ]
-    if not differences:
-        return "The standard recipe, the course report's."
-    return f"The standard recipe, except: {', '.join(differences)}."
 
 
 def on_origin(card: "Card") -> str:
@@ -280,15 +268,6 @@ def on_spread(spread: "Spread") -> str:
         f"accuracies from {accuracies}. At ε = {spread.epsilon:g}, the strongest attack here fools "
         f"them on at least {rates} of the images."
     )
-
-
-def _plain(value: object) -> str:
-    """Return a setting as a person would write it."""
-    if isinstance(value, tuple):
-        return "-".join(map(str, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
 
 
 # What digits are mistaken for, and why

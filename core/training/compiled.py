@@ -19,7 +19,7 @@ from core import elementary
 from core.classifier import FloatArray, IntArray
 from core.networks.mlp import MLP
 from core.recipe import Recipe
-from core.training.cost import Advance, pieces, weights_of, work_of_an_image
+from core.training.cost import Advance, forward_work, pieces, work_of_an_image
 
 _NO_MASK = np.zeros((0, 0), np.bool_)
 
@@ -34,7 +34,7 @@ class CompiledEngine:
         self._gain = np.float32(1 / (1 - recipe.dropout))
         self._frozen = recipe.frozen
         self._work = work_of_an_image(recipe)
-        self._forward_work = weights_of(recipe)
+        self._forward_work = forward_work(recipe)
 
     def run(
         self,

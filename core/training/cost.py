@@ -1,14 +1,14 @@
 """What a training will cost in work and memory, and the limits of a server for it.
 
 Work is counted in multiply-adds as if no pixel and no hidden unit were 0. That is more than the
-compiled engine does, which skips zeros. Constants were measured on ordinary processors.
+compiled engine does, which skips zeros. What takes other time is counted as the multiply-adds that
+take as long. Constants were measured on ordinary processors.
 """
 
 import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from core import validate
 from core.data.mnist import Digits
@@ -21,6 +21,8 @@ SPEED = 1e10  # multiply-adds a second that an ordinary core makes
 IMAGES_A_RUN = 3000  # at most, in one call of an engine's `run`; random changes are drawn for them
 PGD_STEPS = 7
 _STEP = 5e6  # multiply-adds in the time of a step's overhead, in PyTorch
+_A_CONVOLUTION = 6e6  # the same, for each convolution
+_A_MAP_UNIT = 60  # the same, for each unit of a convolution, on the way there or back
 _A_WEIGHT = {"sgd": 10, "momentum": 20, "adam": 60}  # the same, for each weight that a step changes
 _AUGMENTATION = 3e5  # the same, for each image that is changed
 _EPOCH = 20  # the same, for each weight: the network is copied and checked
@@ -107,8 +109,8 @@ def estimate(recipe: Recipe, training: Digits, test: Digits) -> Cost:
     per_image = work_of_an_image(recipe) + (_AUGMENTATION if recipe.augmented else 0)
     steps = -(-learned // batch)
     epoch = learned * per_image + steps * (work_of_a_step(recipe, 0))
-    epoch += weights_of(recipe) * ((recipe.held_out or len(test)) + _EPOCH)
-    measured = (taken + 2 * len(test)) * weights_of(recipe)
+    epoch += forward_work(recipe) * (recipe.held_out or len(test)) + recipe.weights * _EPOCH
+    measured = (taken + 2 * len(test)) * forward_work(recipe)
     copied = 0 if learned == len(training) else taken * _PIXELS
     return Cost(
         work=recipe.members * (recipe.epochs * epoch + measured),
@@ -119,7 +121,8 @@ def estimate(recipe: Recipe, training: Digits, test: Digits) -> Cost:
 
 def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     """Return the bytes that a training takes for networks, batches and its log."""
-    hidden, network = sum(recipe.hidden), 4 * weights_of(recipe)
+    hidden, network = sum(recipe.hidden), 4 * recipe.weights
+    units = 4 * hidden + 3 * _map_units(recipe)
     run = min(learned, max(1, IMAGES_A_RUN // batch) * batch)
     kept = 5 if recipe.reproducible else 14  # PyTorch: gradients, Adam's means, float64 copies
     bounded = recipe.adversary == "interval"  # absolute weights; lower and upper bounds
@@ -127,25 +130,30 @@ def _memory(recipe: Recipe, batch: int, learned: int) -> float:
     networks = network * (kept + (3 if bounded else 0) + 4 + recipe.members - 1)
     images = run * _PIXELS * (8 if recipe.augmented else 2)
     masks = run * hidden * 13 if recipe.dropout else 0
-    activations = 0 if recipe.reproducible else batch * 8 * (4 * hidden + _PIXELS)
+    activations = 0 if recipe.reproducible else batch * 8 * (units + _PIXELS)
     activations *= 2 if bounded else 1
     log = 500 * recipe.members * recipe.epochs
     return float(networks + images + masks + activations + log)
 
 
-def weights_of(recipe: Recipe) -> int:
-    """Return the number of one member's weights: the multiply-adds of a forward pass."""
-    return sum(inputs * outputs for inputs, outputs in pairwise(recipe.sizes))
+def forward_work(recipe: Recipe) -> int:
+    """Return the multiply-adds for one member's logits of an image."""
+    return recipe.work + _A_MAP_UNIT * _map_units(recipe)
+
+
+def _map_units(recipe: Recipe) -> int:
+    """Return the number of the convolutions' units, before the mean."""
+    return sum(outputs * side**2 for _, outputs, side in recipe.maps)
 
 
 def work_of_an_image(recipe: Recipe) -> int:
     """Return the multiply-adds that training on one image takes.
 
-    A forward pass takes one for each weight, the gradients by the weights and by the units take as
-    many each. An attack's step needs no gradient by the weights.
+    The gradients by the weights and by the units take as many each as a forward pass. An attack's
+    step needs no gradient by the weights.
     """
     attack = {"fgsm": 2, "pgd": 2 * PGD_STEPS}.get(recipe.adversary, 0)
-    return attack * weights_of(recipe) + _after_attack(recipe)
+    return attack * forward_work(recipe) + _after_attack(recipe)
 
 
 def _after_attack(recipe: Recipe) -> int:
@@ -156,8 +164,8 @@ def _after_attack(recipe: Recipe) -> int:
     """
     if recipe.adversary == "interval":
         pairs = recipe.sizes[-2] * validate.CLASSES**2
-        return 9 * weights_of(recipe) + 3 * pairs
-    return 3 * weights_of(recipe)
+        return 9 * forward_work(recipe) + 3 * pairs
+    return 3 * forward_work(recipe)
 
 
 def work_of_a_step(recipe: Recipe, images: int) -> float:
@@ -166,7 +174,8 @@ def work_of_a_step(recipe: Recipe, images: int) -> float:
     if recipe.reproducible:
         return work
     overhead = _STEP * (3 if recipe.adversary == "interval" else 1)
-    return work + overhead + _A_WEIGHT[recipe.optimizer] * weights_of(recipe)
+    overhead += _A_CONVOLUTION * len(recipe.convolutions)
+    return work + overhead + _A_WEIGHT[recipe.optimizer] * recipe.weights
 
 
 def pieces(images: int, work: float, *, whole: int = 1) -> Iterator[slice]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
-from core.networks import MLP, Ensemble, LoggedEpoch
+from core.networks import MLP, Ensemble, LoggedEpoch, Network, Single
 from core.recipe import Recipe
 from core.training.cost import IMAGES_A_RUN, Advance
 from core.training.start import check_start, initial_network
@@ -65,7 +65,7 @@ class Engine(Protocol):
         """
         ...
 
-    def network(self) -> MLP:
+    def network(self) -> Single:
         """Return a copy of the network as it is now.
 
         Raises:
@@ -88,13 +88,13 @@ class EpochResult:
     """
 
     logged: LoggedEpoch
-    network: MLP
-    kept_member: MLP
+    network: Single
+    kept_member: Single
     kept_epoch: int
-    earlier: tuple[MLP, ...] = ()
+    earlier: tuple[Single, ...] = ()
 
     @property
-    def kept(self) -> MLP | Ensemble:
+    def kept(self) -> Network:
         """The network to keep if training ends here: the ensemble so far, or the one network."""
         return Ensemble((*self.earlier, self.kept_member)) if self.earlier else self.kept_member
 
@@ -137,7 +137,7 @@ def train(
     training: Digits,
     validation: Digits,
     *,
-    start: MLP | None = None,
+    start: Single | None = None,
     engine: str | None = None,
     on_progress: Advance = lambda images: None,
 ) -> Generator[EpochResult, None, None]:
@@ -165,7 +165,7 @@ def train(
     """
     if not len(training) or not len(validation):
         raise ValueError("training and validation must hold at least one image each")
-    earlier: tuple[MLP, ...] = ()
+    earlier: tuple[Single, ...] = ()
     for member in range(1, recipe.members + 1):
         own = replace(recipe, seed=recipe.seed + member - 1)
         learner = _engine(own, start, engine)
@@ -208,7 +208,7 @@ def _train_one(
             correct += more_correct
         try:
             network = learner.network()
-        except ValueError:  # which `MLP` raises for weights that are not finite
+        except ValueError:  # which a network raises for weights that are not finite
             raise ValueError(
                 f"training diverged in epoch {epoch}: the weights are no longer finite; "
                 "try a smaller learning_rate"
@@ -243,17 +243,21 @@ def _mask(recipe: Recipe, images: int, rng: np.random.Generator) -> NDArray[np.b
     return mask
 
 
-def _engine(recipe: Recipe, start: MLP | None, name: str | None) -> Engine:
+def _engine(recipe: Recipe, start: Single | None, name: str | None) -> Engine:
     """Return a new engine by its name. Each takes long to import, so that happens here."""
     if name not in (None, *ENGINES):
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, not {name!r}")
     if (start is None) == bool(recipe.start):
         raise ValueError(f"start must be the network that the recipe names: {recipe.start!r}")
+    if start is not None:
+        check_start(start, recipe)
     network = start or initial_network(recipe)
-    check_start(network, recipe)
     if name == "compiled" and not recipe.reproducible:
-        raise ValueError('engine: "compiled" is for plain SGD with batch_size 1; take "torch"')
-    if name == "torch" or not recipe.reproducible:
+        raise ValueError(
+            'engine: "compiled" is for plain SGD with batch_size 1 and no convolutions; '
+            'take "torch"'
+        )
+    if name == "torch" or not isinstance(network, MLP) or not recipe.reproducible:
         from core.training.pytorch import TorchEngine
 
         return TorchEngine(network, recipe)

@@ -12,7 +12,7 @@ from core.measures import predict
 from core.networks import Card, LoggedEpoch, Network
 from core.recipe import Recipe
 from core.training import EpochResult, of_digits
-from core.training.cost import A_SECOND, Advance, pieces, weights_of
+from core.training.cost import A_SECOND, Advance, forward_work, pieces
 
 _AFTER_STOP = 20 * A_SECOND  # multiply-adds for each accuracy of a training that was stopped
 
@@ -76,7 +76,7 @@ def outcome(
     if stopped and recipe.members == 1 and recipe.adversary != "interval":
         network, epoch = best.network, best.logged.epoch
     test = of_digits(test, recipe.digits)
-    work = weights_of(recipe) * len(network.members)
+    work = forward_work(recipe) * len(network.members)
     largest = max(map(len, (training, validation, test)))
     most = max(1000, int(_AFTER_STOP / work)) if stopped else largest
 

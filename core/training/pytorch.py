@@ -1,21 +1,22 @@
 """Gradient descent in PyTorch for all recipes, on a GPU if there is one."""
 
-from itertools import pairwise
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn import BatchNorm1d, BatchNorm2d, Conv2d, Linear, ModuleList
+from torch.nn.functional import avg_pool2d, cross_entropy
 
 from core import losses
 from core.batches import BATCH
 from core.classifier import FloatArray, IntArray
 from core.measures import logits
-from core.networks.mlp import MLP
-from core.recipe import Recipe
+from core.networks import Single
+from core.networks.layers import Affine, Convolution
+from core.recipe import POOL, SIDE, Recipe
 from core.training import proof
-from core.training.cost import PGD_STEPS, Advance, Pace, pieces, weights_of, work_of_a_step
+from core.training.cost import PGD_STEPS, Advance, Pace, forward_work, pieces, work_of_a_step
+from core.training.start import layers_of, network_of
 
 
 class TorchEngine:
@@ -25,15 +26,15 @@ class TorchEngine:
         model: the network in training, in evaluation mode between runs.
     """
 
-    def __init__(self, start: MLP, recipe: Recipe) -> None:
+    def __init__(self, start: Single, recipe: Recipe) -> None:
         # On small batches a second thread gains little, and it takes a core from others.
         torch.set_num_threads(1)
         self._recipe = recipe
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._random = torch.Generator(self._device).manual_seed(recipe.seed)
-        self.model = _Perceptron(start, batch_norm=recipe.batch_norm).to(self._device).eval()
-        for linear in self.model.linears[: recipe.frozen]:
-            linear.requires_grad_(False)
+        self.model = _Model(start, batch_norm=recipe.batch_norm).to(self._device).eval()
+        for layer in self.model.learned[: recipe.frozen]:
+            layer.requires_grad_(False)
         self._optimizer = _optimizer(self.model, recipe)
         self._pace = Pace(lambda images: None)
 
@@ -89,14 +90,14 @@ class TorchEngine:
     ) -> tuple[float, int]:
         """Return the sum of the losses and the number of correct predictions, as they are now."""
         network, found = self.network(), []
-        for rows in pieces(len(x), weights_of(self._recipe), whole=BATCH):
+        for rows in pieces(len(x), forward_work(self._recipe), whole=BATCH):
             found.append(logits(network, x[rows]))
             advance(rows.stop - rows.start)
         scores = np.concatenate(found)
         loss = losses.cross_entropy(scores, y).sum(dtype=np.float64)
         return float(loss), int((scores.argmax(axis=1) == y).sum())
 
-    def network(self) -> MLP:
+    def network(self) -> Single:
         """Return a copy of the network as it is now, batch normalisation folded in."""
         return self.model.folded()
 
@@ -113,7 +114,7 @@ class TorchEngine:
         draws = torch.rand(x.shape, generator=self._random, device=self._device)
         here = (x + epsilon * (2 * draws - 1)).clamp(0, 1)
         for _ in range(steps):
-            self._pace.begin(2 * len(x) * weights_of(self._recipe))
+            self._pace.begin(2 * len(x) * forward_work(self._recipe))
             here.requires_grad_()
             logits = self.model(here)
             (gradient,) = torch.autograd.grad(logits, here, _exact_cotangent(logits.detach(), y))
@@ -122,63 +123,90 @@ class TorchEngine:
         return here
 
 
-class _Perceptron(torch.nn.Module):
-    """Affine layers with ReLU between them, optionally with batch normalisation before ReLU."""
+class _Model(torch.nn.Module):
+    """A recipe's layers, optionally with batch normalisation before each ReLU."""
 
-    def __init__(self, start: MLP, *, batch_norm: bool) -> None:
+    def __init__(self, start: Single, *, batch_norm: bool) -> None:
         super().__init__()
-        hidden = start.sizes[1:-1] if batch_norm else ()
-        self.linears = [torch.nn.Linear(*sizes) for sizes in pairwise(start.sizes)]
-        self.norms = [torch.nn.BatchNorm1d(units) for units in hidden]
-        self.layers = torch.nn.ModuleList([*self.linears, *self.norms])  # torch looks here
-        with torch.no_grad():
-            for linear, weight, bias in zip(self.linears, start.weights, start.biases, strict=True):
-                linear.weight.copy_(torch.tensor(weight.T.copy()))
-                linear.bias.copy_(torch.tensor(bias))
+        layers = layers_of(start)
+        self.learned = [_of_torch(layer) for layer in layers]
+        self.linears = [each for each in self.learned if isinstance(each, Linear)]
+        normed = layers[:-1] if batch_norm else []
+        self.norms = [
+            (BatchNorm2d if isinstance(layer, Convolution) else BatchNorm1d)(len(layer.bias))
+            for layer in normed
+        ]
+        self.layers = ModuleList([*self.learned, *self.norms])  # torch looks here
 
     def forward(self, x: Tensor, gates: Tensor | None = None) -> Tensor:
         """Return the logits; `gates`, `(N, hidden units)`, are factors of the hidden outputs."""
         first = 0
-        for place, linear in enumerate(self.linears[:-1]):
-            x = linear(x)
+        if isinstance(self.learned[0], Conv2d):
+            x = x.reshape(-1, 1, SIDE, SIDE)
+        for place, layer in enumerate(self.learned[:-1]):
+            x = layer(x if isinstance(layer, Conv2d) else x.flatten(1))
             if self.norms:
                 x = self.norms[place](x)
             x = x.relu()
-            if gates is not None:
+            if isinstance(layer, Conv2d):
+                x = avg_pool2d(x, POOL)
+            elif gates is not None:
                 x = x * gates[:, first : first + x.shape[1]]
                 first += x.shape[1]
-        logits: Tensor = self.linears[-1](x)
+        logits: Tensor = self.learned[-1](x.flatten(1))
         return logits
 
-    def folded(self) -> MLP:
+    def folded(self) -> Single:
         """Return the network of plain layers that gives the same logits in evaluation mode."""
-        weights, biases = [], []
-        for place, linear in enumerate(self.linears):
-            weight = linear.weight.detach().cpu().double().numpy().T
-            bias = linear.bias.detach().cpu().double().numpy()
+        layers: list[Affine | Convolution] = []
+        for place, layer in enumerate(self.learned):
+            weight, bias = _numbers(layer.weight), _numbers(layer.bias)
             if place < len(self.norms):
                 norm = self.norms[place]
                 assert norm.running_mean is not None
                 assert norm.running_var is not None
-                mean, variance, gain, offset = (
-                    values.detach().cpu().double().numpy()
-                    for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
-                )
-                factor = gain / np.sqrt(variance + norm.eps)
-                weight, bias = weight * factor, (bias - mean) * factor + offset
-            weights.append(weight.astype(np.float32))
-            biases.append(bias.astype(np.float32))
-        return MLP(tuple(weights), tuple(biases))
+                factor = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
+                bias = (bias - _numbers(norm.running_mean)) * factor + _numbers(norm.bias)
+                weight = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
+            weight, bias = weight.astype(np.float32), bias.astype(np.float32)
+            if isinstance(layer, Conv2d):
+                layers.append(Convolution(weight, bias, padding=int(layer.padding[0])))
+            else:
+                layers.append(Affine(weight.T, bias))
+        return network_of(layers)
 
 
-def _optimizer(model: _Perceptron, recipe: Recipe) -> torch.optim.Optimizer:
+def _of_torch(layer: Affine | Convolution) -> Linear | Conv2d:
+    """Return a layer as torch's, with the same weights."""
+    made: Linear | Conv2d
+    if isinstance(layer, Convolution):
+        outputs, channels, height, width = layer.weight.shape
+        made = Conv2d(channels, outputs, (height, width), padding=layer.padding)
+        weight = layer.weight
+    else:
+        made, weight = Linear(*layer.weight.shape), layer.weight.T
+    with torch.no_grad():
+        made.weight.copy_(torch.tensor(weight.copy()))
+        assert made.bias is not None
+        made.bias.copy_(torch.tensor(layer.bias))
+    return made
+
+
+def _numbers(tensor: Tensor | None) -> FloatArray:
+    """Return a tensor's numbers as float64."""
+    assert tensor is not None
+    found: FloatArray = tensor.detach().cpu().double().numpy()
+    return found
+
+
+def _optimizer(model: _Model, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimiser. Biases and batch normalisation do not decay."""
-    learned = [linear for linear in model.linears if linear.weight.requires_grad]
+    learned = [layer for layer in model.learned if layer.weight.requires_grad]
     groups = [
-        {"params": [linear.weight for linear in learned], "weight_decay": recipe.weight_decay},
+        {"params": [layer.weight for layer in learned], "weight_decay": recipe.weight_decay},
         {
             "params": [
-                *(linear.bias for linear in learned),
+                *(layer.bias for layer in learned),
                 *(values for norm in model.norms for values in norm.parameters()),
             ],
             "weight_decay": 0.0,

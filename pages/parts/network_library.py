@@ -18,6 +18,7 @@ from core.networks import (
 )
 from core.networks.foreign import SUFFIXES, is_ours
 from core.presentation import words
+from core.presentation.recipe_words import on_recipe
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
 from pages.parts.escaped import escaped, with_code
@@ -109,7 +110,7 @@ def _about(card: Card, network: Network, size: int) -> str:
     took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"
     return (
         f"Trained on {card.created}{took} with seed {card.recipe.seed}. The weights are those of "
-        f"epoch {card.epochs_trained}: {large} {escaped(words.on_recipe(card.recipe))} "
+        f"epoch {card.epochs_trained}: {large} {escaped(on_recipe(card.recipe))} "
         f"{words.on_reproducibility(card.recipe)}"
     )
 

@@ -10,14 +10,26 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.networks import LIBRARY, shown_name
-from core.presentation.words import on_networks, on_recipe
-from core.recipe import ADVERSARIES, OPTIMIZERS, PRESETS, SCHEDULES, Recipe
+from core.presentation.recipe_words import on_recipe
+from core.presentation.words import on_networks
+from core.recipe import (
+    ADVERSARIES,
+    MOST_CHANNELS,
+    MOST_CONVOLUTIONS,
+    OPTIMIZERS,
+    PRESETS,
+    SCHEDULES,
+    Recipe,
+)
 from pages.parts.address import number_up_to, on_or_off, one_of, put_in_address, whole_number
 from pages.parts.escaped import escaped
 from pages.parts.state import RECIPE, Setting
 
 FRESH = "fresh weights"
 SETTINGS = "settings"
+LISTS = MappingProxyType(  # what the form has as text: what it is called, and an example
+    {"convolutions": ("channels of convolutions", "6, 16"), "hidden": ("hidden layers", "128, 64")}
+)
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         "sgd": "SGD",
@@ -88,7 +100,8 @@ def recipe_in_form() -> Recipe:
         ValueError: the settings make no recipe; the message names the setting.
     """
     values = {field.name: st.session_state[_key(field.name)] for field in fields(Recipe)}
-    values["hidden"] = _whole_numbers(values["hidden"])
+    for name in LISTS:
+        values[name] = _whole_numbers(values[name], name)
     values["digits"] = sorted(values["digits"])
     values["start"] = "" if values["start"] == FRESH else values["start"]
     return Recipe(**values)
@@ -118,7 +131,7 @@ def _values(recipe: Recipe) -> dict[str, Any]:
     return {
         # A widget for floats needs floats, also where a preset has a whole number.
         **{name: type(getattr(Recipe, name))(value) for name, value in vars(recipe).items()},
-        "hidden": ", ".join(map(str, recipe.hidden)),
+        **{name: ", ".join(map(str, getattr(recipe, name))) for name in LISTS},
         "digits": list(recipe.digits),
         "start": recipe.start or FRESH,
     }
@@ -138,8 +151,8 @@ def _parser(name: str, value: Any) -> Callable[[str], Any]:
         return one_of(choices[name])
     if name == "start":
         return one_of([FRESH, *LIBRARY.names()])
-    if name == "hidden":
-        return lambda text: ", ".join(map(str, _whole_numbers(text)))
+    if name in LISTS:
+        return lambda text: ", ".join(map(str, _whole_numbers(text, name)))
     if isinstance(value, list):
         return lambda text: sorted({int(digit) for digit in text})
     if isinstance(value, bool):
@@ -191,6 +204,14 @@ def _show_usual(
         number("epochs", "Epochs")
         number("learning_rate", "Learning rate", step=0.001, format="%.4f")
         show(st.text_input, "hidden", "Hidden layers, units of each")
+        show(
+            st.text_input,
+            "convolutions",
+            "Convolutions before them, channels of each",
+            help="Empty for none; 6, 16 for LeNet-5. Each has kernels of 5 × 5; ReLU and the mean "
+            f"of each 2 × 2 follow. At most {MOST_CONVOLUTIONS}, of up to {MOST_CHANNELS} "
+            "channels.",
+        )
         choice("optimizer", "Optimiser", OPTIMIZERS)
         number("batch_size", "Batch size")
         choice(
@@ -241,8 +262,8 @@ def _show_augmentation(number: Callable[..., None], switch: Callable[..., None])
     switch("flip", "Mirror half of them", help="Most mirrored digits are not digits: see Remedies.")
 
 
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of a list like "128, 64".
+def _whole_numbers(text: str, name: str) -> tuple[int, ...]:
+    """Return the numbers of a list like "128, 64", one of `LISTS` by its name.
 
     Raises:
         ValueError: the text is no such list.
@@ -250,6 +271,7 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
     except ValueError:
+        title, example = LISTS[name]
         raise ValueError(
-            f"hidden layers must be whole numbers separated by commas, like 128, 64, not {text!r}"
+            f"{title} must be whole numbers separated by commas, like {example}, not {text[:40]!r}"
         ) from None

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.networks import LIBRARY, MAX_NAME, shown_name
-from core.presentation.words import on_nothing_learned, on_recipe
+from core.presentation.recipe_words import on_recipe
+from core.presentation.words import on_nothing_learned
 from core.recipe import PRESETS
 from core.serving.jobs import FAILED, STOPPED
 from core.serving.trainings import Status

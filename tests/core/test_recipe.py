@@ -49,6 +49,8 @@ def test_equal_settings_are_equal_recipes() -> None:
     [
         *[("hidden", value) for value in (5, None, "12", (128, 0), (12.5,), (2049,), (True,))],
         ("hidden", (8,) * 9),
+        *[("convolutions", value) for value in (6, None, "6", (6, 0), (6.5,), (65,), (True,))],
+        ("convolutions", (6, 16, 120)),
         *[("epochs", value) for value in (0, 1001, 2.5, True, None)],
         *[("batch_size", value) for value in (0, 10_001, "8")],
         *[("optimizer", value) for value in ("rmsprop", "", None, 1, "SGD")],
@@ -88,6 +90,7 @@ def test_a_bad_setting_is_named(field: str, value: Any) -> None:
     ("field", "value"),
     [
         *[("hidden", value) for value in ((), (1,), (2048,), (3,) * 8)],
+        *[("convolutions", value) for value in ((), (1,), (64,), (64, 64))],
         *[("epochs", value) for value in (1, 1000)],
         *[("batch_size", value) for value in (1, 10_000)],
         *[("optimizer", value) for value in OPTIMIZERS],
@@ -121,6 +124,10 @@ def test_the_ends_of_a_range_are_in_it(field: str, value: Any) -> None:
     [
         ({"epochs": 1001}, "epochs must be from 1 to 1000, not 1001"),
         ({"frozen": 3, "start": "report"}, "frozen must be from 0 to 2, not 3"),
+        (
+            {"frozen": 4, "start": "mine", "convolutions": (6,)},
+            "frozen must be from 0 to 3, not 4",
+        ),
         ({"frozen": 1, "start": "report", "hidden": ()}, "frozen must be from 0 to 0, not 1"),
         ({"optimizer": "lion"}, "optimizer must be one of sgd, momentum, adam, not 'lion'"),
         ({"batch_norm": True}, "batch_norm needs a batch_size of at least 2: "),
@@ -142,6 +149,10 @@ def test_the_ends_of_a_range_are_in_it(field: str, value: Any) -> None:
         (
             {"adversary": "interval", "held_out": 8, "patience": 1},
             "patience can't be combined with adversary interval: ",
+        ),
+        (
+            {"adversary": "interval", "convolutions": (6,)},
+            "convolutions can't be combined with adversary interval: ",
         ),
         (
             {"learning_rate": 10, "weight_decay": 0.1},
@@ -204,6 +215,7 @@ ANYTHING = (
     | st.lists(st.integers(0, 10) | st.floats() | st.text(), max_size=4)
 )
 PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
+    "convolutions": st.lists(st.integers(1, 64), max_size=2),
     "hidden": st.lists(st.integers(1, 2048), max_size=8),
     "epochs": st.integers(1, 1000),
     "batch_size": st.integers(1, 10_000),
@@ -257,6 +269,24 @@ def test_a_recipe_is_no_larger_than_a_small_server_holds() -> None:
         Recipe(hidden=(2048, 2048, 2048))
     with pytest.raises(ValueError, match="hidden and members"):
         Recipe(hidden=(512, 512), members=20)
+
+
+def test_what_a_recipe_s_convolutions_hold() -> None:
+    """The numbers of LeNet-5, counted by hand (LeCun et al. 1998, section II.B)."""
+    recipe = PRESETS["convolutional"]
+    assert recipe.maps == ((1, 6, 28), (6, 16, 10))
+    assert recipe.sizes == (400, 120, 84, 10)
+    assert recipe.weights == 150 + 2400 + 48_000 + 10_080 + 840
+    assert recipe.work == 150 * 784 + 2400 * 100 + 48_000 + 10_080 + 840
+    one = Recipe(convolutions=(6,), hidden=())
+    assert one.sizes == (6 * 14 * 14, 10)
+    plain = PRESETS["report"]
+    assert plain.maps == ()
+    assert plain.weights == plain.work == 784 * 128 + 128 * 64 + 64 * 10
+    with pytest.raises(ValueError, match="^convolutions and members make .* multiplications"):
+        Recipe(convolutions=(64, 64), hidden=(10,), members=5)
+    with pytest.raises(ValueError, match="^hidden and members make"):
+        Recipe(convolutions=(64, 64), hidden=(2048, 2048, 2048))
 
 
 def test_whole_numbers_of_numpy_s_become_python_s() -> None:

@@ -15,7 +15,8 @@ from core.networks import Library, NetworkFileError, parse
 from core.networks.file import to_bytes
 from core.networks.foreign import onnx_file, pytorch_file, safetensors_file
 from core.networks.foreign.kinds import ONNX, PYTORCH, SAFETENSORS, kind_of
-from core.presentation.words import on_origin, on_recipe
+from core.presentation.recipe_words import on_recipe
+from core.presentation.words import on_origin
 from pages.parts.canvas import SIDE, Sketch, _MessageError, _take_up
 from tests.conftest import SHIPPED, random_mlp
 from tests.core.networks.samples import CARD

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.data import pictures
-from core.networks import Library, LoggedEpoch
+from core.networks import Library, LoggedEpoch, Sequential
 from core.networks.file import MAX_BYTES, to_bytes
 from core.presentation.words import SPECIAL
 from core.recipe import MOST_MEMBERS, MOST_WEIGHTS, PRESETS, Recipe
@@ -71,12 +71,15 @@ def test_the_usual_settings_come_first() -> None:
 def test_every_preset_is_explained_and_fills_in_the_form() -> None:
     assert set(SPECIAL) == set(PRESETS)
     at = opened()
-    for preset in ("ensemble", "adversarial-pgd", "certified", "transfer", "any-hand", "report"):
+    presets = ("ensemble", "adversarial-pgd", "certified", "convolutional", "any-hand", "report")
+    for preset in ("transfer", *presets):
         well(at.selectbox(key="recipe").set_value(preset).run())
         assert at.number_input(key="recipe_members").value == PRESETS[preset].members
         assert at.selectbox(key="recipe_adversary").value == PRESETS[preset].adversary
         assert at.number_input(key="recipe_elastic").value == PRESETS[preset].elastic
         assert at.toggle(key="recipe_refit").value == PRESETS[preset].refit
+        channels = ", ".join(map(str, PRESETS[preset].convolutions))
+        assert at.text_input(key="recipe_convolutions").value == channels
         assert not at.button(key="train").disabled
         assert not at.warning
 
@@ -118,6 +121,50 @@ def test_hidden_layers_that_are_no_numbers_are_a_sentence(text: str) -> None:
     at = opened()
     well(at.text_input(key="recipe_hidden").set_value(text).run())
     assert f"like 128, 64, not {text!r}" in at.warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a lot", "channels of convolutions must be whole numbers .* like 6, 16, not 'a lot'"),
+        ("6, 16, 120", "convolutions must be at most 2, not 3"),
+        ("6, 0", "convolutions must be .* 1.*, not 0"),
+        ("65", "convolutions must be from 1 to 64, not 65"),
+    ],
+)
+def test_convolutions_that_can_t_be_are_a_sentence(text: str, said: str) -> None:
+    at = opened()
+    well(at.text_input(key="recipe_convolutions").set_value(text).run())
+    (warning,) = at.warning
+    assert re.search(said, warning.value)
+    assert at.button(key="train").disabled
+    well(at.text_input(key="recipe_convolutions").set_value("").run())
+    assert not at.warning
+
+
+def test_a_convolutional_network_is_chosen_by_an_address_trained_and_kept(
+    library: Library,
+) -> None:
+    at = opened(recipe="adam", recipe_convolutions="3, 5")
+    assert at.text_input(key="recipe_convolutions").value == "3, 5"
+    assert at.query_params["recipe_convolutions"] == "3, 5"
+    train_a_little(at, epochs=1)
+    at.text_input(key="keep_name").set_value("Mine")
+    well(at.button(key="keep").click().run())
+    network, card = library.load("Mine")
+    assert isinstance(network, Sequential)
+    assert network.shapes[1] == (3, 28, 28)
+    assert card.recipe is not None and card.recipe.convolutions == (3, 5)
+    well(at.selectbox(key="card_of").set_value("Mine").run())
+    assert any("convolutions of 3 and 5 channels" in text.value for text in at.caption)
+
+
+def test_convolutions_that_cost_too_much_are_refused_in_a_sentence() -> None:
+    at = opened(recipe="convolutional", recipe_convolutions="64, 64")
+    at.number_input(key="recipe_epochs").set_value(200)
+    well(at.button(key="train").click().run())
+    assert "this server allows" in at.error[0].value
+    assert "run" not in at.query_params
 
 
 def test_a_start_of_other_layers_is_refused_before_it_waits_in_line() -> None:

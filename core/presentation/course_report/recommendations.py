@@ -9,7 +9,7 @@ from core.presentation import remedies
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Block, Table
 from core.presentation.course_report.findings import Findings
-from core.presentation.remedies import BY_PRESET, REMEDIES
+from core.presentation.remedies import BASELINE, BY_PRESET, CONVOLUTIONAL, REMEDIES
 from core.presentation.words import percent
 
 TRIED_AT = 0.1  # the ε at which the recommendations are compared
@@ -41,6 +41,9 @@ def on_recommendations(findings: Findings) -> Iterable[Block]:
         ("remedy", *head[1:]),
         tuple(_rows(findings, others)),
     )
+    if {BASELINE, CONVOLUTIONAL} <= set(findings.trials):
+        own, other = (findings.trials[name] for name in (CONVOLUTIONAL, BASELINE))
+        yield remedies.on_convolutions(own, other, epsilon=TRIED_AT)
 
 
 def _best(findings: Findings, recommended: Iterable[str], others: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ from core.networks.layers import (
     MaxPooling,
     Scaling,
 )
-from core.recipe import LATER_CHANGES, PRESETS, Recipe
+from core.recipe import LATER_SETTINGS, PRESETS, Recipe
 from tests.conftest import SHIPPED
 from tests.core.networks.lenet import lenet
 from tests.core.networks.samples import CARD, ENSEMBLE, IMPORTED, NETWORK, RECIPE, assert_same
@@ -117,7 +117,7 @@ def test_a_card_of_before_has_no_training_time(tmp_path: Path) -> None:
 
 def test_older_programs_read_a_recipe_that_needs_nothing_new(tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
-    older = {field.name for field in dataclasses.fields(Recipe)} - set(LATER_CHANGES)
+    older = {field.name for field in dataclasses.fields(Recipe)} - set(LATER_SETTINGS)
     save_file(path, NETWORK, CARD)
     assert set(json.loads(metadata(path)["card"])["recipe"]) == older
     assert load_file(path)[1] == CARD

@@ -63,8 +63,9 @@ def test_a_remedy_is_a_preset_and_explained_in_two_sentences(remedy: Remedy) -> 
     assert remedy.compared_with in PRESETS
     assert len(re.findall(r"\.( |$)", remedy.mechanism)) == 2
     assert remedy.paper and not remedy.paper.endswith(".")
+    recipe = PRESETS[remedy.preset]
     assert (remedy.expectation == remedies.NOT_NAMED) == (
-        PRESETS[remedy.preset].adversary != "none"
+        recipe.adversary != "none" or bool(recipe.convolutions)
     )
 
 
@@ -72,6 +73,18 @@ def test_each_remedy_of_the_report_is_there_once() -> None:
     own = [remedy.preset for remedy in REMEDIES]
     assert len(set(own)) == len(own)
     assert set(own) == set(PRESETS) - {"report", "few-images", "first-digits", "any-hand"}
+
+
+def test_a_convolutional_network_is_fooled_too_in_numbers() -> None:
+    said = remedies.on_convolutions(robustness(0.99, 0.25, 0.6, 0.45), OTHER, epsilon=0.1)
+    numbers = re.findall(r"[\d,.]*\d", said.replace("LeNet-5", ""))
+    assert numbers == ["1.00", "10,000", "5.0", "0.1", "25.0", "45.0", "60.0", "1,000"] + [
+        "50.0",
+        "70.0",
+        "70.0",
+    ]
+    perfect = remedies.on_convolutions(robustness(1, 0.25, 0.6), OTHER, epsilon=0.1)
+    assert "standard more" in perfect
 
 
 def test_transfer_is_set_beside_the_network_of_the_same_images() -> None:

@@ -145,13 +145,6 @@ def test_a_difference_is_that_of_the_numbers_shown(
     assert words.signed(words.points(share, other, digits), digits) == said
 
 
-def test_a_recipe_is_told_by_what_it_changes() -> None:
-    assert words.on_recipe(Recipe()) == words.on_recipe(Recipe(seed=5))
-    changed = Recipe(hidden=(300, 100), epochs=5, flip=True, dropout=0.25)
-    assert words.on_recipe(changed).endswith(": hidden 300-100, epochs 5, dropout 0.25, flip yes.")
-    assert words.on_recipe(Recipe(hidden=())).endswith(": hidden none.")
-
-
 @pytest.mark.parametrize(
     ("labels", "count", "images", "said"),
     [

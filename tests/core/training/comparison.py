@@ -6,9 +6,9 @@ import torch
 
 from core.classifier import FloatArray
 from core.data.mnist import Digits
-from core.networks.mlp import MLP
-from core.recipe import PRESETS
-from core.training import ENGINES
+from core.networks import MLP, Single
+from core.recipe import PRESETS, Recipe
+from core.training import ENGINES, initial_network
 
 REPORT = PRESETS["report"]
 every_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -19,9 +19,20 @@ def first(digits: Digits, count: int) -> Digits:
     return Digits(digits.x[:count], digits.y[:count])
 
 
-def largest_difference(one: MLP, other: MLP) -> float:
+def initial_mlp(recipe: Recipe) -> MLP:
+    """Return the untrained network of a recipe without convolutions."""
+    return mlp(initial_network(recipe))
+
+
+def mlp(network: object) -> MLP:
+    """Return a network that is a perceptron."""
+    assert isinstance(network, MLP)
+    return network
+
+
+def largest_difference(one: Single, other: Single) -> float:
     """Return the largest difference of any weight or bias."""
-    pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
+    pairs = zip(one.arrays, other.arrays, strict=True)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
 

@@ -12,7 +12,8 @@ import numba as nb
 import numpy as np
 
 from core.recipe import Recipe
-from core.training import augmentation, compiled, initial_network, strokes
+from core.training import augmentation, compiled, strokes
+from tests.core.training.comparison import initial_mlp
 
 FUNCTIONS = (
     compiled._descend,
@@ -26,7 +27,7 @@ FUNCTIONS = (
 
 def llvm_code() -> list[str]:
     """The functions with all that they call, optimised for the processor that Numba is told."""
-    engine = compiled.CompiledEngine(initial_network(Recipe()), Recipe())
+    engine = compiled.CompiledEngine(initial_mlp(Recipe()), Recipe())
     x, y = np.zeros((1, 784), np.float32), np.zeros(1, np.int64)
     engine.run(x, y, y, 0.01)
     engine.evaluate(x, y)

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.data import mnist
 from core.data.mnist import Digits
-from core.networks import MLP
+from core.networks import Single
 from core.recipe import PRESETS, Recipe
 from core.training import EpochResult, split, train
 
@@ -42,7 +42,7 @@ def results(presets: Sequence[str]) -> Iterator[tuple[str, EpochResult]]:
     """Every epoch of some presets, in their order."""
     training, test = mnist.load("train"), mnist.load("test")
     few = Digits(test.x[:500], test.y[:500])
-    trained: dict[str, MLP] = {}
+    trained: dict[str, Single] = {}
     for preset in presets:
         own = short(PRESETS[preset])
         start = trained.get(own.start)
@@ -63,7 +63,7 @@ def digest(presets: Sequence[str]) -> str:
     sha = hashlib.sha256()
     for preset, result in results(presets):
         sha.update(preset.encode())
-        for array in result.network.weights + result.network.biases:
+        for array in result.network.arrays:
             sha.update(array.astype("<f4").tobytes())
         logged = result.logged
         losses = (logged.train_loss, logged.validation_loss)

@@ -7,11 +7,10 @@ import pytest
 
 from core.data.mnist import Digits
 from core.recipe import Recipe
-from core.training import initial_network
 from core.training.compiled import CompiledEngine
 from core.training.loop import Engine
 from core.training.pytorch import TorchEngine
-from tests.core.training.comparison import first, gradients, largest_difference
+from tests.core.training.comparison import first, gradients, initial_mlp, largest_difference
 
 STEPS = 1000
 FROZEN = {"frozen": 1, "start": "another"}
@@ -30,7 +29,7 @@ def dropout_mask(recipe: Recipe, images: int) -> np.ndarray[Any, np.dtype[np.boo
 
 def assert_engines_agree(recipe: Recipe, digits: Digits) -> float:
     """Run both for 1,000 steps; returns how far they went from the start."""
-    start = initial_network(recipe)
+    start = initial_mlp(recipe)
     order = np.random.default_rng(0).permutation(60_000)[:STEPS]
     engines: list[Engine] = [CompiledEngine(start, recipe), TorchEngine(start, recipe)]
     (loss, correct), (torch_loss, torch_correct) = (
@@ -84,7 +83,7 @@ def test_one_step_is_autograd_s(
 ) -> None:
     recipe = Recipe(learning_rate=0.1, **options)
     start, digits, mask = (
-        initial_network(recipe),
+        initial_mlp(recipe),
         first(training_digits, 1),
         dropout_mask(recipe, 1),
     )
@@ -105,7 +104,7 @@ def test_one_step_is_autograd_s(
 def test_runs_add_up(training_digits: Digits) -> None:
     recipe = Recipe(weight_decay=0.1, learning_rate=0.1)
     x, y, order = training_digits.x, training_digits.y, np.arange(400)
-    whole, halves = (CompiledEngine(initial_network(recipe), recipe) for _ in range(2))
+    whole, halves = (CompiledEngine(initial_mlp(recipe), recipe) for _ in range(2))
     loss, correct = whole.run(x, y, order, 0.1)
     parts = [halves.run(x, y, half, 0.1) for half in (order[:150], order[150:])]
     assert largest_difference(whole.network(), halves.network()) < 1e-5
@@ -114,7 +113,7 @@ def test_runs_add_up(training_digits: Digits) -> None:
 
 
 def test_the_network_is_a_copy(training_digits: Digits) -> None:
-    start = initial_network(Recipe())
+    start = initial_mlp(Recipe())
     engine = CompiledEngine(start, Recipe())
     before = engine.network()
     engine.run(training_digits.x, training_digits.y, np.arange(50), 0.01)

@@ -20,7 +20,7 @@ import torch
 
 from core.classifier import FloatArray
 from core.data.mnist import Digits
-from core.networks.mlp import MLP
+from core.networks import MLP, Sequential
 from core.recipe import PRESETS, Recipe
 from core.training import compiled, cost, split, train
 from core.training.cost import Limits, estimate, pieces
@@ -48,6 +48,11 @@ RECIPES = {
     "batch normalisation": (dataclasses.replace(ADAM, batch_norm=True), "torch"),
     "FGSM": (dataclasses.replace(ADAM, adversary="fgsm"), "torch"),
     "bounds": (dataclasses.replace(ADAM, adversary="interval"), "torch"),
+    "convolutions": (dataclasses.replace(ADAM, convolutions=(2,), hidden=(16,)), "torch"),
+    "convolutions, FGSM": (
+        dataclasses.replace(ADAM, convolutions=(2, 3), hidden=(16,), adversary="fgsm", epochs=1),
+        "torch",
+    ),
     "PGD": (dataclasses.replace(ADAM, adversary="pgd", batch_size=150, epochs=1), "torch"),
 }
 
@@ -86,25 +91,32 @@ def counter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
         return called
 
     def hook(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        # A step has gradients by weights and units, an attack by units alone.
+        times = 3 if module.training else 2
         if isinstance(module, torch.nn.Linear):
-            # A step has gradients by weights and units, an attack by units alone.
-            times = 3 if module.training else 2
-            counted.add(times * len(inputs[0]) * module.in_features * module.out_features)
+            counted.add(times * len(inputs[0]) * module.weight.numel())
+        if isinstance(module, torch.nn.Conv2d):
+            places = output[0, 0].numel()
+            counted.add(times * len(inputs[0]) * module.weight.numel() * places)
 
     def counted_linear(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         counted.add(3 * len(x) * weight.numel())
         return torch.nn.functional.linear(x, weight)
 
-    logits = MLP.logits
+    def counted_logits(kind: type[MLP] | type[Sequential]) -> Callable[..., FloatArray]:
+        logits: Callable[..., FloatArray] = kind.logits
 
-    def counted_logits(self: MLP, x: FloatArray) -> FloatArray:
-        counted.add(len(x) * sum(weight.size for weight in self.weights))
-        return logits(self, x)
+        def called(self: MLP | Sequential, x: FloatArray) -> FloatArray:
+            counted.add(len(x) * self.work)
+            return logits(self, x)
+
+        return called
 
     monkeypatch.setattr(compiled, "_descend", counting(compiled._descend, 2, 3))
     monkeypatch.setattr(compiled, "_evaluate", counting(compiled._evaluate, 0, 1))
     monkeypatch.setattr("core.training.proof.linear", counted_linear)
-    monkeypatch.setattr(MLP, "logits", counted_logits)
+    for kind in (MLP, Sequential):
+        monkeypatch.setattr(kind, "logits", counted_logits(kind))
     monkeypatch.setattr(cost, "A_SECOND", BOUND)
     handle = torch.nn.modules.module.register_module_forward_hook(hook)
     yield counted
@@ -160,7 +172,7 @@ def test_what_pieces_compute_is_the_same_to_the_bit(
     monkeypatch.setattr(cost, "A_SECOND", BOUND / 7)
     *_, pieced = train(recipe, training, validation)
     assert whole.logged == pieced.logged
-    for one, other in zip(whole.network.weights, pieced.network.weights, strict=True):
+    for one, other in zip(whole.network.arrays, pieced.network.arrays, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -177,6 +189,8 @@ def test_every_preset_is_within_the_limits(training_digits: Digits, test_digits:
         (Recipe(hidden=(2048, 2048), epochs=1000), "3600 s"),
         (Recipe(hidden=(2048, 2048), batch_size=10_000, optimizer="adam"), "512 MB"),
         (Recipe(hidden=(1024,), batch_size=5000, optimizer="adam"), "1.2e+10"),
+        (Recipe(convolutions=(64, 64), epochs=100, batch_size=32), "3600 s"),
+        (Recipe(convolutions=(6, 16), batch_size=2200), "5.3e+09"),
         (Recipe(hidden=(8,) * 8, epochs=1000, batch_size=2, optimizer="adam"), "3600 s"),
     ],
 )
@@ -205,6 +219,7 @@ def test_a_cost_grows_with_everything_that_costs(
     ]
     larger: list[dict[str, Any]] = [
         {"hidden": (2048,)},
+        {"convolutions": (64,)},
         {"batch_size": 1500},
         {"training_images": 50_000},
     ]
@@ -254,6 +269,15 @@ MEASURED = {
         batch_size=10_000,
         training_images=10_000,
         dropout=0.2,
+    ),
+    "convolutions": Recipe(
+        convolutions=(16, 32),
+        hidden=(120, 84),
+        epochs=2,
+        optimizer="adam",
+        batch_norm=True,
+        batch_size=2000,
+        training_images=2000,
     ),
     "changed images": Recipe(
         hidden=(16,), epochs=1, elastic=1, stroke_width=1, refit=True, training_images=6000

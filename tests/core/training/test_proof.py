@@ -13,14 +13,14 @@ from torch.nn import Linear
 from core import bounds, measures
 from core.classifier import FloatArray
 from core.data.mnist import Digits
-from core.networks import MLP, Ensemble
+from core.networks import MLP, Network
 from core.recipe import KAPPA, PRESETS, RAMPED_UP, WARM_UP, Recipe
 from core.training import initial_network, split, train
 from core.training.outcome import Epochs, outcome
 from core.training.proof import losses, worst_logits
 from core.training.pytorch import TorchEngine
 from tests.conftest import SHIPPED, random_mlp
-from tests.core.training.comparison import first, largest_difference
+from tests.core.training.comparison import first, largest_difference, mlp
 
 INTERVAL = Recipe(
     hidden=(20, 15), adversary="interval", adversary_epsilon=0.1, batch_size=64, optimizer="adam"
@@ -129,7 +129,7 @@ def test_a_run_counts_the_mixed_loss_and_the_proved_images(
     recipe = dataclasses.replace(INTERVAL, batch_size=300, adversary_epsilon=0.01)
     engine = TorchEngine(network, recipe)
     loss, proved = engine.run(some.x, some.y, np.arange(300), 1e-9, done=done)
-    expected = plain_loss(network, some, *recipe.proof_at(done))
+    expected = plain_loss(mlp(network), some, *recipe.proof_at(done))
     assert loss / 300 == pytest.approx(expected[0], rel=1e-3)
     assert abs(proved - expected[1]) <= 1  # rounding may decide one
     assert 0 < proved < 300
@@ -184,7 +184,7 @@ def test_the_loop_says_how_much_is_done(
 # What it is worth
 
 
-def proved_share(network: MLP | Ensemble, digits: Digits, epsilon: float, method: str) -> float:
+def proved_share(network: Network, digits: Digits, epsilon: float, method: str) -> float:
     safe = bounds.certified(network, digits.x, digits.y, epsilon, method=method)
     return float(safe.mean())
 

@@ -1,15 +1,24 @@
 """What each setting of a recipe changes in the training."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from core import measures
 from core.data.mnist import Digits
-from core.networks.mlp import MLP
+from core.networks import MLP, Sequential
+from core.networks.layers import AveragePooling, MaxPooling
 from core.recipe import Recipe
 from core.training import initial_network, train
 from tests.conftest import random_mlp
-from tests.core.training.comparison import every_engine, first, largest_difference
+from tests.core.training.comparison import (
+    every_engine,
+    first,
+    initial_mlp,
+    largest_difference,
+    mlp,
+)
 
 
 def black(count: int) -> Digits:
@@ -35,12 +44,13 @@ def test_each_epoch_has_the_schedule_s_learning_rate(
     recipe = Recipe(hidden=(), epochs=8, learning_rate=0.1, schedule=schedule, weight_decay=0.1)
     images = black(100)
     used = []
-    before = initial_network(recipe).weights[0]
+    before = initial_mlp(recipe).weights[0]
     for report in train(recipe, images, images, engine=engine):
         # Weights without a gradient only decay, by learning rate × λ a step.
-        ratio = np.median(report.network.weights[0] / before)
+        after = mlp(report.network).weights[0]
+        ratio = np.median(after / before)
         used.append((1 - ratio ** (1 / len(images))) / recipe.weight_decay)
-        before = report.network.weights[0]
+        before = after
     np.testing.assert_allclose(used, expected, rtol=1e-2)
 
 
@@ -52,9 +62,9 @@ def test_decay_shrinks_weights_and_no_bias(engine: str, few: Digits, others: Dig
     def trained(images: Digits, weight_decay: float) -> MLP:
         recipe = Recipe(hidden=(20,), epochs=1, weight_decay=weight_decay)
         (report,) = train(recipe, images, others, engine=engine)
-        return report.network
+        return mlp(report.network)
 
-    start = initial_network(Recipe(hidden=(20,)))
+    start = initial_mlp(Recipe(hidden=(20,)))
     plain, decayed = (trained(first(few, 1), decay) for decay in (0.0, 0.1))
     for layer in range(2):
         shrinkage = plain.weights[layer] - decayed.weights[layer]
@@ -102,10 +112,11 @@ def test_frozen_layers_stay_and_the_rest_learns(
     start = random_mlp((784, 24, 16, 10), seed=1, dtype=np.float32)
     recipe = Recipe(hidden=(24, 16), epochs=2, start="another", frozen=frozen, weight_decay=0.01)
     *_, last = train(recipe, few, others, start=start, engine=engine)
+    network = mlp(last.network)
     for layer in range(3):
         for before, after in (
-            (start.weights[layer], last.network.weights[layer]),
-            (start.biases[layer], last.network.biases[layer]),
+            (start.weights[layer], network.weights[layer]),
+            (start.biases[layer], network.biases[layer]),
         ):
             assert (before == after).all() == (layer < frozen)
 
@@ -136,3 +147,22 @@ def test_a_start_that_does_not_fit_is_refused(
     start = random_mlp(sizes, seed=0, dtype=np.float32) if sizes else None
     with pytest.raises(ValueError, match=f"^{said}"):
         next(train(Recipe(start=name), few, others, start=start, engine=engine))
+
+
+def test_a_start_of_other_convolutions_is_refused_and_named(few: Digits, others: Digits) -> None:
+    recipe = Recipe(convolutions=(3, 4), hidden=(20,), batch_size=8, epochs=1, start="another")
+    fits = initial_network(dataclasses.replace(recipe, start="", seed=5))
+    assert isinstance(fits, Sequential)
+    pools = [MaxPooling(2, 2) if isinstance(each, AveragePooling) else each for each in fits.layers]
+    perceptron = random_mlp((784, 20, 10), seed=0, dtype=np.float32)
+    for start, said in (
+        (Sequential(tuple(pools)), "max pooling to 3 × 14 × 14"),
+        (perceptron, "784-20-10"),
+        (initial_network(dataclasses.replace(recipe, convolutions=(3,))), "3 × 28 × 28"),
+    ):
+        with pytest.raises(ValueError, match=f"^start: another .*{said}.* the recipe convolution"):
+            next(train(recipe, few, others, start=start))
+    with pytest.raises(ValueError, match="^start: another .* convolution .* the recipe 784-20-10$"):
+        next(train(dataclasses.replace(recipe, convolutions=()), few, others, start=fits))
+    (report,) = train(dataclasses.replace(recipe, learning_rate=1e-9), few, others, start=fits)
+    assert largest_difference(report.network, fits) < 1e-5

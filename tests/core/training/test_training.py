@@ -9,12 +9,17 @@ import torch
 
 from core import measures
 from core.data.mnist import Digits
-from core.networks.ensemble import Ensemble
-from core.networks.mlp import MLP
+from core.networks import Sequential, Single
 from core.recipe import PRESETS, Recipe
 from core.training import initial_network, split, train
 from tests.conftest import random_mlp
-from tests.core.training.comparison import REPORT, every_engine, first, largest_difference
+from tests.core.training.comparison import (
+    REPORT,
+    every_engine,
+    first,
+    initial_mlp,
+    largest_difference,
+)
 
 # Reports
 
@@ -55,13 +60,26 @@ def test_a_training_that_diverges_says_so(few: Digits, others: Digits) -> None:
 
 
 def test_the_initial_network_is_as_torch_starts() -> None:
-    network = initial_network(Recipe(seed=3))
+    network = initial_mlp(Recipe(seed=3))
     assert network.sizes == (784, 128, 64, 10)
     for weight, bias in zip(network.weights, network.biases, strict=True):
         bound = 1 / np.sqrt(weight.shape[0])
         assert 0.98 * bound < np.abs(weight).max() <= bound
         assert np.abs(bias).max() <= bound
         assert weight.dtype == bias.dtype == np.float32
+
+
+def test_a_convolution_s_weights_are_as_torch_starts_it() -> None:
+    network = initial_network(PRESETS["convolutional"])
+    assert isinstance(network, Sequential)
+    for place, inputs in enumerate((25, 150, 400, 120, 84)):
+        weight, bias = network.arrays[2 * place : 2 * place + 2]
+        bound = 1 / np.sqrt(inputs)
+        assert 0.95 * bound < np.abs(weight).max() <= bound
+        assert np.abs(bias).max() <= bound
+        assert weight.dtype == bias.dtype == np.float32
+    other = initial_network(dataclasses.replace(PRESETS["convolutional"], seed=1))
+    assert largest_difference(network, other) > 0.1
 
 
 # Seeds
@@ -104,18 +122,19 @@ FOR_A_PROOF = {**IN_BATCHES, "adversary": "interval", "dropout": 0.0, "patience"
         ("torch", FROM_ANOTHER),
         ("torch", {**IN_BATCHES, "batch_norm": True}),
         ("torch", FOR_A_PROOF),
+        ("torch", {**IN_BATCHES, "convolutions": (3, 4), "adversary": "fgsm"}),
         ("torch", {**IN_BATCHES, "start": "another", "frozen": 2, "optimizer": "momentum"}),
     ],
 )
 def test_equal_recipes_give_equal_networks(
     engine: str, options: dict[str, Any], training_digits: Digits, test_digits: Digits
 ) -> None:
-    def trained(seed: int) -> list[MLP]:
+    def trained(seed: int) -> list[Single]:
         recipe = Recipe(**options, seed=seed)
         training, validation = split(recipe, first(training_digits, 500), first(test_digits, 90))
         start = random_mlp((784, 24, 16, 10), seed=0, dtype=np.float32) if recipe.start else None
         *_, last = train(recipe, training, validation, start=start, engine=engine)
-        return list(last.kept.members if isinstance(last.kept, Ensemble) else (last.kept,))
+        return list(last.kept.members)
 
     one, same, other = trained(1), trained(1), trained(5)
     assert len(one) == options.get("members", 1)
@@ -145,6 +164,7 @@ def test_both_engines_train_a_recipe_alike(engine: str, few: Digits, others: Dig
         {"optimizer": "adam"},
         {"batch_norm": True, "batch_size": 2},
         {"adversary": "pgd"},
+        {"convolutions": (2,)},
     ],
 )
 def test_what_the_compiled_loop_does_not_cover_goes_to_torch(
@@ -184,6 +204,6 @@ def test_every_preset_can_be_trained(
     start = initial_network(Recipe(hidden=recipe.hidden, seed=9)) if recipe.start else None
     *_, last = train(recipe, training, validation, start=start)
     assert last.logged.member == recipe.members
-    assert last.network.sizes == (784, *recipe.hidden, 10)
     before = initial_network(recipe) if start is None else start
+    assert last.network.sizes == before.sizes
     assert largest_difference(last.network, before) > 1e-3

@@ -9,13 +9,17 @@ import plotly.graph_objects as go
 import pytest
 
 from core.evaluation.replication import EPSILONS
+from core.evaluation.robustness import cached
 from core.evaluation.seeds import known_spread
-from core.networks import Card
+from core.networks import Card, Ensemble
+from core.presentation import words
 from core.presentation.course_report import facts
 from core.presentation.course_report.content import Chart, Table, percent
 from core.presentation.course_report.findings import Findings
 from core.presentation.course_report.sections import sections
 from core.recipe import Recipe
+from tests.conftest import SHIPPED
+from tests.core.networks.lenet import lenet
 from tests.core.presentation.course_report.conftest import FEW
 
 
@@ -244,3 +248,29 @@ def test_chance_is_shown_by_networks_that_differ_in_their_seeds_alone(findings: 
         own = dataclasses.replace(findings, card=dataclasses.replace(findings.card, recipe=recipe))
         sentences = next(text for text in texts(own, "Accuracy") if "recipe is" in text)
         assert all((bound in sentences) == said for bound in bounds)
+
+
+def test_the_layers_of_a_convolutional_network(findings: Findings) -> None:
+    other = dataclasses.replace(findings, network=lenet(function="tanh"))
+    layers, after, count = table(other, "The layers").rows
+    assert layers[1] == "784-128-64-10"
+    assert layers[2].startswith("convolution to 6 × 28 × 28, tanh, max pooling to 6 × 14 × 14, ")
+    assert after[2] == "tanh"
+    assert count[2] == f"{6 * 26 + 16 * 151 + 401 * 120 + 121 * 84 + 85 * 10:,}"
+    both = dataclasses.replace(other, network=Ensemble((lenet(), *findings.network.members)))
+    layers, after, _ = table(both, "The layers").rows
+    assert layers[2].startswith("2 networks, convolution") and "784-128-64-10" in layers[2]
+    assert after[2] == "ReLU"
+
+
+def test_a_convolutional_network_is_told_to_be_fooled_too(findings: Findings) -> None:
+    network = SHIPPED.load("convolutional")[0]
+    report, known = findings.trials["report"], cached(network)
+    assert known is not None
+    assert known.clean_accuracy >= 0.99
+    said = texts(findings, "What was recommended")[-1]
+    for each in (report, known):
+        assert words.percent(each.evasion_rate("strongest", 0.1)) in said
+    without = {"report": report}
+    fewer = dataclasses.replace(findings, trials=without)
+    assert "LeNet" not in texts(fewer, "What was recommended")[-1]
