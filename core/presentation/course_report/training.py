@@ -25,6 +25,7 @@ from core.presentation.course_report.content import (
     row,
 )
 from core.presentation.course_report.findings import Findings
+from core.presentation.layers import on_activations, on_layers
 from core.recipe import Recipe
 
 UNKNOWN = "not known"
@@ -83,15 +84,12 @@ def on_network(findings: Findings) -> Iterable[Block]:
     """Show the network's layers."""
     report_s_size = sum(inputs * outputs + outputs for inputs, outputs in pairwise(facts.LAYERS))
     members = findings.network.members
-    own = ", ".join(dict.fromkeys(dashed(member.sizes) for member in members))
-    if len(members) > 1:
-        own = f"{len(members)} networks, {own}"
     yield Table(
         "The fully connected network",
         ("", REPORT, OURS),
         (
-            ("units of each layer", dashed(facts.LAYERS), own),
-            ("after each hidden layer", facts.ACTIVATION, "ReLU"),
+            ("units of each layer", dashed(facts.LAYERS), on_layers(findings.network)),
+            ("after each hidden layer", facts.ACTIVATION, on_activations(findings.network)),
             row("weights and biases", report_s_size, findings.network.parameter_count),
         ),
     )
