@@ -10,6 +10,8 @@ from tests.core.networks.lenet import lenet
 LENET, SMALL = lenet(), random_mlp((784, 20, 10), seed=0, dtype=np.float32)
 AFFINE = [Affine(weight, bias) for weight, bias in zip(SMALL.weights, SMALL.biases, strict=True)]
 TANH = Sequential((AFFINE[0], Activation("tanh"), AFFINE[1]))
+LAST = Affine(np.ones((1176, 10), np.float32), np.ones(10, np.float32))
+ONE = Sequential((*LENET.layers[:3], LAST))
 
 
 @pytest.mark.parametrize(
