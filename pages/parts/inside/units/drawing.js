@@ -54,7 +54,8 @@ function shade(colours, value, largest) {
 
 // Where the channels of a convolution lie, each three pictures one above the other.
 function mapGrid([channels, height, width], space) {
-  const columns = Math.max(1, Math.min(channels, Math.floor(space / (SMALLEST + GAP))));
+  const most = Math.max(1, Math.min(channels, Math.floor(space / (SMALLEST + GAP))));
+  const columns = Math.ceil(channels / Math.ceil(channels / most)); // rows of about the same length
   const wide = Math.min(LARGEST, Math.floor(space / columns) - GAP);
   const high = Math.round((wide * height) / width);
   const [across, down] = [wide + GAP, 3 * (high + GAP) + LINE];

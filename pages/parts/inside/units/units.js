@@ -103,9 +103,10 @@ class UnitsView {
     for (const { section } of [...this.maps, ...this.layers]) section.remove();
     this.maps = maps.map((shape, place) => this.makeMap(shape, place));
     this.layers = hidden.map((units, layer) => this.makeLayer(units, layer, before + layer + 1));
-    this.body.style.setProperty("--layers", maps.length + hidden.length);
-    const [first, ...others] = [...this.maps, ...this.layers].map(({ section }) => section);
-    this.figure.before(first);
+    this.body.style.setProperty("--maps", maps.length);
+    this.body.style.setProperty("--layers", hidden.length);
+    const [first, ...others] = this.layers.map(({ section }) => section);
+    this.figure.before(...this.maps.map(({ section }) => section), first);
     this.figure.after(...others);
     this.chosen = null;
   }
