@@ -88,7 +88,8 @@ centre*.
 
 A network is fooled by the direction of a change, not by its size. With *Aim for*, the attack aims
 for one digit instead of any other. The network called *standard* is small: 784 pixels, two
-layers of 128 and 64 units, ten digits, trained on MNIST.
+layers of 128 and 64 units, ten digits, trained on MNIST. *Convolutional* looks for small shapes all
+over the image first, in two layers of convolutions.
 """.format("\n".join(f"- **{method.title}**: {method.summary}" for method in FOLLOWED.values()))
 
 
