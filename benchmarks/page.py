@@ -30,13 +30,13 @@ THUMB_RADIUS = 13
 PERCEPTRON, CONVOLUTIONAL = "report", "convolutional"  # networks
 
 # Lines on the canvas, from end to end in its own pixels; each begins on one before, so that all are
-# one digit, and has the network see another digit than before.
+# one digit, and has each of the networks measured here see another digit, or be surer or less sure.
 STROKES = (
     ((200, 140), (140, 60)),
     ((140, 60), (80, 70)),
     ((140, 60), (80, 140)),
     ((140, 60), (200, 220)),
-    ((140, 60), (80, 220)),
+    ((80, 140), (140, 220)),
 )
 
 
