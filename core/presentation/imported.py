@@ -2,7 +2,6 @@
 
 from core.evaluation.imported import TRIED, Choice
 from core.networks.foreign import PIXELS, Found
-from core.presentation.layers import on_layers
 from core.presentation.words import percent
 
 
@@ -11,7 +10,7 @@ def on_found(found: Found, choice: Choice) -> str:
     network = choice.reading.network
     how = f", {choice.reading.how}" if choice.reading.how else ""
     said = [
-        f"A {found.program} file: {on_layers(network)}, "
+        f"A {found.program} file: {'-'.join(map(str, network.sizes))}, "
         f"{network.parameter_count:,} parameters{how}."
     ]
     if found.left_out:
