@@ -15,7 +15,7 @@ def on_layers(network: Network) -> str:
     120-84-10".
     """
     members = network.members
-    each = ", ".join(dict.fromkeys(map(_layers, members)))
+    each = "; ".join(dict.fromkeys(map(_layers, members)))
     return f"{len(members)} networks, {each}" if len(members) > 1 else each
 
 

@@ -34,7 +34,7 @@ ONE = Sequential((*LENET.layers[:3], LAST))
         (Ensemble((SMALL, SMALL, SMALL)), "3 networks, 784-20-10", "ReLU"),
         (
             Ensemble((SMALL, LENET, TANH)),
-            "3 networks, 784-20-10, convolutions of 6 and 16 channels, then 120-84-10",
+            "3 networks, 784-20-10; convolutions of 6 and 16 channels, then 120-84-10",
             "ReLU and tanh",
         ),
     ],
