@@ -20,7 +20,7 @@ def on_layers(network: Network) -> str:
 
 
 def on_activations(network: Network) -> str:
-    """Return what follows the hidden layers' sums, such as ReLU; "none" without hidden layers."""
+    """Return what follows the hidden layers' sums, such as ReLU; "no activation" without any."""
     found: dict[str, None] = {}
     for member in network.members:
         if isinstance(member, Sequential):
@@ -28,7 +28,7 @@ def on_activations(network: Network) -> str:
             found |= dict.fromkeys(_NAMES.get(function, function) for function in own)
         elif len(member.sizes) > 2:
             found |= {"ReLU": None}
-    return _listed(list(found)) or "none"
+    return _listed(list(found)) or "no activation"
 
 
 def _layers(member: Single) -> str:

@@ -18,7 +18,7 @@ ONE = Sequential((*LENET.layers[:3], LAST))
     ("network", "layers", "activations"),
     [
         (SMALL, "784-20-10", "ReLU"),
-        (random_mlp((784, 10), seed=0, dtype=np.float32), "784-10", "none"),
+        (random_mlp((784, 10), seed=0, dtype=np.float32), "784-10", "no activation"),
         (TANH, "784-20-10", "tanh"),
         (LENET, "convolutions of 6 and 16 channels, then 120-84-10", "ReLU"),
         (
