@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 import psutil
 
 from benchmarks.measuring import print_machine, print_table
-from benchmarks.page import BARE_SLIDER, DRAW, Site, process_of
+from benchmarks.page import BARE_SLIDER, DRAW
 from benchmarks.session import Session, Value
+from benchmarks.site import Site, process_of
 
 CROWDS = (1, 10, 40, 100, 200)
 BUSY_CROWD, LARGE_CROWD, LONG_CROWD = 10, 100, 40

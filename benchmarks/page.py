@@ -1,62 +1,43 @@
 """The pages in a real browser, beside the least Streamlit pages that do something of the kind.
 
 Of Draw: how long until it can be used, how long from the end of a stroke to its answer, and what
-dragging the slider costs. Of the pages that measure: how long a server that has just been started
-takes to show its first figure. `python -m benchmarks.page --first` measures the last of these only.
+dragging the slider costs; the last two beside each other for a perceptron and for a convolutional
+network. Of the pages that measure: how long a server that has just been started takes to show its
+first figure. `--first` measures the last of these only, `--network NAME` only Draw with that
+network beside the perceptron.
 """
 
-import http.client
+import argparse
 import json
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.measuring import print_machine, print_table
+from benchmarks.site import PATIENCE, Site, server
 from tests.browser import chromium
 
-ROOT = Path(__file__).parent.parent
 STARTS = 7
 DRAWINGS = 10
 DRAGS = 3  # there and back
 MOVES = 100
 THUMB_RADIUS = 13
-PATIENCE = 60  # seconds; longer than that, and something is broken
+PERCEPTRON, CONVOLUTIONAL = "report", "convolutional"  # networks
 
 # Lines on the canvas, from end to end in its own pixels; each begins on one before, so that all are
-# one digit, and has the network see another digit than before.
+# one digit, and has each of the networks measured here see another digit, or be surer or less sure.
 STROKES = (
     ((200, 140), (140, 60)),
     ((140, 60), (80, 70)),
     ((140, 60), (80, 140)),
     ((140, 60), (200, 220)),
-    ((140, 60), (80, 220)),
+    ((80, 140), (140, 220)),
 )
-
-
-@dataclass(frozen=True)
-class Site:
-    """A page to measure.
-
-    Attributes:
-        script: what `streamlit run` is given.
-        parts: selectors of what must be visible before the page can be used.
-        answer: a JavaScript expression for what a stroke changes, as a string.
-        address: what follows the server's address.
-    """
-
-    script: str
-    parts: tuple[str, ...]
-    answer: str = "''"
-    address: str = ""
 
 
 DRAW = Site(
@@ -119,22 +100,31 @@ COUNT_FRAMES = """(output) => {
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure and print tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--first", action="store_true")
+    parser.add_argument("--network", metavar="NAME")
+    only = parser.parse_args()
+    everything = not (only.first or only.network)
+    tables: dict[tuple[str, str], list[list[str]]] = {}
     path = chromium.find()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
-        first = first_figure_rows(browser)
-        draw = []
-        if "--first" not in sys.argv:
-            draw = [*start_rows(browser), *stroke_rows(browser), *drag_rows(browser)]
+        if everything or only.first:
+            tables["First figure", "bare page with a chart"] = first_figure_rows(browser)
+        if everything:
+            rows = [*start_rows(browser), *stroke_rows(browser), *drag_rows(browser)]
+            tables["Draw page", "bare page"] = rows
+        if everything or only.network:
+            name = only.network or CONVOLUTIONAL
+            tables[f"Draw with {name}", "the perceptron"] = network_rows(browser, name)
         browser.close()
     print_machine()
-    if draw:
-        print_table(["Draw page", "ours", "bare page", "ratio", "target"], draw)
+    for (title, other), rows in tables.items():
+        print_table([title, "ours", other, "ratio", "target"], rows)
         print()
-    print_table(["First figure", "ours", "bare page with a chart", "ratio", "target"], first)
     print(
-        f"\nMedians of {STARTS} starts, {DRAWINGS} drawings of {len(STROKES)} strokes and "
+        f"Medians of {STARTS} starts, {DRAWINGS} drawings of {len(STROKES)} strokes and "
         f"{2 * DRAGS} drags, the pages in turn. The bare "
         "pages are in benchmarks/bare, under the same settings."
     )
@@ -195,35 +185,65 @@ def start_times(browser: Browser, sites: Sequence[Site]) -> list[tuple[float, fl
 
 
 def stroke_rows(browser: Browser) -> list[list[str]]:
-    """From the end of a stroke to its answer on the page."""
-    sites = (DRAW, EXPLORER, BARE_CANVAS)
-    firsts: dict[Site, list[float]] = {site: [] for site in sites}
-    others: dict[Site, list[float]] = {site: [] for site in sites}
-    with server(DRAW) as ours, server(EXPLORER) as again, server(BARE_CANVAS) as bare:
-        pages = [open_page(browser) for _ in sites]
-        for drawing in range(DRAWINGS + 1):
-            for site, page, url in zip(sites, pages, (ours, again, bare), strict=True):
-                page.bring_to_front()
-                page.goto(url)
-                wait_for(site, page)
-                # No two drawings the same, or the server would know the answers already.
-                strokes = [(start, (x + drawing, y - drawing)) for start, (x, y) in STROKES]
-                first, *rest = [stroke_latency(page, site, stroke) for stroke in strokes]
-                if drawing > 0:  # the one before that warms both up
-                    firsts[site].append(first)
-                    others[site] += rest
-        for page in pages:
-            page.context.close()
+    """From the end of a stroke to its answer on the page, beside a bare canvas."""
+    firsts, others = stroke_times(browser, (DRAW, EXPLORER, BARE_CANVAS))
 
-    def row(name: str, times: dict[Site, list[float]], site: Site, most: float | None) -> list[str]:
-        median, bare = (statistics.median(times[which]) for which in (site, BARE_CANVAS))
-        return compared(name, median, bare, most)
+    def row(name: str, times: Mapping[Site, float], site: Site, most: float | None) -> list[str]:
+        return compared(name, times[site], times[BARE_CANVAS], most)
 
     return [
         row("end of a stroke to the prediction (bare: a canvas)", others, DRAW, 1.2),
         row("the same, first stroke of a drawing", firsts, DRAW, None),
         row("end of a stroke to the live ε", others, EXPLORER, None),
     ]
+
+
+def network_rows(browser: Browser, name: str) -> list[list[str]]:
+    """The same of a network beside the perceptron, under FGSM; and what its slider costs."""
+    ours, theirs = (
+        [replace(site, address=f"/?model={network}") for site in (DRAW, EXPLORER)]
+        for network in (name, PERCEPTRON)
+    )
+    firsts, others = stroke_times(browser, [*ours, *theirs])
+    (prediction, live), (its_prediction, its_live) = ours, theirs
+    return [
+        compared("end of a stroke to the prediction", others[prediction],
+                 others[its_prediction], 2),
+        compared("the same, first stroke of a drawing", firsts[prediction],
+                 firsts[its_prediction], 2),
+        compared("end of a stroke to FGSM's live ε", others[live], others[its_live], 3),
+        *drag_rows(browser, prediction),
+    ]  # fmt: skip
+
+
+def stroke_times(
+    browser: Browser, sites: Sequence[Site]
+) -> tuple[dict[Site, float], dict[Site, float]]:
+    """Median milliseconds from the end of a stroke to its answer, the sites in turn.
+
+    Returns:
+        For each site the time of a drawing's first stroke, and of its others.
+    """
+    firsts, others = defaultdict[Site, list[float]](list), defaultdict[Site, list[float]](list)
+    with ExitStack() as servers:
+        urls = [servers.enter_context(server(site)) for site in sites]
+        pages = [open_page(browser) for _ in sites]
+        for drawing in range(DRAWINGS + 1):
+            for site, page, url in zip(sites, pages, urls, strict=True):
+                page.bring_to_front()
+                page.goto(url + site.address)
+                wait_for(site, page)
+                # No two drawings the same, or the server would know the answers already.
+                strokes = [(start, (x + drawing, y - drawing)) for start, (x, y) in STROKES]
+                first, *rest = [stroke_latency(page, site, stroke) for stroke in strokes]
+                if drawing > 0:  # the one before that warms all up
+                    firsts[site].append(first)
+                    others[site] += rest
+        for page in pages:
+            page.context.close()
+    median = statistics.median
+    return ({site: median(times) for site, times in firsts.items()},
+            {site: median(times) for site, times in others.items()})  # fmt: skip
 
 
 def stroke_latency(page: Page, site: Site, stroke: Sequence[tuple[int, int]]) -> float:
@@ -241,19 +261,19 @@ def stroke_latency(page: Page, site: Site, stroke: Sequence[tuple[int, int]]) ->
     return float(page.evaluate("window.latency"))
 
 
-def drag_rows(browser: Browser) -> list[list[str]]:
+def drag_rows(browser: Browser, site: Site = DRAW) -> list[list[str]]:
     """What it costs to drag the slider over its range."""
     sent: list[object] = []
     scripts, tasks = [], []
-    with server(DRAW) as url:
+    with server(site) as url:
         page = open_page(browser)
         page.on(
             "websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame))
         )
-        page.goto(url)
-        wait_for(DRAW, page)
+        page.goto(url + site.address)
+        wait_for(site, page)
         for stroke in STROKES[:2]:
-            stroke_latency(page, DRAW, stroke)
+            stroke_latency(page, site, stroke)
         page.locator("#epsilon").scroll_into_view_if_needed()
         page.locator(".dial output").evaluate(COUNT_FRAMES)
         cdp = page.context.new_cdp_session(page)
@@ -326,62 +346,6 @@ def compared(name: str, ours: float, bare: float, most: float | None) -> list[st
     """A row of milliseconds, ours and the bare page's."""
     target = "" if most is None else f"at most {most}"
     return [name, f"{ours:.0f} ms", f"{bare:.0f} ms", f"{ours / bare:.2f}", target]
-
-
-@contextmanager
-def server(site: Site) -> Iterator[str]:
-    """A page's server, from the start of its process until it answers; ended afterwards."""
-    with process_of(site) as (url, _):
-        yield url
-
-
-@contextmanager
-def process_of(site: Site) -> Iterator[tuple[str, int]]:
-    """The same, with the number of the server's process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "streamlit", "run", site.script),
-            *(f"--server.port={port}", "--logger.level=warning"),
-        ],
-        cwd=ROOT,
-        # As for those who use the app, Python keeps what it compiles: the first turn compiles it.
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(process, port)
-        yield f"http://127.0.0.1:{port}", process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def wait_until_healthy(process: subprocess.Popen[bytes], port: int) -> None:
-    """Return as soon as a server answers.
-
-    Raises:
-        RuntimeError: it ended, or took too long.
-    """
-    end = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < end:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        try:
-            connection.request("GET", "/_stcore/health")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.005)
-    raise RuntimeError("the server did not start")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ class Remarkable:
             return NOTHING
         return int(self.first[np.nanargmin(self.budgets)])
 
+    def among(self, rows: IntArray) -> "Remarkable":
+        """Return the same by the indices that some images, `(N,)`, have among others."""
+        first = np.where(self.first == NOTHING, NOTHING, rows[self.first])
+        return Remarkable(first, self.budgets, rows[self.wrong])
+
 
 def remarkable(
     classifier: Classifier,

@@ -1,7 +1,7 @@
 """A network of layers one after the other: convolutions, pooling, affine layers, activations."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -127,6 +127,22 @@ class Sequential:
             return gradient
 
         return self._joined([logits for logits, _ in passes]), pull_back
+
+    def outputs(self, x: FloatArray, layers: Sequence[int]) -> list[FloatArray]:
+        """Return what some layers give, `(N, *shape)` each.
+
+        Args:
+            x: `(N, inputs)`.
+            layers: their places in `layers`.
+        """
+        found = {place: np.empty((len(x), *self.shapes[place + 1]), self.dtype) for place in layers}
+        for number, here in enumerate(self._parts(x)):
+            rows = slice(number * self._at_once, (number + 1) * self._at_once)
+            for place, layer in enumerate(self.layers):
+                here, _ = layer.forward(here)
+                if place in found:
+                    found[place][rows] = np.moveaxis(here, -1, 0)
+        return [found[place] for place in layers]
 
     def _parts(self, x: FloatArray) -> list[FloatArray]:
         """Return the images as `(*input_shape, n)` arrays of at most `_at_once`."""

@@ -297,7 +297,7 @@ def on_explanation(explanation: "Explanation") -> str:
     )
     explained, bends = (
         round(100 * share),
-        "because the attack switches some ReLUs on and others off",
+        "because the attack switches some units on and others off",
     )
     if explained == 100:
         return f"{moved} A linear model of the pixels explains all of this change."

@@ -39,6 +39,7 @@ from core.serving.questions import (
     Curve,
     Question,
     provable,
+    searched,
     shipped_curve,
 )
 from core.serving.turns import Turns
@@ -314,13 +315,14 @@ class Evaluations:
     def remarkable(self, chosen: ServedNetwork) -> Remarkable:
         """Return the test images that are worth a look, under FGSM with the budgets of its slider.
 
-        It takes about a second, once for each network.
+        It takes a second or some, once for each network; of a large one it looks at a sample.
         """
 
         def find() -> Remarkable:
-            test, method = self._digits("test"), METHODS["fgsm"]
-            budgets = method.scale.budgets[1:]
-            return remarkable(chosen.network, test.x, test.y, budgets, levels=SCREEN)
+            test, rows = self._digits("test"), indices(searched(chosen))
+            budgets = METHODS["fgsm"].scale.budgets[1:]
+            found = remarkable(chosen.network, test.x[rows], test.y[rows], budgets, levels=SCREEN)
+            return found.among(rows)
 
         return self._remarkable.get((chosen.name, chosen.version), find)
 

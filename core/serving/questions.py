@@ -18,6 +18,10 @@ FEW_PROOFS = 100  # images whose proofs take a moment
 # Multiply-adds of the bounds for all images and one ε; there are about eight ε.
 _MOST_WORK = 2e11  # about a minute of a core
 QUICK_WORK = 1e10  # a few seconds
+# Multiply-adds of a network for an image. Up to the first number its thousands of passes along a
+# digit's path take some seconds, up to the second one a pass over all test images takes one.
+_MOST_FOLLOWED = 2e7
+_MOST_SEARCHED = 2e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,22 @@ def provable(chosen: ServedNetwork) -> int:
     """Return for how many test images proofs take a minute or so: all, 1,000, 100 or none."""
     each = multiply_adds(chosen.network)
     return next((images for images in (ALL, 1000, FEW_PROOFS) if images * each <= _MOST_WORK), 0)
+
+
+def can_be_followed(chosen: ServedNetwork, method: Method) -> bool:
+    """Return whether one digit can be followed along an attack's budgets within some seconds."""
+    few = method.cost == "one step" or (isinstance(method, MinimalMethod) and method.cost != "slow")
+    return few or _work(chosen) <= _MOST_FOLLOWED
+
+
+def searched(chosen: ServedNetwork) -> int:
+    """Return among how many test images one looks for remarkable ones: all, or a sample."""
+    return ALL if _work(chosen) <= _MOST_SEARCHED else 1000
+
+
+def _work(chosen: ServedNetwork) -> int:
+    """Return a network's multiply-adds for the logits of one image."""
+    return sum(member.work for member in chosen.network.members)
 
 
 def slack(norm: str, levels: int | None) -> float:

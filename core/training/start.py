@@ -8,7 +8,6 @@ import numpy as np
 from core.classifier import FloatArray
 from core.networks import LIBRARY, MLP, Ensemble, Sequential, Single
 from core.networks.layers import Activation, Affine, AveragePooling, Convolution, Layer
-from core.networks.outline import in_words
 from core.recipe import KERNEL, POOL, Recipe
 
 PADDING = KERNEL // 2  # of the first convolution: its images stay as large as they are
@@ -82,8 +81,8 @@ def check_start(network: Single, recipe: Recipe) -> None:
     """
     if _shape(network) != _shape(initial_network(recipe)):
         raise ValueError(
-            f"start: {recipe.start} has the layers {in_words(network)}, the recipe "
-            f"{in_words(initial_network(recipe))}"
+            f"start: {recipe.start} has the layers {_layers(network)}, the recipe "
+            f"{_layers(initial_network(recipe))}"
         )
 
 
@@ -91,3 +90,15 @@ def _shape(network: Single) -> tuple[object, ...]:
     """Return what two networks have in common that differ in their weights alone."""
     outline = network.outline if isinstance(network, Sequential) else ()
     return (*outline, *(array.shape for array in network.arrays))
+
+
+def _layers(network: Single) -> str:
+    """Return a network's layers, such as "784-128-10", or "convolution to 6 × 28 × 28, relu"."""
+    if isinstance(network, MLP):
+        return "-".join(map(str, network.sizes))
+    return ", ".join(
+        layer.function
+        if isinstance(layer, Activation)
+        else f"{layer.kind} to {' × '.join(map(str, shape))}"
+        for layer, shape in zip(network.layers, network.shapes[1:], strict=True)
+    )

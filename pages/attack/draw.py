@@ -16,6 +16,7 @@ from core.presentation import words
 from core.presentation.charts import probabilities_along
 from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
+from core.serving.questions import can_be_followed
 from pages.attack.scenes import ANY_OTHER, show_scenes, show_why
 from pages.parts.address import (
     nearest_of,
@@ -42,6 +43,7 @@ from pages.parts.epsilon_explorer.choices import (
     start_choices,
 )
 from pages.parts.epsilon_explorer.proofs import answer_proofs, keys_to_prove
+from pages.parts.escaped import escaped
 from pages.parts.failures import failures_explained
 from pages.parts.inside.code import show_code
 from pages.parts.inside.plane import show_plane
@@ -86,7 +88,8 @@ centre*.
 
 A network is fooled by the direction of a change, not by its size. With *Aim for*, the attack aims
 for one digit instead of any other. The network called *standard* is small: 784 pixels, two
-layers of 128 and 64 units, ten digits, trained on MNIST.
+layers of 128 and 64 units, ten digits, trained on MNIST. *Convolutional* looks for small shapes all
+over the image first, in two layers of convolutions.
 """.format("\n".join(f"- **{method.title}**: {method.summary}" for method in FOLLOWED.values()))
 
 
@@ -239,6 +242,9 @@ def explore(
     once by itself and stands at the flip; where it is moved is not in the address.
     """
     method, target = method_chosen(), target_for(label)
+    if not can_be_followed(chosen, method):
+        st.info(too_slow(method, chosen))
+        return
     if target != target_wanted():
         st.write(
             f"The image is meant to be {words.with_article(label)} already, "
@@ -252,6 +258,9 @@ def explore(
         return Attacked(shown_name(network.name), path, said, proofs.get(network.name, ""))
 
     second = second_network(chosen)
+    if second and not can_be_followed(second, method):
+        st.info(too_slow(method, second))
+        second = None
     both = [each for each in (chosen, second) if each]
     networks = [(each.name, each.version) for each in both]
     question = (networks, method.name, subject.pixels.tobytes(), label, target)
@@ -273,6 +282,14 @@ def explore(
         start=first_flip(first.path) if is_example else EPSILON.get(),
         placed=st.session_state["placed"],
         key="example" if is_example else "explorer",
+    )
+
+
+def too_slow(method: Method, network: ServedNetwork) -> str:
+    """Say that a digit can't be followed under an attack, in Markdown."""
+    return (
+        f"{method.title} takes too long here on *{escaped(shown_name(network.name))}*, which is a "
+        "large network. Choose FGSM, or attack it on the page Test set."
     )
 
 
@@ -336,7 +353,7 @@ def show_views() -> None:
     """Show the chart and the views inside the network and the attack, each once it is opened."""
     subject, _ = chosen_subject()
     chosen, _ = found_network()
-    if chosen is None:
+    if chosen is None or not can_be_followed(chosen, method_chosen()):
         return
     if subject is None:  # the page's style hides them; a first stroke need not send them
         subject = replace(example_digit(), label=None)

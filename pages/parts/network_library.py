@@ -18,6 +18,7 @@ from core.networks import (
 )
 from core.networks.foreign import SUFFIXES, is_ours
 from core.presentation import words
+from core.presentation.layers import on_layers
 from core.presentation.recipe_words import on_recipe
 from core.recipe import Recipe
 from pages.parts.address import one_of, put_in_address
@@ -104,7 +105,7 @@ def _show_card(name: str) -> None:
 
 def _about(card: Card, network: Network, size: int) -> str:
     """Return what is known about a network and its file of `size` bytes, in Markdown."""
-    large = f"{network.parameter_count:,} parameters, {size / 1e6:.1f} MB."
+    large = f"{on_layers(network)}, {network.parameter_count:,} parameters, {size / 1e6:.1f} MB."
     if card.recipe is None:
         return f"Imported on {card.created}: {large} {escaped(words.on_origin(card))}"
     took = "" if card.train_seconds is None else f" in {card.train_seconds:.0f} s"

@@ -9,9 +9,7 @@ import numpy as np
 
 from core.evaluation.seeds import Spread, known_spread
 from core.evaluation.shipped import MeasuredFileError
-from core.networks import MLP, LoggedEpoch, Sequential, Single
-from core.networks.layers import Activation
-from core.networks.outline import in_words
+from core.networks import LoggedEpoch
 from core.presentation import recipe_words, words
 from core.presentation.course_report import facts
 from core.presentation.course_report.charts import loss_over_epochs, lowest_validation_loss
@@ -27,6 +25,7 @@ from core.presentation.course_report.content import (
     row,
 )
 from core.presentation.course_report.findings import Findings
+from core.presentation.layers import on_activations, on_layers
 from core.recipe import Recipe
 
 UNKNOWN = "not known"
@@ -85,30 +84,17 @@ def on_network(findings: Findings) -> Iterable[Block]:
     """Show the network's layers."""
     report_s_size = sum(inputs * outputs + outputs for inputs, outputs in pairwise(facts.LAYERS))
     members = findings.network.members
-    own = "; ".join(dict.fromkeys(map(in_words, members)))
-    if len(members) > 1:
-        own = f"{len(members)} networks, {own}"
     yield Table(
         "The layers of the network",
         ("", REPORT, OURS),
         (
-            ("units of each layer", dashed(facts.LAYERS), own),
-            ("after each hidden layer", facts.ACTIVATION, _activations(members)),
+            ("units of each layer", dashed(facts.LAYERS), on_layers(findings.network)),
+            ("after each hidden layer", facts.ACTIVATION, on_activations(findings.network)),
             row("weights and biases", report_s_size, findings.network.parameter_count),
         ),
     )
     if len(members) > 1:
         yield "The probabilities of these networks are averaged. Attacks target the average."
-
-
-def _activations(members: Iterable[Single]) -> str:
-    """Return what follows the hidden layers, each function once."""
-    found = {"ReLU": None} if any(isinstance(each, MLP) for each in members) else {}
-    for member in members:
-        for layer in member.layers if isinstance(member, Sequential) else ():
-            if isinstance(layer, Activation):
-                found[layer.function.replace("relu", "ReLU")] = None
-    return ", ".join(found)
 
 
 def on_recipe(findings: Findings) -> Iterable[Block]:

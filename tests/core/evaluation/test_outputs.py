@@ -13,9 +13,11 @@ from core.evaluation.outputs import (
     look_for_vanished,
 )
 from core.losses import softmax
+from core.networks.layers import AveragePooling, MaxPooling
 from core.networks.mlp import MLP
 from tests.conftest import random_mlp
 from tests.core.evaluation.broken import Masked, Probabilities, Quantised, Scaled, noisy
+from tests.core.networks.lenet import lenet
 
 
 def test_confidence_is_the_mean_probability_of_right_answers(
@@ -69,6 +71,19 @@ def test_the_true_derivatives_agree(
     x: FloatArray = test_digits.x[:300].astype(dtype)
     found = look_at_derivatives(network, x, test_digits.y[:300])
     assert min(found.gradient, found.random) >= 295
+
+
+@pytest.mark.parametrize("pooling", [MaxPooling, AveragePooling])
+@pytest.mark.parametrize("function", ["relu", "tanh"])
+def test_the_true_derivatives_of_convolutions_agree(
+    pooling: type, function: str, test_digits: Digits
+) -> None:
+    network = lenet(pooling=pooling, function=function)
+    found = look_at_derivatives(network, test_digits.x[:300], test_digits.y[:300])
+    assert min(found.gradient, found.random) >= 290
+    wrong = Masked(network, lambda x, gradient: gradient / 2)
+    found = look_at_derivatives(wrong, test_digits.x[:300], test_digits.y[:300])
+    assert max(found.gradient, found.random) < 200
 
 
 @pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e3, 1e6])

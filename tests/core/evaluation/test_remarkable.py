@@ -4,7 +4,7 @@ import pytest
 from core.attacks import METHODS
 from core.data.mnist import Digits
 from core.evaluation.path import follow
-from core.evaluation.remarkable import NOTHING, remarkable
+from core.evaluation.remarkable import NOTHING, Remarkable, remarkable
 from core.measures import SCREEN, predict
 from core.networks import MLP
 
@@ -39,6 +39,15 @@ def test_where_nothing_flips_nothing_is_found(report_network: MLP, test_digits: 
     wrong = remarkable(report_network, x, (y + 1) % 10, [0.5])
     assert list(wrong.wrong) == [0]
     assert wrong.very_first == NOTHING
+
+
+def test_some_images_keep_the_numbers_that_they_have_among_all() -> None:
+    first = np.array([2, NOTHING, 0, *7 * [NOTHING]])
+    found = Remarkable(first, np.where(first < 0, np.nan, 0.1), np.array([1, 2]))
+    among = found.among(np.array([30, 50, 90]))
+    assert among.first.tolist() == [90, NOTHING, 30, *7 * [NOTHING]]
+    assert among.wrong.tolist() == [50, 90]
+    assert among.very_first == 90
 
 
 def test_bad_arguments_are_named(report_network: MLP) -> None:

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
+import torch
 
 from core.attacks import METHODS
 from core.data.mnist import Digits
 from core.evaluation.path import follow
-from core.evaluation.units import Units, watch
+from core.evaluation.units import Units, hidden_shapes, pixel_weights, watch
 from core.measures import SCREEN
-from core.networks import MLP
+from core.networks import MLP, Sequential
+from core.networks.layers import Activation, Affine, AveragePooling, Scaling
 from tests.conftest import random_mlp
+from tests.core.networks.lenet import lenet, torch_lenet
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,42 @@ def test_networks_of_other_sizes() -> None:
         watch(random_mlp((12, 10), seed=1), x)
     with pytest.raises(ValueError, match="shape"):
         watch(random_mlp((12, 5, 10), seed=1), x[:, 1:])
+
+
+def test_a_convolutional_network_s_units_and_channels() -> None:
+    network = lenet(pooling=AveragePooling, dtype=np.float64)
+    x = np.random.default_rng(0).random((70, 784))  # more than go through the layers at once
+    assert hidden_shapes(network) == [(6, 14, 14), (16, 5, 5), (120,), (84,)]
+    assert pixel_weights(network) is None
+    units = watch(network, x)
+    oracle = list(
+        torch_lenet(network)
+    )  # Unflatten, then each layer; Flatten before the first affine
+    here, seen = torch.tensor(x), []
+    for module in oracle:
+        here = module(here)
+        seen.append(here.detach().numpy())
+    for ours, theirs in zip(units.maps, (seen[3], seen[6]), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    for ours, theirs in zip(units.activations, (seen[9], seen[11]), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(units.logits, network.logits(x), rtol=1e-12)
+    change = units.logits[60] - units.logits[0]
+    np.testing.assert_allclose(units.contributions(60).sum(axis=0), change, rtol=0, atol=1e-12)
+    assert watch(network, x, maps=False).maps == ()
+
+
+def test_a_perceptron_of_layers_is_looked_into_like_any_other() -> None:
+    mlp = random_mlp((784, 5, 10), seed=1)
+    first, last = map(Affine, mlp.weights, mlp.biases)
+    pixels = Scaling(np.array([-3.0]), np.array([0.5]))
+    network = Sequential((pixels, first, Activation(), last))
+    weights = pixel_weights(network)
+    assert weights is not None
+    np.testing.assert_allclose(weights, -3 * mlp.weights[0])
+    x = np.random.default_rng(1).random((3, 784))
+    np.testing.assert_allclose(watch(network, x).logits, mlp.logits(0.5 - 3 * x), rtol=1e-9)
+    with pytest.raises(ValueError, match="last layer"):
+        watch(Sequential((first, Activation(), last, Activation("sigmoid"))), x)
+    with pytest.raises(ValueError, match="no hidden units"):
+        watch(Sequential((Affine(np.ones((784, 10)), np.ones(10)),)), x)

@@ -29,7 +29,9 @@ from core.serving.questions import (
     FEW_PROOFS,
     Curve,
     Question,
+    can_be_followed,
     provable,
+    searched,
     slack,
 )
 from core.serving.questions import shipped_curve as shipped
@@ -253,6 +255,8 @@ def test_a_network_that_is_too_large_is_not_proved(
         return ServedNetwork("", 1, network, report.card)
 
     assert provable(report) == provable(served()) == ALL
+    assert searched(report) == ALL and can_be_followed(report, METHODS["pgd"])
+    assert searched(served(2048, 1024)) == 1000
     assert provable(served(128, 64, members=5)) == 1000
     assert provable(served(512, 256, members=2)) == FEW_PROOFS
     large = served(2048, 1024)

@@ -9,6 +9,8 @@ const [ACTIVITY, RISE, FALL] = [BRIGHT, RISES, FALLS].map(shades);
 const BLOCK = 11; // pixels: the height of a half of a cell
 const LINE = 4; // the line between the halves, which shows the change
 const GAP = 2;
+const [SMALLEST, LARGEST] = [36, 84]; // pixels: the width of a convolution's channel
+const small = document.createElement("canvas"); // one channel, before it is enlarged
 
 // Where the cells of a layer lie: as many columns as there is room for, a power of two.
 function grid(units, width, narrowest) {
@@ -45,9 +47,52 @@ function shades(colour) {
   });
 }
 
-// The shade of a value. The square root shows small values too.
+// The shade of a value, whatever its sign. The square root shows small values too.
 function shade(colours, value, largest) {
-  return colours[largest > 0 ? Math.round(64 * Math.sqrt(value / largest)) : 0];
+  return colours[largest > 0 ? Math.round(64 * Math.sqrt(Math.abs(value) / largest)) : 0];
+}
+
+// Where the channels of a convolution lie, each three pictures one above the other.
+function mapGrid([channels, height, width], space) {
+  const most = Math.max(1, Math.min(channels, Math.floor(space / (SMALLEST + GAP))));
+  const columns = Math.ceil(channels / Math.ceil(channels / most)); // rows of about the same length
+  const wide = Math.min(LARGEST, Math.floor(space / columns) - GAP);
+  const high = Math.round((wide * height) / width);
+  const [across, down] = [wide + GAP, 3 * (high + GAP) + LINE];
+  return { columns, wide, high, across, down, width: space, height: Math.ceil(channels / columns) * down };
+}
+
+// The channels of a convolution, bytes from -127 to 127: without the attack, with it, the change.
+function drawMaps(context, { shape: [channels, height, width], before, now }, place) {
+  context.clearRect(0, 0, place.width, place.height);
+  context.imageSmoothingEnabled = false; // each number is a square
+  const size = height * width;
+  const change = Int16Array.from(now, (value, at) => value - before[at]);
+  const widest = change.reduce((most, by) => Math.max(most, Math.abs(by)), 1);
+  [small.width, small.height] = [width, height];
+  const pen = small.getContext("2d");
+  const picture = pen.createImageData(width, height);
+  [[before, 127], [now, 127], [change, widest]].forEach(([values, largest], row) => {
+    for (let channel = 0; channel < channels; channel++) {
+      for (let at = 0; at < size; at++) {
+        const value = values[channel * size + at];
+        const colour = values !== change ? BRIGHT : value > 0 ? RISES : FALLS;
+        tint(picture, at, colour, Math.sqrt(Math.abs(value) / largest)); // shows small values too
+      }
+      pen.putImageData(picture, 0, 0);
+      const x = (channel % place.columns) * place.across;
+      const y = Math.floor(channel / place.columns) * place.down + row * (place.high + GAP);
+      context.drawImage(small, x, y, place.wide, place.high);
+    }
+  });
+}
+
+// Colour a pixel of a picture, from dark to a colour.
+function tint(picture, pixel, colour, share) {
+  DARK.forEach((dark, channel) => {
+    picture.data[4 * pixel + channel] = dark + (colour[channel] - dark) * share;
+  });
+  picture.data[4 * pixel + 3] = 255;
 }
 
 function fill(context, colour, x, y, width, height) {
@@ -59,11 +104,7 @@ function fill(context, colour, x, y, width, height) {
 function drawPixels(context, weights) {
   const picture = context.createImageData(SIDE, SIDE);
   weights.forEach((weight, pixel) => {
-    const [colour, share] = [weight > 0 ? RISES : FALLS, Math.abs(weight) / 127];
-    DARK.forEach((dark, channel) => {
-      picture.data[4 * pixel + channel] = dark + (colour[channel] - dark) * share;
-    });
-    picture.data[4 * pixel + 3] = 255;
+    tint(picture, pixel, weight > 0 ? RISES : FALLS, Math.abs(weight) / 127);
   });
   context.putImageData(picture, 0, 0);
 }

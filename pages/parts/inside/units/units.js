@@ -34,10 +34,10 @@ function unpack(bytes) {
     activations: hidden.map((units) => take(Float32Array, budgets * units)),
     logits: take(Float32Array, budgets * 10),
     weights: take(Float32Array, hidden.at(-1) * 10),
-    biases: take(Float32Array, 10),
     carriers: take(Int32Array, budgets * about.carriers),
     carried: about.carriers,
-    pictures: take(Int8Array, hidden[0] * SIDE * SIDE),
+    pictures: about.largest && take(Int8Array, hidden[0] * SIDE * SIDE),
+    channels: about.maps.map((shape) => take(Int8Array, budgets * product(shape))),
   };
 }
 
@@ -53,6 +53,7 @@ class UnitsView {
     this.table = find("table");
     this.rows = find("tbody");
     this.layers = [];
+    this.maps = [];
     this.follow = ({ detail }) => this.move(detail.index);
     this.resized = new ResizeObserver(() => this.place());
     find(".save").addEventListener("click", () => this.save());
@@ -60,9 +61,9 @@ class UnitsView {
 
   show(data) {
     this.data = data;
-    this.makeLayers(data.hidden);
+    this.makeLayers(data);
     this.chosen = this.chosen && this.chosen.unit < data.hidden[this.chosen.layer] ? this.chosen : null;
-    this.scales = data.activations.map((values) => values.reduce((a, b) => Math.max(a, b), 0));
+    this.scales = data.activations.map((values) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0));
     window.addEventListener(MOVED, this.follow);
     this.resized.observe(this.body);
     this.place();
@@ -82,6 +83,7 @@ class UnitsView {
 
   // Only here is the page's layout asked for: in a frame it would have to be computed anew.
   place() {
+    for (const map of this.maps) map.place = mapGrid(map.shape, map.canvas.clientWidth);
     for (const layer of this.layers) layer.place = grid(layer.units, layer.slider.clientWidth, NARROWEST);
     this.redraw();
   }
@@ -94,24 +96,38 @@ class UnitsView {
     });
   }
 
-  makeLayers(hidden) {
-    if (this.layers.map(({ units }) => units).join() === hidden.join()) return;
-    for (const { section } of this.layers) section.remove();
-    this.layers = hidden.map((units, layer) => this.makeLayer(units, layer));
+  makeLayers({ maps, before, hidden }) {
+    const shapes = JSON.stringify([maps, before, hidden]);
+    if (this.shapes === shapes) return;
+    this.shapes = shapes;
+    for (const { section } of [...this.maps, ...this.layers]) section.remove();
+    this.maps = maps.map((shape, place) => this.makeMap(shape, place));
+    this.layers = hidden.map((units, layer) => this.makeLayer(units, layer, before + layer + 1));
+    this.body.style.setProperty("--maps", maps.length);
     this.body.style.setProperty("--layers", hidden.length);
     const [first, ...others] = this.layers.map(({ section }) => section);
-    this.figure.before(first);
+    this.figure.before(...this.maps.map(({ section }) => section), first);
     this.figure.after(...others);
     this.chosen = null;
   }
 
+  makeMap([channels, height, width], place) {
+    const section = document.createElement("div");
+    section.className = "layer";
+    section.innerHTML = '<h4></h4><canvas role="img"></canvas>';
+    const [head, canvas] = section.children;
+    head.textContent = `Convolution ${place + 1}: ${channels} channels of ${height} × ${width}`;
+    canvas.setAttribute("aria-label", `What convolution ${place + 1} passes on, channel by channel`);
+    return { section, head, canvas, shape: [channels, height, width], place: null };
+  }
+
   // A layer is one stop for the Tab key; the arrow keys go from unit to unit.
-  makeLayer(units, layer) {
+  makeLayer(units, layer, number) {
     const section = document.createElement("div");
     section.className = "layer";
     section.innerHTML = '<h4></h4><div role="slider" tabindex="0" aria-valuemin="1"><canvas></canvas></div>';
     const [head, slider] = section.children;
-    slider.setAttribute("aria-label", `Units of layer ${layer + 1}, sorted by change`);
+    slider.setAttribute("aria-label", `Units of layer ${number}, sorted by change`);
     slider.setAttribute("aria-valuemax", units);
     const at = ({ offsetX, offsetY }) => {
       const { columns, across, down } = this.layers[layer].place;
@@ -124,7 +140,7 @@ class UnitsView {
       if (slider.matches(":focus-visible")) this.choose(layer, this.rank(layer));
     });
     slider.addEventListener("keydown", (event) => this.press(event, layer));
-    return { units, section, head, slider, canvas: slider.firstChild, place: null };
+    return { units, number, section, head, slider, canvas: slider.firstChild, place: null };
   }
 
   press(event, layer) {
@@ -161,21 +177,29 @@ class UnitsView {
     return { before, now, change, order, largest: this.scales[layer], widest };
   }
 
+  // What a convolution gives without the attack and at the slider's place, and its shape.
+  mapState(place) {
+    const { maps, channels } = this.data;
+    const [count, size] = [product(maps[place]), channels[place]];
+    return { shape: maps[place], before: size.subarray(0, count), now: size.subarray(this.index * count, (this.index + 1) * count) };
+  }
+
   draw() {
     const states = this.layers.map((_, layer) => this.state(layer));
     this.states = states;
     this.orders = states.map(({ order }) => order);
     const { layer: shown, unit } = this.chosen ?? { layer: 0, unit: this.orders[0][0] };
     this.layers.forEach((layer, index) => {
-      const { units, head, slider, canvas } = layer;
+      const { units, number, head, slider, canvas } = layer;
       const state = states[index];
       const [up, down] = [1, -1].map((sign) => state.change.filter((by) => by * sign > 0).length);
-      say(head, `Layer ${index + 1}: ${units} units, ${up} rise, ${down} fall`);
+      say(head, `Layer ${number}: ${units} units, ${up} rise, ${down} fall`);
       drawLayer(sized(canvas, layer.place), state, layer.place, index === shown ? unit : -1);
       const rank = this.rank(index);
       slider.setAttribute("aria-valuenow", rank + 1);
       slider.setAttribute("aria-valuetext", `${rank + 1} of ${units}: ${this.words(index, this.orders[index][rank])}`);
     });
+    this.maps.forEach((map, place) => drawMaps(sized(map.canvas, map.place), this.mapState(place), map.place));
     this.drawUnit(shown, unit);
     say(this.seen, this.title());
     this.drawCarriers();
@@ -194,7 +218,7 @@ class UnitsView {
 
   words(layer, unit) {
     const { before, now } = this.states[layer];
-    return `unit ${unit} of layer ${layer + 1}, ${before[unit].toFixed(2)} without the attack, ` +
+    return `unit ${unit} of layer ${this.layers[layer].number}, ${before[unit].toFixed(2)} without the attack, ` +
       `${now[unit].toFixed(2)} with it`;
   }
 
@@ -202,7 +226,7 @@ class UnitsView {
   drawUnit(layer, unit) {
     const { hidden, weights, pictures, largest } = this.data;
     const said = [this.words(layer, unit).replace(/^u/, "U") + "."];
-    const first = layer === 0;
+    const first = layer === 0 && largest !== null;
     const toDigits = [...weights.slice(unit * 10, unit * 10 + 10)];
     const last = layer === hidden.length - 1;
     this.picture.hidden = !first && !last;
@@ -213,9 +237,9 @@ class UnitsView {
         `${signed(toDigits[most])} to ${most}, ${signed(toDigits[least])} to ${least}.`);
     }
     if (first || last) said.push("Orange is above 0, blue below.");
-    else said.push(`Its weights come from the units of layer ${layer}, so it has no picture.`);
+    else said.push(`Its weights come from ${this.sourceOf(layer)}, so it has no picture.`);
     say(this.caption, said.join(" "));
-    this.picture.setAttribute("aria-label", `The weights of unit ${unit} of layer ${layer + 1}`);
+    this.picture.setAttribute("aria-label", `The weights of unit ${unit} of layer ${this.layers[layer].number}`);
     if (this.drawn?.data === this.data && this.drawn.layer === layer && this.drawn.unit === unit) return;
     this.drawn = { data: this.data, layer, unit };
     const side = first ? SIDE : 2 * 168;
@@ -224,6 +248,11 @@ class UnitsView {
     const context = this.picture.getContext("2d");
     if (first) drawPixels(context, pictures.subarray(unit * SIDE * SIDE, (unit + 1) * SIDE * SIDE));
     else if (last) drawDigits(context, toDigits, side);
+  }
+
+  sourceOf(layer) {
+    const number = this.layers[layer].number - 1;
+    return number > this.data.before ? `the units of layer ${number}` : `convolution ${number}`;
   }
 
   logitsAt(index) {
@@ -280,9 +309,10 @@ class UnitsView {
     const carriers = this.carriers();
     const left = FILE_WIDTH - 340;
     const places = this.layers.map(({ units }) => grid(units, left - 40, NARROWEST));
+    const mapPlaces = this.maps.map(({ shape }) => mapGrid(shape, left - 40));
     const canvas = document.createElement("canvas");
     canvas.width = FILE_WIDTH;
-    canvas.height = Math.max(580, 200 + places.reduce((sum, { height }) => sum + height + 50, 0)) + 40;
+    canvas.height = Math.max(580, 200 + [...mapPlaces, ...places].reduce((sum, { height }) => sum + height + 50, 0)) + 40;
     const context = canvas.getContext("2d");
     fill(context, "#fff", 0, 0, canvas.width, canvas.height);
     const write = (text, x, y, size) => {
@@ -292,13 +322,17 @@ class UnitsView {
     };
     write(`${title}. ${this.title()}`, 20, 40, 26);
     let y = 80;
-    this.layers.forEach(({ head }, layer) => {
+    const put = ({ head }, place, draw) => {
       write(head.textContent, 20, y, 20);
       const cells = document.createElement("canvas");
-      drawLayer(sized(cells, places[layer]), this.states[layer], places[layer], -1);
-      context.drawImage(cells, 20, y + 12, places[layer].width, places[layer].height);
-      y += places[layer].height + 50;
-    });
+      draw(sized(cells, place));
+      context.drawImage(cells, 20, y + 12, place.width, place.height);
+      y += place.height + 50;
+    };
+    this.maps.forEach((map, at) =>
+      put(map, mapPlaces[at], (cells) => drawMaps(cells, this.mapState(at), mapPlaces[at])));
+    this.layers.forEach((layer, at) =>
+      put(layer, places[at], (cells) => drawLayer(cells, this.states[at], places[at], -1)));
     write("Above without the attack, below with it; the brighter the more active.", 20, y, 18);
     write("Orange: rises. Blue: falls.", 20, y + 28, 18);
     write("unit → digit: weight × change = to the logit", left, 80, 16);
@@ -337,6 +371,10 @@ function sized(canvas, { width, height }) {
 // Change an element's text, if it is another one: each change costs the browser a layout.
 function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+function product(shape) {
+  return shape.reduce((a, b) => a * b, 1);
 }
 
 function largestOf(values) {
