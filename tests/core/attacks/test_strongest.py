@@ -13,7 +13,7 @@ from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
 from core.networks.torch_module import TorchClassifier
-from tests.conftest import SHIPPED
+from tests.conftest import SHIPPED, perceptrons
 from tests.core.attacks.referee import check, in_float64, predictions
 from tests.core.torch_twin import torch_twin
 
@@ -60,7 +60,7 @@ def test_a_longer_search_finds_what_gradients_hide(
     test_digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Most units of a network that was trained for a proof are off, and have no gradient."""
-    network, _ = SHIPPED.load("certified")
+    (network,) = perceptrons(SHIPPED.load("certified")[0])
     x, y = test_digits.x[:1000], test_digits.y[:1000]
     wrong = predictions(network, strongest(network, x, y, 0.2)) != y
     module = sys.modules[worst_case.__module__]  # its name in the package is the function's
