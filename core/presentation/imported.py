@@ -1,20 +1,17 @@
 """In words: what was found in a file that another program wrote."""
 
 from core.evaluation.imported import TRIED, Choice
-from core.networks import Single
 from core.networks.foreign import PIXELS, Found
-from core.networks.layers import Activation, Affine, Convolution
-from core.networks.sequential import Sequential
+from core.presentation.layers import on_activations, on_layers
 from core.presentation.words import percent
 
 
 def on_found(found: Found, choice: Choice) -> str:
     """Say what a file holds, and how well the network does if it is read by a choice."""
     network, how = choice.reading.network, choice.reading.how
-    functions = _functions(network) if found.sure else []
-    with_them = f" with {' and '.join(functions)}" if functions else ""
+    functions = f" with {on_activations(network)}" if found.sure else ""
     said = [
-        f"A {found.program} file: {on_layers(network)}{with_them}, "
+        f"A {found.program} file: {on_layers(network)}{functions}, "
         f"{network.parameter_count:,} parameters."
     ]
     if found.left_out:
@@ -33,28 +30,6 @@ def on_found(found: Found, choice: Choice) -> str:
             "higher accuracy, it does something else between the layers, or to its pixels."
         )
     return " ".join(said)
-
-
-def on_layers(network: Single) -> str:
-    """Say which layers with weights a network has."""
-    if not isinstance(network, Sequential):
-        return "-".join(map(str, network.sizes))
-    windows = [
-        f"{len(layer.weight)} of {layer.weight.shape[2]} × {layer.weight.shape[3]}"
-        for layer in network.layers
-        if isinstance(layer, Convolution)
-    ]
-    affine = [layer.weight for layer in network.layers if isinstance(layer, Affine)]
-    sizes = [len(affine[0]), *(weight.shape[1] for weight in affine)] if affine else []
-    said = [f"convolution{'s' if len(windows) > 1 else ''} ({', '.join(windows)})"] * bool(windows)
-    return ", ".join([*said, "-".join(map(str, sizes))])
-
-
-def _functions(network: Single) -> list[str]:
-    """Return the activations of a network of layers, in their order."""
-    layers = network.layers if isinstance(network, Sequential) else ()
-    names = [layer.function for layer in layers if isinstance(layer, Activation)]
-    return ["ReLU" if name == "relu" else name for name in dict.fromkeys(names)]
 
 
 def on_choice(choice: Choice) -> str:
