@@ -17,7 +17,6 @@ from benchmarks.measuring import print_machine, print_table, timed
 from core.data import mnist
 from core.data.torchvision_import import torchvision_datasets
 from core.measures import accuracy
-from core.networks import Single
 from core.recipe import PRESETS, Recipe
 from core.training import train
 
@@ -149,7 +148,7 @@ def train_in_full() -> tuple[float, tuple[float, float]]:
 
 
 def network_accuracies(
-    network: MLP, training: mnist.Digits, test: mnist.Digits
+    network: Single, training: mnist.Digits, test: mnist.Digits
 ) -> tuple[float, float]:
     """Return the train and the test accuracy of a network."""
     return accuracy(network, training.x, training.y), accuracy(network, test.x, test.y)
