@@ -17,6 +17,7 @@ from benchmarks.measuring import print_machine, print_table, timed
 from core.data import mnist
 from core.data.torchvision_import import torchvision_datasets
 from core.measures import accuracy
+from core.networks import Single
 from core.recipe import PRESETS, Recipe
 from core.training import train
 
