@@ -29,7 +29,7 @@ ONE_IN = 10
 _CLEAN, _QUICK, _WORST = 1, 1, 8
 PASSES = _CLEAN + _QUICK + _WORST
 CACHE = LIBRARY.folder / "robustness.json"
-_VERSION = 3  # to be raised whenever the same network would be measured differently
+_VERSION = 4  # to be raised whenever the same network would be measured differently
 
 
 @dataclass(frozen=True)
