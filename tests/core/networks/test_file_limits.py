@@ -92,9 +92,9 @@ def test_a_file_of_very_many_layers_is_refused_before_they_are_taken(
     assert len(content) > 3e6
     monkeypatch.setattr(safetensors.numpy, "load", None)  # it would raise a TypeError
     monkeypatch.setattr(file, "MLP", None)
-    with pytest.raises(NetworkFileError, match="not a safetensors|40,000 arrays, .* at most 360"):
+    with pytest.raises(NetworkFileError, match="not a safetensors|40,000 arrays, .* at most 440"):
         parse(content, "deep")
-    with pytest.raises(NetworkFileError, match="1,000 arrays, .* at most 360"):
+    with pytest.raises(NetworkFileError, match="1,000 arrays, .* at most 440"):
         parse(many_layers(500), "deep")
     monkeypatch.undo()
     with pytest.raises(NetworkFileError, match="98 hidden layers, more than 8"):

@@ -254,12 +254,12 @@ def test_the_layers_of_a_convolutional_network(findings: Findings) -> None:
     other = dataclasses.replace(findings, network=lenet(function="tanh"))
     layers, after, count = table(other, "The layers").rows
     assert layers[1] == "784-128-64-10"
-    assert layers[2].startswith("convolution to 6 × 28 × 28, tanh, max pooling to 6 × 14 × 14, ")
+    assert layers[2] == "convolutions of 6 and 16 channels, then 120-84-10"
     assert after[2] == "tanh"
     assert count[2] == f"{6 * 26 + 16 * 151 + 401 * 120 + 121 * 84 + 85 * 10:,}"
     both = dataclasses.replace(other, network=Ensemble((lenet(), *findings.network.members)))
     layers, after, _ = table(both, "The layers").rows
-    assert layers[2].startswith("2 networks, convolution") and "784-128-64-10" in layers[2]
+    assert layers[2].startswith("2 networks, convolutions of 6") and "784-128-64-10" in layers[2]
     assert after[2] == "ReLU"
 
 
