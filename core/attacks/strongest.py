@@ -15,7 +15,8 @@ from core.attacks.apgd import LOSSES, Task, ascend
 from core.attacks.fab import approach, between
 from core.attacks.iterated import LinfBall
 from core.attacks.problem import Goal, Problem
-from core.attacks.square import search, square_sides
+from core.attacks.random_search import search, square_sides
+from core.attacks.square import Squares
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -160,7 +161,7 @@ def by_square(some: Some, *, seed: int) -> FloatArray:
     if width**2 != some.goal.x.shape[1]:
         return some.goal.x
     sides = square_sides(QUERIES, SHARE, width)
-    return search(some.goal, some.epsilon, sides=sides, seed=seed)
+    return search(some.goal, Squares(some.goal.x, some.epsilon, sides=sides, seed=seed))[0]
 
 
 def nearest_labels(goal: Goal) -> IntArray:
