@@ -98,7 +98,11 @@ def search_each(
     """Search for each image within each budget.
 
     Args:
-        classifier, x, y, epsilon, target: as of an `Attack`; images must be square.
+        classifier: the network under attack; it needs no `vjp`.
+        x: `(N, 784)` clean images, which must be square.
+        y: `(N,)` true labels.
+        epsilon: the budget, or `(E,)` of them.
+        target: as in an `Attack`.
         candidates: returns those for clean images, `(n, 784)`, and their budgets, `(n, 1)`.
         most: the largest budget that makes sense.
 
@@ -211,7 +215,8 @@ def square_at(row: FloatArray, column: FloatArray, side: int, width: int) -> Int
     """Return the places of the pixels of one square in each of n images, `(n, side²)`.
 
     Args:
-        row, column: `(n,)` draws from [0, 1), which decide where the square is.
+        row: `(n,)` draws from [0, 1), which decide in which row the square begins.
+        column: the same for its column.
         side: of the squares.
         width: of the images.
     """

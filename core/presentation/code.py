@@ -195,7 +195,8 @@ def _square(shown: Shown) -> list[str]:
 def _square_l2(shown: Shown) -> list[str]:
     return [
         *_search(shown),
-        rf"x' = \mathrm{{clip}}_{{[0, 1]}}(x + \delta), \quad \Vert \delta \Vert_2 = {shown.number}",
+        r"x' = \mathrm{clip}_{[0, 1]}(x + \delta), \quad "
+        rf"\Vert \delta \Vert_2 = {shown.number}",
         r"\delta_{W_1} \leftarrow s \left(\pm \eta + "
         r"\frac{\delta_{W_1}}{\Vert \delta_{W_1} \Vert_2}\right), "
         r"\quad \delta_{W_2} \leftarrow 0, \text{ if } m \text{ falls}",
