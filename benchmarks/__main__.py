@@ -20,6 +20,7 @@ TITLES = {
     "other_attacks": "The other attacks",
     "foreign": "Networks trained elsewhere",
     "worst_case": "The worst case",
+    "square": "The square attack",
     "bounds": "What is proved",
     "refine": "Proof and attack come together",
     "curves": "Evasion curves",
