@@ -65,20 +65,19 @@ def show_queries(evaluation: Evaluation) -> None:
         return
     asked = evaluation.queries[evaluation.correct_before]
     fooled = evaluation.queries[evaluation.correct_before & evaluation.misclassified]
-    which = {"fooled by the attack": fooled, "all that were read right before": asked}
     figures = {
-        f"Queries, {images}": (
-            f"{np.median(queries):,.0f} median",
-            f"{queries.mean():,.0f} mean, {len(queries):,} images",
+        f"Median queries, {images}": (
+            f"{np.median(queries):,.0f}",
+            f"mean {queries.mean():,.0f}, {len(queries):,} images",
         )
-        for images, queries in which.items()
+        for images, queries in {"fooled": fooled, "all": asked}.items()
         if len(queries)
     }
     if figures:
         show_figures(figures)
         st.caption(
-            "A query shows the network one changed image and reads its outputs. An image that is "
-            "misread without an attack needs none and is left out here."
+            "A query shows the network one changed image and reads its outputs. Images that are "
+            "misread without an attack need none and don't count here."
         )
 
 
