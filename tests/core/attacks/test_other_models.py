@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.neighbors import KNeighborsClassifier
 
 from core.attacks import noise, square, square_l2
 from core.classifier import FloatArray
@@ -29,6 +27,9 @@ class Scikit:
 
 @pytest.fixture(scope="module", params=["k-nearest neighbours", "random forest"])
 def model(request: pytest.FixtureRequest) -> Scikit:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+
     train = mnist.load("train")
     models = {
         "k-nearest neighbours": KNeighborsClassifier(15, weights="distance"),
