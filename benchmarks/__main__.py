@@ -22,6 +22,7 @@ TITLES = {
     "foreign": "Networks trained elsewhere",
     "foreign_import": "A network brought along",
     "worst_case": "The worst case",
+    "square": "The square attack",
     "bounds": "What is proved",
     "refine": "Proof and attack come together",
     "curves": "Evasion curves",

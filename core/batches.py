@@ -17,24 +17,26 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 BATCH = 256
 
 
-def in_batches(work: Callable[[slice], None], n: int) -> None:
+def in_batches(work: Callable[[slice], None], n: int, *, most: int | None = None) -> None:
     """Call `work` with slices that together cover range(n), in several threads.
 
     Threads are enough because NumPy releases the interpreter lock in its loops and products.
     Meanwhile BLAS uses one thread for each matrix product; more would only compete with ours.
 
     Args:
-        work: a function of a slice of at most `BATCH` rows. It must not write where another
-            slice writes. Its first exception is raised here.
+        work: a function of a slice of at most `BATCH` rows, or `most`. It must not write where
+            another slice writes. Its first exception is raised here.
         n: the number of rows.
+        most: allow as many rows in a slice, if there is still one for each thread.
     """
     if not n:
         return
-    if n <= BATCH:
+    size = max(BATCH, min(most or 0, -(-n // threads())))
+    if n <= size:
         with one_thread_a_product:
             work(slice(0, n))
         return
-    todo = deque(slice(start, min(start + BATCH, n)) for start in range(0, n, BATCH))
+    todo = deque(slice(start, min(start + size, n)) for start in range(0, n, size))
 
     def take() -> None:
         while True:

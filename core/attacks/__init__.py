@@ -1,9 +1,9 @@
 """Attacks: functions of a classifier, images, labels and, for most of them, a budget.
 
 `Attack` and `MinimalAttack` are the two signatures. `METHODS` describes every attack by its name,
-`BY_TITLE` by its title; `FOLLOWED` has those that Draw offers. `apgd`, `fab` and `square` stand
-beside them: they are parts of `strongest`, which runs several attacks in turn. Those in `WATCHED`
-and `WATCHED_MINIMAL` tell of each of their steps.
+`BY_TITLE` by its title; `FOLLOWED` has those that Draw offers. `apgd` and `fab` stand beside them:
+they are parts of `strongest`, which runs several attacks in turn. Those in `WATCHED` and
+`WATCHED_MINIMAL` tell of each of their steps.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ from core.attacks.minimal import towards, within
 from core.attacks.noise import noise
 from core.attacks.pgd import bim, pgd, pgd_l2
 from core.attacks.problem import Attack, MinimalAttack
-from core.attacks.square import square
+from core.attacks.random_search import CountedAttack, Searched
+from core.attacks.square import square, square_search
+from core.attacks.square_l2 import square_l2, square_l2_search
 from core.attacks.steps import Step, Watch, WatchedAttack, WatchedMinimalAttack
 from core.attacks.strongest import (
     ALREADY,
@@ -81,6 +83,17 @@ _ALL: tuple[Method, ...] = (
         "attacks get to the worst case here.",
     ),
     BudgetMethod(
+        name="square",
+        title="Square",
+        norm="linf",
+        attack=square,
+        counted=square_search,
+        cost="slow",
+        summary="Needs no gradient, only the network's outputs: it sets random squares of pixels "
+        "to +ε or −ε and keeps those that bring the network closer to a mistake, with at most "
+        "1,000 queries for an image (Andriushchenko, Croce, Flammarion and Hein, 2020).",
+    ),
+    BudgetMethod(
         name="noise",
         title="Random noise",
         norm="linf",
@@ -97,6 +110,17 @@ _ALL: tuple[Method, ...] = (
         attack=pgd_l2,
         summary="PGD with another budget: ε bounds the L2 norm of the whole perturbation, not the "
         "change of each pixel (Madry and others, 2018).",
+    ),
+    BudgetMethod(
+        name="square_l2",
+        title="Square (L2)",
+        norm="l2",
+        attack=square_l2,
+        counted=square_l2_search,
+        cost="slow",
+        summary="Square with another budget: it moves the perturbation from one random window to "
+        "another, and its L2 norm stays ε. It needs only the network's outputs, at most 1,000 "
+        "times for an image (Andriushchenko, Croce, Flammarion and Hein, 2020).",
     ),
     MinimalMethod(
         name="deepfool",
@@ -170,10 +194,12 @@ __all__ = [
     "WITHSTOOD",
     "Attack",
     "BudgetMethod",
+    "CountedAttack",
     "Method",
     "MinimalAttack",
     "MinimalMethod",
     "Scale",
+    "Searched",
     "Step",
     "Watch",
     "WorstCase",
@@ -190,6 +216,9 @@ __all__ = [
     "pgd",
     "pgd_l2",
     "square",
+    "square_l2",
+    "square_l2_search",
+    "square_search",
     "strongest",
     "towards",
     "within",

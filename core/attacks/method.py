@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 
 from core.attacks.problem import Attack, MinimalAttack
+from core.attacks.random_search import CountedAttack
 from core.classifier import FloatArray
 
 
@@ -69,9 +70,16 @@ class _Description:
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetMethod(_Description):
-    """An attack that is given a budget."""
+    """An attack that is given a budget.
+
+    Attributes:
+        attack: the attack.
+        counted: the same, which also tells how often it asks the network, for an attack of which
+            that number is the cost; None for others.
+    """
 
     attack: Attack
+    counted: CountedAttack | None = None
 
     @property
     def scale(self) -> Scale:

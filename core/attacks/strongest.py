@@ -15,7 +15,8 @@ from core.attacks.apgd import LOSSES, Task, ascend
 from core.attacks.fab import approach, between
 from core.attacks.iterated import LinfBall
 from core.attacks.problem import Goal, Problem
-from core.attacks.square import search, square_sides
+from core.attacks.random_search import search, square_sides
+from core.attacks.square import Squares
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -171,7 +172,7 @@ def by_square(some: Some, *, seed: int) -> FloatArray:
 
     def found(rows: IntArray, queries: int) -> tuple[FloatArray, FloatArray]:
         part, sides = goal.only(rows), square_sides(queries, SHARE, width)
-        x_adv = search(part, some.epsilon[rows], sides=sides, seed=seed)
+        x_adv, _ = search(part, Squares(part.x, some.epsilon[rows], sides=sides, seed=seed))
         return x_adv, _margin(part, x_adv)
 
     x_adv, margin = found(np.arange(len(goal.x)), QUERIES)

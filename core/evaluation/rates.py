@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core import measures, validate
-from core.attacks import Attack
+from core.attacks import Attack, Searched
 from core.batches import BATCH, at_most, one_thread_a_product, threads
 from core.classifier import Classifier, FloatArray, IntArray
 
@@ -33,6 +33,7 @@ class Evaluation:
         before: `(N,)` predictions of `x`.
         after: `(N,)` predictions of `x_adv`.
         l2_norm: `(N,)`, of the perturbations `x_adv - x`, float64, in pixel units.
+        queries: `(N,)`, how often the attack asked the network; None if it doesn't tell.
     """
 
     x: FloatArray
@@ -41,10 +42,12 @@ class Evaluation:
     before: IntArray
     after: IntArray
     l2_norm: FloatArray
+    queries: IntArray | None = None
 
     def only(self, rows: IntArray | NDArray[np.bool_]) -> "Evaluation":
         """Return the results for some of the images, by their indices or a mask `(N,)`."""
-        return Evaluation(**{name: array[rows] for name, array in vars(self).items()})
+        some = {name: array[rows] for name, array in vars(self).items() if array is not None}
+        return Evaluation(**some)
 
     @property
     def images(self) -> int:
@@ -82,7 +85,7 @@ class Evaluation:
 
 def evaluate(
     classifier: Classifier,
-    attack: Callable[[FloatArray, IntArray], FloatArray],
+    attack: Callable[[FloatArray, IntArray], FloatArray | Searched],
     x: ArrayLike,
     y: ArrayLike,
     *,
@@ -93,8 +96,9 @@ def evaluate(
 
     Args:
         classifier: the network that predicts.
-        attack: from images `(B, 784)` and labels `(B,)` to adversarial images `(B, 784)`; it is
-            called on batches of at most `ATTACK_BATCH` images.
+        attack: from images `(B, 784)` and labels `(B,)` to adversarial images `(B, 784)`, or to
+            those with the queries for each; it is called on batches of at most `ATTACK_BATCH`
+            images.
         x: `(N, 784)` clean images, pixels in [0, 1].
         y: `(N,)` true labels.
         levels: the grey levels to which adversarial images are rounded before they are predicted
@@ -112,15 +116,20 @@ def evaluate(
     before = measures.predict(classifier, x)
     x_adv = np.empty_like(x)
     after = np.empty_like(before)
+    queries: list[IntArray] = []
     for start in range(0, len(x), ATTACK_BATCH):
         rows = slice(start, start + ATTACK_BATCH)
         attacked = attack(x[rows], y[rows])
+        if isinstance(attacked, Searched):
+            queries.append(attacked.queries)
+            attacked = attacked.x_adv
         if attacked.shape != x[rows].shape:
             raise ValueError(f"attack must return {x[rows].shape}, not {attacked.shape}")
         x_adv[rows] = measures.rounded(attacked, levels)
         after[rows] = measures.predict(classifier, x_adv[rows])
         on_progress(len(attacked))
-    return Evaluation(x, y, x_adv, before, after, measures.l2_norm(x, x_adv))
+    asked = np.concatenate(queries) if queries else None
+    return Evaluation(x, y, x_adv, before, after, measures.l2_norm(x, x_adv), asked)
 
 
 def evasion_curve(

@@ -184,6 +184,36 @@ def _pgd_l2(shown: Shown) -> list[str]:
     return [start, movable, *steps]
 
 
+def _square(shown: Shown) -> list[str]:
+    return [
+        *_search(shown),
+        rf"x' = \mathrm{{clip}}_{{[0, 1]}}(x + \delta), \quad \delta_i = \pm {shown.number}",
+        r"\delta \leftarrow \delta \text{ with one random square of one sign, if } m \text{ falls}",
+        r"\delta^0: \text{ vertical stripes of random signs}",
+    ]
+
+
+def _square_l2(shown: Shown) -> list[str]:
+    return [
+        *_search(shown),
+        r"x' = \mathrm{clip}_{[0, 1]}(x + \delta), \quad "
+        rf"\Vert \delta \Vert_2 = {shown.number}",
+        r"\delta_{W_1} \leftarrow s \left(\pm \eta + "
+        r"\frac{\delta_{W_1}}{\Vert \delta_{W_1} \Vert_2}\right), "
+        r"\quad \delta_{W_2} \leftarrow 0, \text{ if } m \text{ falls}",
+        r"W_1, W_2: \text{ random windows}, \quad \eta: \text{ a bump}",
+    ]
+
+
+def _search(shown: Shown) -> list[str]:
+    """Return what a random search lowers, and how often it asks."""
+    goal = shown.label if shown.target is None else shown.target
+    best, own = rf"\max_{{j \ne {goal}}} Z_j(x')", f"Z_{goal}(x')"
+    margin = f"{own} - {best}" if shown.target is None else f"{best} - {own}"
+    queries = f"{_default(shown.method, 'queries'):g}"
+    return [rf"m = {margin}", rf"\text{{at most {queries} squares, until }} m < 0"]
+
+
 def _deepfool(shown: Shown) -> list[str]:
     label, stretch = shown.label, 1 + _default(shown.method, "overshoot")
     return [
@@ -235,8 +265,10 @@ _FORMULAS: Mapping[str, Callable[[Shown], list[str]]] = {
     "bim": _bim,
     "mi_fgsm": _mi_fgsm,
     "pgd": _pgd,
+    "square": _square,
     "noise": _noise,
     "pgd_l2": _pgd_l2,
+    "square_l2": _square_l2,
     "deepfool": _deepfool,
     "carlini_wagner": _carlini_wagner,
     "jsma": _jsma,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.attacks import METHODS, Method, MinimalMethod, noise
+from core.attacks import METHODS, Method, MinimalMethod, Searched, noise
 from core.batches import sparing_a_core
 from core.classifier import Classifier, FloatArray, IntArray
 from core.data.mnist import Digits
@@ -106,9 +106,11 @@ class Evaluations:
         slow = method.cost == "slow" and not is_sample
         some, levels = self._some, question.levels
 
-        def attack(x: FloatArray, y: IntArray) -> FloatArray:
+        def attack(x: FloatArray, y: IntArray) -> FloatArray | Searched:
             if isinstance(method, MinimalMethod):
                 return method.attack(network, x, y)
+            if method.counted is not None:
+                return method.counted(network, x, y, budget)
             return method.attack(network, x, y, budget)
 
         def work(tell: Tell) -> Evaluation:

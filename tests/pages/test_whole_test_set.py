@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.attacks import BY_TITLE, deepfool, fgsm, strongest
+from core.attacks import (
+    BY_TITLE,
+    CountedAttack,
+    deepfool,
+    fgsm,
+    square_l2_search,
+    square_search,
+    strongest,
+)
 from core.bounds import certified
 from core.classifier import FloatArray
 from core.data import mnist
@@ -63,7 +71,8 @@ def rates(at: AppTest) -> list[str]:
 
 def proof(at: AppTest) -> dict[str, tuple[str, str]]:
     """Return the figures below the curves by the first word of their titles."""
-    shown = [metric for metric in at.metric if metric.label not in (ALL_RATE, CLEAN)]
+    others = [metric for metric in at.metric if metric.label not in (ALL_RATE, CLEAN)]
+    shown = [metric for metric in others if "queries" not in metric.label]
     return {re.split(r"\W", metric.label)[0]: (metric.value, metric.delta) for metric in shown}
 
 
@@ -171,6 +180,33 @@ def test_an_attack_without_a_budget_is_held_to_one(
     seen = taken_for(report_network, np.where(affordable[:, None], found, x))
     assert rates(at)[0] == f"{(seen != y).mean():.2%}"
     assert 0.1 < (seen != y).mean() < 0.99
+
+
+@pytest.mark.parametrize(
+    ("title", "budget", "search"),
+    [("Square", {"linf": "0.1"}, square_search), ("Square (L2)", {"l2": "1.5"}, square_l2_search)],
+)
+def test_the_queries_of_an_attack_that_counts_them(
+    title: str,
+    budget: dict[str, str],
+    search: CountedAttack,
+    report_network: MLP,
+    test_digits: Digits,
+) -> None:
+    with samples_alone():
+        at = of_all(opened(attack=title, **budget), " of 100")
+    chosen = np.sort(np.random.default_rng(0).permutation(10_000)[:100])
+    x, y = test_digits.x[chosen], test_digits.y[chosen]
+    found = search(report_network, x, y, float(next(iter(budget.values()))))
+    right = taken_for(report_network, x) == y
+    misled = taken_for(report_network, found.x_adv) != y
+    shown = [(each.value, each.delta) for each in at.metric if "queries" in each.label]
+    expected = [found.queries[right & misled], found.queries[right]]
+    assert shown == [
+        (f"{np.median(each):,.0f}", f"mean {each.mean():,.0f}, {len(each)} images")
+        for each in expected
+    ]
+    assert 0 < len(expected[0]) < len(expected[1])
 
 
 @pytest.mark.parametrize("title", list(BY_TITLE))

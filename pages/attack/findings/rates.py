@@ -35,6 +35,7 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
             CLEAN: (f"{right / images:.2%}", f"{right:,} of {images:,} right"),
         }
     )
+    show_queries(evaluation)
     if rate is not None:
         st.caption(f"Fooled, of those read right before: {rate:.2%} ({of_right:,} of {right:,}).")
     some = ""
@@ -56,6 +57,28 @@ def show_rates(evaluation: Evaluation, question: Question, budget: float) -> Non
         f"**{question.method.title}**: "
         f"{question.method.summary}{limit}"
     )
+
+
+def show_queries(evaluation: Evaluation) -> None:
+    """Show how often the attack asked the network, if it tells."""
+    if evaluation.queries is None:
+        return
+    asked = evaluation.queries[evaluation.correct_before]
+    fooled = evaluation.queries[evaluation.correct_before & evaluation.misclassified]
+    figures = {
+        f"Median queries, {images}": (
+            f"{np.median(queries):,.0f}",
+            f"mean {queries.mean():,.0f}, {len(queries):,} images",
+        )
+        for images, queries in {"fooled": fooled, "all": asked}.items()
+        if len(queries)
+    }
+    if figures:
+        show_figures(figures)
+        st.caption(
+            "A query shows the network one changed image and reads its outputs. Images that are "
+            "misread without an attack need none and don't count here."
+        )
 
 
 def show_known(question: Question, budget: float) -> None:

@@ -21,6 +21,7 @@ from core.attacks import (
     noise,
     pgd,
     pgd_l2,
+    square_l2,
 )
 from core.attacks.problem import Attack
 from core.classifier import FloatArray
@@ -33,9 +34,12 @@ from tests.core.attacks.budgeted import BUDGETED, every_attack
 from tests.core.attacks.referee import misclassified
 from tests.core.torch_twin import torch_twin
 
+SQUARE = random_mlp((16, 24, 10), seed=3)  # for images of 4 × 4 pixels
+
 
 def check(x: FloatArray, x_adv: FloatArray, epsilon: float, *, attack: Attack) -> None:
-    referee.check(x, x_adv, **{"l2" if attack is pgd_l2 else "linf": epsilon})
+    in_l2 = attack in (pgd_l2, square_l2)
+    referee.check(x, x_adv, **{"l2" if in_l2 else "linf": epsilon})
 
 
 def autograd_attack(
@@ -270,14 +274,13 @@ def test_where_the_gradient_is_zero_the_pixel_stays() -> None:
 
 
 @given(
-    pixels=st.lists(st.floats(0, 1, width=32), min_size=12, max_size=12),
+    pixels=st.lists(st.floats(0, 1, width=32), min_size=16, max_size=16),
     label=st.integers(0, 9),
     ahead=st.none() | st.integers(1, 9),
     epsilon=st.floats(0, 1),
     name=st.sampled_from(list(BUDGETED)),
 )
 def test_any_image_any_budget(
-    small_network: MLP,
     pixels: list[float],
     label: int,
     ahead: int | None,
@@ -287,14 +290,15 @@ def test_any_image_any_budget(
     x = np.array([pixels], np.float32)
     target = None if ahead is None else (label + ahead) % 10
     attack = BUDGETED[name]
-    x_adv = attack(small_network, x, [label], epsilon, target=target)
+    x_adv = attack(SQUARE, x, [label], epsilon, target=target)
     check(x, x_adv, epsilon, attack=attack)
     if epsilon == 0:
         np.testing.assert_array_equal(x_adv, x)
 
 
 def test_the_registry_has_every_attack_once_with_what_a_page_needs() -> None:
-    order = "fgsm bim mi_fgsm pgd strongest noise pgd_l2 deepfool carlini_wagner jsma"
+    order = "fgsm bim mi_fgsm pgd strongest square noise pgd_l2 square_l2 deepfool "
+    order += "carlini_wagner jsma"
     assert " ".join(METHODS) == order
     for name, method in METHODS.items():
         assert method.name == name == getattr(method.attack, "__name__", None)
@@ -302,7 +306,7 @@ def test_the_registry_has_every_attack_once_with_what_a_page_needs() -> None:
         assert method.norm in ("linf", "l2", "l0")
         assert len(method.scale.budgets) > 100
         assert method.summary.endswith(".")
-    assert list(ATTACKS) == ["fgsm", "bim", "mi_fgsm", "pgd", "strongest", "noise"]
+    assert list(ATTACKS) == ["fgsm", "bim", "mi_fgsm", "pgd", "strongest", "square", "noise"]
     untargeted = [name for name, method in METHODS.items() if not method.targeted]
     assert untargeted == ["noise", "deepfool"]
     assert set(METHODS) - {method.name for method in FOLLOWED.values()} == {"strongest"}

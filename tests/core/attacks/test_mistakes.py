@@ -13,7 +13,6 @@ from core.attacks import (
     apgd,
     carlini_wagner_nearest,
     fab,
-    square,
 )
 from core.classifier import FloatArray
 from core.networks.mlp import MLP
@@ -25,12 +24,12 @@ SMALL = random_mlp((16, 9, 10), seed=3)
 CALLS: dict[str, Callable[..., FloatArray]] = {
     name: method.attack for name, method in METHODS.items()
 }
-NEW: dict[str, Callable[..., FloatArray]] = {"apgd": apgd, "square": square}
+NEW: dict[str, Callable[..., FloatArray]] = {"apgd": apgd}
 CALLS |= NEW
 CALLS |= {"carlini_wagner_nearest": carlini_wagner_nearest, "fab": fab}
 LINF = [name for name, method in METHODS.items() if method.norm == "linf"] + list(NEW)
 WITH_TARGETS = [name for name in CALLS if name != "deepfool"]
-WITH_GRADIENTS = [name for name in CALLS if name not in ("noise", "square")]
+WITH_GRADIENTS = [name for name in CALLS if name not in ("noise", "square", "square_l2")]
 MINIMAL = [name for name, method in METHODS.items() if isinstance(method, MinimalMethod)]
 MINIMAL += ["carlini_wagner_nearest", "fab"]
 

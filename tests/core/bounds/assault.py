@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from core.attacks import METHODS, SEQUENCE, BudgetMethod, fab
 from core.attacks.apgd import LOSSES, Task, ascend
 from core.attacks.problem import Goal
-from core.attacks.square import search, square_sides
+from core.attacks.random_search import search, square_sides
+from core.attacks.square import Squares
 from core.attacks.strongest import SHARE, Some, nearest_labels
 from core.batches import in_batches
 from core.bounds import certified_epsilon
@@ -156,4 +157,4 @@ def _by_long_apgd(some: Some, *, seed: int, loss: str) -> FloatArray:
 
 def _by_short_square(some: Some, *, seed: int) -> FloatArray:
     sides = square_sides(QUERIES, SHARE, math.isqrt(some.goal.x.shape[1]))
-    return search(some.goal, some.epsilon, sides=sides, seed=seed)
+    return search(some.goal, Squares(some.goal.x, some.epsilon, sides=sides, seed=seed))[0]
