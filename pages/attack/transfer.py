@@ -16,7 +16,7 @@ from pages.parts.server import server
 from pages.parts.waiting import show_waiting
 
 INTRODUCTION = """
-An attacker rarely has your network. But he can train one of his own, attack that one, and try the
+An attacker rarely has your network. But anyone can train another one, attack that, and try the
 images on yours. Often they fool yours too: the attack **transfers** (Szegedy and others, 2014). It
 works because networks that have learned the same task rely on similar features of an image, so a
 direction that misleads one often misleads the other.

@@ -19,7 +19,7 @@ from pages.parts.server import server, who
 from pages.parts.state import AIM_FOR, AMONG, L2, LINF, MADE_BY
 
 # What a class finds most different from one another; the first visit compares these.
-FIRST = ("report", "augmentation", "dropout", "ensemble", "few-images", "adversarial-pgd")
+FIRST = ("report", "convolutional", "dropout", "ensemble", "few-images", "adversarial-pgd")
 ATTACKS = [title for title in BY_TITLE if title != METHODS["noise"].title]
 TARGETS = [ANY_OTHER, *map(str, range(10))]
 _GONE = "transfer_gone"  # of the session: names that a link or this session had, and we have not
