@@ -21,7 +21,8 @@ from core.bounds.reach import Reach, through
 from core.bounds.steps import Steps
 from core.bounds.windows import Window
 from core.classifier import FloatArray, IntArray
-from core.networks.layers import Activation, Shape
+from core.networks.layers import Activation
+from core.networks.windows import Shape
 
 _NUMBERS = 2**18  # that a layer works on at once: 2 MB, so that they stay in the cache
 

@@ -6,15 +6,8 @@ import numpy as np
 
 from core.bounds.windows import Window
 from core.networks import Sequential
-from core.networks.layers import (
-    LINEAR,
-    Affine,
-    AveragePooling,
-    Convolution,
-    Layer,
-    MaxPooling,
-    Shape,
-)
+from core.networks.layers import LINEAR, Affine, AveragePooling, Convolution, Layer, MaxPooling
+from core.networks.windows import Shape
 
 MOST_PRODUCTS = 1e9  # for CROWN's bounds of one layer: a tenth of a second or so
 _PASSES = 10  # multiply-adds in the time that the passes over a number take

@@ -18,7 +18,8 @@ from core.bounds.crown import Relaxation
 from core.bounds.interval import Units
 from core.bounds.windows import Window
 from core.classifier import FloatArray
-from core.networks.layers import Activation, Convolution, Layer, Linear, MaxPooling, Shape, windows
+from core.networks.layers import Activation, Convolution, Layer, Linear, MaxPooling
+from core.networks.windows import Shape, windows
 
 _ROUNDING = 2.0**-50  # of a few operations, relative to their operands
 _SMOOTH = 2.0**-46  # the same for tanh and the sigmoid, absolute

@@ -14,7 +14,8 @@ from core.bounds.balls import Ball, Box
 from core.bounds.lines import dot
 from core.bounds.steps import Steps, multiplied
 from core.classifier import FloatArray
-from core.networks.layers import Affine, Convolution, Scaling, Shape
+from core.networks.layers import Affine, Convolution, Scaling
+from core.networks.windows import Shape
 
 
 @dataclass(frozen=True, eq=False)

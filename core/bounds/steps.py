@@ -21,11 +21,11 @@ from core.networks.layers import (
     Layer,
     Linear,
     Scaling,
-    Shape,
     arrays,
     magnitude,
     settings,
 )
+from core.networks.windows import Shape
 
 _TANH = 8  # units in the last place; NumPy's tanh is wrong by at most half of that
 

@@ -6,13 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.classifier import FloatArray, IntArray
-from core.networks.layers import (
-    AveragePooling,
-    Convolution,
-    Layer,
-    MaxPooling,
-    Shape,
-)
+from core.networks.layers import AveragePooling, Convolution, Layer, MaxPooling
+from core.networks.windows import Shape
 
 
 @dataclass(frozen=True, eq=False)

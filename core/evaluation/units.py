@@ -6,7 +6,8 @@ import numpy as np
 
 from core.classifier import FloatArray, IntArray
 from core.networks import MLP, Sequential, Single
-from core.networks.layers import Affine, Convolution, Scaling, Shape
+from core.networks.layers import Affine, Convolution, Scaling
+from core.networks.windows import Shape
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ images last, each strided copy below moves long runs of memory, whether N is 1 o
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -14,8 +14,8 @@ import numpy as np
 
 from core import validate
 from core.classifier import FloatArray
+from core.networks.windows import Shape, inside, padded, places, windows, words
 
-Shape: TypeAlias = tuple[int, ...]  # (channels, height, width) or (units,), without the images
 PullBack: TypeAlias = Callable[[FloatArray], FloatArray]
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
@@ -81,7 +81,7 @@ class Affine:
         """Return `(outputs,)`; see `Layer`."""
         inputs, outputs = self.weight.shape
         if math.prod(shape) != inputs:
-            raise ValueError(f"an affine layer of {inputs} inputs can't follow {_words(shape)}")
+            raise ValueError(f"an affine layer of {inputs} inputs can't follow {words(shape)}")
         return (outputs,)
 
     def forward(self, x: FloatArray) -> tuple[FloatArray, PullBack]:
@@ -131,18 +131,18 @@ class Convolution:
         """Return `(outputs, height, width)`; see `Layer`."""
         outputs, channels, *kernel = self.weight.shape
         if len(shape) != 3 or shape[0] != channels:
-            raise ValueError(f"a convolution of {channels} channels can't follow {_words(shape)}")
+            raise ValueError(f"a convolution of {channels} channels can't follow {words(shape)}")
         sides = [side + 2 * self.padding for side in shape[1:]]
-        return (outputs, *_places(sides, kernel, self.stride))
+        return (outputs, *places(sides, kernel, self.stride))
 
     def forward(self, x: FloatArray) -> tuple[FloatArray, PullBack]:
         """See `Layer`. The windows become columns of one matrix, so BLAS does the sums."""
         outputs, height, width = self.output_shape(x.shape[:3])
-        padded = _padded(x, self.padding)
+        framed = padded(x, self.padding)
         matrix = self.weight.reshape(outputs, -1)
         kernel = self.weight.shape[2:]
         columns = np.empty((len(x), *kernel, height, width, x.shape[3]), x.dtype)
-        for row, column, part in windows(padded, kernel, self.stride):
+        for row, column, part in windows(framed, kernel, self.stride):
             columns[:, row, column] = part
         out = matrix @ columns.reshape(matrix.shape[1], height * width * x.shape[3])
         out += self.bias[:, None]
@@ -160,7 +160,7 @@ class Convolution:
         gradient = np.zeros((channels, *sides, images), shares.dtype)
         for row, column, part in windows(gradient, kernel, self.stride):
             part += shares[:, row, column]
-        return _inside(gradient, self.padding)
+        return inside(gradient, self.padding)
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ class Scaling:
     def output_shape(self, shape: Shape) -> Shape:
         """Return the same shape; see `Layer`."""
         if len(self.scale) not in (1, shape[0]):
-            raise ValueError(f"a scaling of {len(self.scale)} numbers can't follow {_words(shape)}")
+            raise ValueError(f"a scaling of {len(self.scale)} numbers can't follow {words(shape)}")
         return shape
 
     def forward(self, x: FloatArray) -> tuple[FloatArray, PullBack]:
@@ -351,18 +351,6 @@ def _freeze(layer: Affine | Convolution | Scaling) -> None:
         object.__setattr__(layer, name, read_only(each))
 
 
-def _words(shape: Shape) -> str:
-    """Return a shape for people."""
-    return f"{shape[0]} units" if len(shape) == 1 else " × ".join(map(str, shape))
-
-
-def _places(sides: list[int], kernel: list[int], stride: int) -> Shape:
-    """Return how many windows of a kernel fit along each side."""
-    if any(own > side for own, side in zip(kernel, sides, strict=True)):
-        raise ValueError(f"a window of {_words(tuple(kernel))} is larger than the image")
-    return tuple((side - own) // stride + 1 for own, side in zip(kernel, sides, strict=True))
-
-
 def _check_window(size: int, stride: int) -> None:
     validate.whole_number(size, name="size", least=1)
     validate.whole_number(stride, name="stride", least=1)
@@ -370,41 +358,5 @@ def _check_window(size: int, stride: int) -> None:
 
 def _pooled(shape: Shape, size: int, stride: int) -> Shape:
     if len(shape) != 3:
-        raise ValueError(f"pooling can't follow {_words(shape)}")
-    return (shape[0], *_places(list(shape[1:]), [size, size], stride))
-
-
-def windows(
-    x: FloatArray, kernel: Sequence[int], stride: int
-) -> Iterator[tuple[int, int, FloatArray]]:
-    """Yield for each place in a window its row, its column, and what all windows have there.
-
-    Args:
-        x: `(channels, height, width, N)`.
-        kernel: the window's height and width.
-        stride: by how many pixels the window moves.
-
-    Yields:
-        a view of x, `(channels, rows, columns, N)`, one row and column a window.
-    """
-    _, height, width, _ = x.shape
-    for row in range(kernel[0]):
-        rows = slice(row, height - kernel[0] + row + 1, stride)
-        for column in range(kernel[1]):
-            columns = slice(column, width - kernel[1] + column + 1, stride)
-            yield row, column, x[:, rows, columns]
-
-
-def _padded(x: FloatArray, padding: int) -> FloatArray:
-    """Return the image in a frame of zeros."""
-    if not padding:
-        return x
-    channels, height, width, images = x.shape
-    framed = np.zeros((channels, height + 2 * padding, width + 2 * padding, images), x.dtype)
-    _inside(framed, padding)[:] = x
-    return framed
-
-
-def _inside(x: FloatArray, padding: int) -> FloatArray:
-    """Return the image without its frame, as a view."""
-    return x[:, padding : x.shape[1] - padding, padding : x.shape[2] - padding]
+        raise ValueError(f"pooling can't follow {words(shape)}")
+    return (shape[0], *places(list(shape[1:]), [size, size], stride))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from core.classifier import FloatArray
-from core.networks.layers import Affine, Convolution, Layer, Shape, arrays, settings
+from core.networks.layers import Affine, Convolution, Layer, arrays, settings
+from core.networks.windows import Shape
 
 # Images at once, and the numbers of them that one layer works on: 8 MB stay near the processor.
 _MOST_AT_ONCE = 64

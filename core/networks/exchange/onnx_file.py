@@ -15,9 +15,9 @@ from core.networks.layers import (
     Layer,
     MaxPooling,
     Scaling,
-    Shape,
     arrays,
 )
+from core.networks.windows import Shape
 
 INPUT, OUTPUT = "pixels", "logits"  # the names in the file
 # That of ONNX 1.19, so that older runtimes read it, too. Nothing newer is needed.

@@ -18,8 +18,8 @@ from core.networks.layers import (
     Layer,
     MaxPooling,
     Scaling,
-    Shape,
 )
+from core.networks.windows import Shape
 
 # A module's expression without "nn.", and what its state dict holds.
 _Module: TypeAlias = tuple[str, dict[str, FloatArray]]

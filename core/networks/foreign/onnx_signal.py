@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.classifier import FloatArray
-from core.networks.layers import Affine, Layer, Scaling, Shape
+from core.networks.layers import Affine, Layer, Scaling
+from core.networks.windows import Shape
 from core.recipe import MOST_UNITS
 
 SHAPE = object()  # a value that is computed from shapes alone

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from core.networks.foreign.onnx_signal import OtherUseError
-from core.networks.layers import AveragePooling, Convolution, Layer, MaxPooling, Shape
+from core.networks.layers import AveragePooling, Convolution, Layer, MaxPooling
+from core.networks.windows import Shape
 from core.recipe import MOST_WEIGHTS
 
 Settings = Mapping[str, Any]
