@@ -223,8 +223,8 @@ class Recipe:
             raise ValueError(f"hidden must be at most {MOST_HIDDEN} layers, not {len(self.hidden)}")
         if len(self.convolutions) > MOST_CONVOLUTIONS:
             raise ValueError(
-                f"convolutions must be at most {MOST_CONVOLUTIONS}, not {len(self.convolutions)}: "
-                "no image is left for another one"
+                f"convolutions must be no more than {MOST_CONVOLUTIONS} numbers of channels, not "
+                f"{len(self.convolutions)}: no image is left for another one"
             )
         # Whole numbers of NumPy can't be written as JSON, so Python's take their place.
         for name, bounds in _SEVERAL.items():

@@ -91,7 +91,8 @@ _ALL: tuple[Method, ...] = (
         cost="slow",
         summary="Needs no gradient, only the network's outputs: it sets random squares of pixels "
         "to +ε or −ε and keeps those that bring the network closer to a mistake, with at most "
-        "1,000 queries for an image (Andriushchenko, Croce, Flammarion and Hein, 2020).",
+        "1,000 queries for an image. It is chance, so it may fail at an ε above one that it "
+        "succeeded at (Andriushchenko, Croce, Flammarion and Hein, 2020).",
     ),
     BudgetMethod(
         name="noise",

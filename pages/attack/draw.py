@@ -27,7 +27,7 @@ from pages.parts.address import (
 )
 from pages.parts.epsilon_explorer import (
     AXES,
-    OWN_GRADIENT,
+    EACH_ON_ITS_OWN,
     SAME_NOISE,
     Attacked,
     bring_code,
@@ -276,7 +276,7 @@ def explore(
         on_label=lambda digit: correct_label(subject, digit),
         on_epsilon=leave_address if is_example else EPSILON.set,
         on_shown=show_flip,
-        note=SAME_NOISE if method.name == "noise" else OWN_GRADIENT,
+        note=SAME_NOISE if method.name == "noise" else EACH_ON_ITS_OWN,
         choices=choices,
         play=is_example,
         start=first_flip(first.path) if is_example else EPSILON.get(),

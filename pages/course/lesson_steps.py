@@ -34,7 +34,7 @@ from pages.course.lesson_case import (
 )
 from pages.parts.address import listed, nearest_of, put_in_address, whole_number
 from pages.parts.digit_images import show_images
-from pages.parts.epsilon_explorer import OWN_GRADIENT, Attacked, epsilon_explorer
+from pages.parts.epsilon_explorer import EACH_ON_ITS_OWN, Attacked, epsilon_explorer
 from pages.parts.epsilon_explorer.choices import Choices
 from pages.parts.server import server
 from pages.parts.state import AIM, BUDGET, EPSILON, NETWORKS, RECIPE, SEEN, STEP
@@ -145,7 +145,7 @@ def show_robust(case: Case) -> Outcome:
     robust = server().network(ROBUST)
     paths = [case.path(METHODS["pgd"]), case.path(METHODS["pgd"], network=robust)]
     names = [shown_name(STANDARD), shown_name(ROBUST)]
-    show_explorer(case, list(zip(names, paths, strict=True)), METHODS["pgd"], note=OWN_GRADIENT)
+    show_explorer(case, list(zip(names, paths, strict=True)), METHODS["pgd"], note=EACH_ON_ITS_OWN)
     return lesson.on_robust(*paths)
 
 

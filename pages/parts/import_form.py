@@ -11,6 +11,7 @@ from core.networks import MAX_NAME
 from core.networks.foreign import SUFFIXES
 from core.presentation.imported import on_choice, on_found, on_reading
 from core.serving.imports import Import
+from core.validate import network_name
 from pages.parts.escaped import escaped
 from pages.parts.server import server, who
 from pages.parts.state import CARD
@@ -100,8 +101,10 @@ def _keep(found: Import) -> None:
     chosen = _chosen(_readings(found))
     try:
         server().lecturer.check_open(who=who())
+        network_name(state["import_name"])  # before the measuring, which takes a while
         today = datetime.date.today().isoformat()
-        card = server().imports.card(found, chosen, today=today)
+        with st.spinner("Measuring its accuracy …"):
+            card = server().imports.card(found, chosen, today=today)
         name = server().keep(state["import_name"], chosen.network, card, who=who())
     except ValueError as error:
         state["library_said"] = ("bad", str(error))

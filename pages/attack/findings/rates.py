@@ -76,8 +76,9 @@ def show_queries(evaluation: Evaluation) -> None:
     if figures:
         show_figures(figures)
         st.caption(
-            "A query shows the network one changed image and reads its outputs. Images that are "
-            "misread without an attack need none and don't count here."
+            "A query shows the network one changed image and reads its outputs. An image that is "
+            "not fooled counts with all that were tried. Images that are misread without an attack "
+            "need none and don't count here."
         )
 
 

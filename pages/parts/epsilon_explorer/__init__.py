@@ -29,9 +29,7 @@ AXES: Mapping[str, dict[str, Any]] = {
     L2.name: {"name": "ε (L2)", "factor": 1, "digits": 2, "unit": ""},
     WAY.name: {"name": "change", "factor": 100, "digits": 0, "unit": "\N{NO-BREAK SPACE}%"},
 }
-OWN_GRADIENT = (
-    "Each network is attacked with its own gradient, so the two adversarial images differ."
-)
+EACH_ON_ITS_OWN = "Each network is attacked on its own, so the two adversarial images differ."
 SAME_NOISE = "Both networks get the same random noise."
 
 

@@ -74,7 +74,8 @@ def _show(shown: Shown, network: Single) -> None:
         st.write("This network has no hidden units: its pixels lead straight to the ten digits.")
     elif len(shapes[-1]) > 1:
         st.write(
-            "This network's convolutions lead straight to the ten digits, without other units."
+            "This network's convolutions lead straight to the ten digits. This view is about the "
+            "units of a layer between them, as LeNet-5 has it, and there is none."
         )
     elif hidden > MOST:
         st.write(
