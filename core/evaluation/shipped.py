@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -145,8 +145,10 @@ def _encoded(array: NDArray[Any]) -> dict[str, Any]:
 def _decoded(hint: Any, value: Any) -> Any:
     """Turn what JSON held for a value with a type hint into that value."""
     if is_dataclass(hint) and isinstance(hint, type):
-        fields = get_type_hints(hint)
-        return hint(**{name: _decoded(each, value[name]) for name, each in fields.items()})
+        types = get_type_hints(hint)
+        # A figure that came later has a default, and older files don't have it.
+        later = {each.name for each in fields(hint) if each.default is not MISSING} - set(value)
+        return hint(**{name: _decoded(types[name], value[name]) for name in types.keys() - later})
     if get_origin(hint) is UnionType:
         hint = next(each for each in get_args(hint) if each is not NoneType)
         return None if value is None else _decoded(hint, value)

@@ -39,8 +39,13 @@ def test_axe_finds_nothing_serious(
     open_page(page, f"{app_url}/{name}", PAGES[name])
     for closed in page.locator("details:not([open]) > summary:visible").all()[::-1]:
         closed.click()
-    settle(page)
-    assert serious(page) == []
+    # While figures arrive, Streamlit dims what it is about to replace.
+    found = []
+    for _ in range(5):
+        settle(page)
+        if not (found := serious(page)):
+            break
+    assert found == []
 
 
 @pytest.mark.thorough

@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--set", "epoch=3"], "'epoch' is not one of hidden, epochs"),
+        (["--set", "epoch=3"], "'epoch' is not one of convolutions, hidden, epochs"),
         (["--set", "epochs=many"], "'many' is not a value for epochs"),
         (["--set", "epochs=0"], "epochs must be a whole number of at least 1"),
         (["--set", "batch_size=2", "--engine", "compiled"], "compiled.* is for plain SGD"),

@@ -114,7 +114,7 @@ def test_every_attack_has_its_map(title: str) -> None:
     first = charts(at)
     assert len(first) == 1
     names = {trace.get("name") for trace in first[0]["data"]}
-    one_step = title in ("FGSM", "Random noise", "Carlini–Wagner")
+    one_step = title in ("FGSM", "Random noise", "Carlini–Wagner", "Square", "Square (L2)")
     assert ("the attack's steps" in names) is not one_step
     assert "the ball's edge" in names
     well(at.button_group(key="across").set_value("random").run())
