@@ -28,11 +28,11 @@ def square(
 
     It starts from vertical stripes, each at x + ε or x − ε, within [0, 1]. Then each query sets one
     square of pixels at a random place to x + ε or to x − ε and keeps it if the margin to the goal
-    falls; where that would change nothing, to the other of the two. The squares become smaller on
-    the paper's schedule. Andriushchenko, Croce, Flammarion
-    and Hein 2020, "Square Attack: a query-efficient black-box adversarial attack via random
-    search", algorithms 1 and 2. It looks at the logits alone: a network whose gradient leads
-    nowhere can't hide from it. The random draws follow from the seed and the image itself.
+    falls; where that would change nothing, to the other of the two, which the paper does not do.
+    The squares become smaller on the paper's schedule. Andriushchenko, Croce, Flammarion and Hein
+    2020, "Square Attack: a query-efficient black-box adversarial attack via random search",
+    algorithms 1 and 2. It looks at the logits alone: a network whose gradient leads nowhere can't
+    hide from it. The random draws follow from the seed and the image itself.
 
     Arguments, return value and errors are those of `Attack`, except that `classifier` needs no
     `vjp`, and that images must be square: N pixels of which N is the square of a whole number. In
@@ -91,7 +91,7 @@ class Squares:
             sides: of the square of each query.
             seed: decides all draws, together with each image.
             always_changes: whether a square whose pixels all have the drawn value already gets the
-                other one, as in the authors' own program. Otherwise the query is wasted.
+                other one. Otherwise the query is wasted.
         """
         self.sides = sides
         self._x, self._epsilon, self._always_changes = x, epsilon, always_changes

@@ -73,7 +73,7 @@ def show_words(answer: Answer, question: TransferQuestion) -> None:
         )
         for name, each in zip(names, transfer.what_fools(answer.found), strict=True)
     ]
-    head = ("Your network", "With your weights", "Best stand-in", "Its images fool yours", NOISE)
+    head = ("Your network", "With your weights", "Best stand-in", "Stand-in fools", NOISE)
     show_table(head, rows)
     st.caption(
         "Averages are over the pairs of different networks above. All rates are lower bounds: a "

@@ -102,7 +102,7 @@ def test_rates_are_plain_counts_of_what_both_read_right(
             assert trace["z"][row][column] == pytest.approx(fooled.sum() / both.sum(), abs=3e-4)
             texts = shown["data"][3]["customdata"][2 * row + column]
             assert f"of {both.sum():,})" in texts[0]
-            cell = head.index("With your weights" if row == column else "Its images fool yours")
+            cell = head.index("With your weights" if row == column else "Stand-in fools")
             rate = float(rows[column][cell].removesuffix("\N{NO-BREAK SPACE}%"))
             assert rate == pytest.approx(100 * fooled.sum() / both.sum(), abs=0.1)
     assert "**both**" in said(at)
