@@ -24,7 +24,8 @@ def _compiled(result: Any, arguments: str) -> Callable[[Any], Any]:
         result: the type of what it returns.
         arguments: a letter for each: "w" for a contiguous `(N, M)` array that is written, "r" for
             one that is only read, "v" for a contiguous vector that is only read, "n" for a number,
-            "s" for a contiguous vector of states, uint64.
+            "s" for a contiguous vector of states, uint64, "p" for one of places, int64, "m" for a
+            mask, "b" for a Boolean, "q" for a contiguous `(N, S, S)` array that is written.
     """
     signatures = []
     for number in (nb.float32, nb.float64):
@@ -34,6 +35,10 @@ def _compiled(result: Any, arguments: str) -> Callable[[Any], Any]:
             "v": nb.types.Array(number, 1, "C", readonly=True),
             "n": number,
             "s": nb.types.Array(nb.uint64, 1, "C", readonly=True),
+            "p": nb.types.Array(nb.int64, 1, "C", readonly=True),
+            "m": nb.types.Array(nb.boolean, 1, "C", readonly=True),
+            "b": nb.boolean,
+            "q": nb.types.Array(number, 3, "C"),
         }
         signatures.append(result(*(kinds[letter] for letter in arguments)))
     compiled: Callable[[Any], Any] = nb.njit(signatures, nogil=True, cache=True)
@@ -141,3 +146,48 @@ def draw(draws, states):  # type: ignore[no-untyped-def]
             bits *= nb.uint64(0x94D049BB133111EB)
             bits ^= bits >> nb.uint64(31)
             draws[n, i] = draws.dtype.type(bits >> nb.uint64(64 - digits)) * unit - one
+
+
+@nb.njit(cache=True)
+def _set_square(image, before, clean, reach, first):  # type: ignore[no-untyped-def]
+    """Set a square of an image to min(max(c + s, 0), 1); return whether a pixel changed."""
+    zero, one = type(reach)(0), type(reach)(1)
+    side, width = len(before), round(len(image) ** 0.5)
+    changed = False
+    for row in range(side):
+        for column in range(side):
+            place = first + row * width + column
+            before[row, column] = image[place]
+            image[place] = min(max(clean[place] + reach, zero), one)
+            changed |= image[place] != before[row, column]
+    return changed
+
+
+@_compiled(nb.void, "wqrrpb")
+def set_squares(here, before, clean, steps, first, always):  # type: ignore[no-untyped-def]
+    """Set a square of each image to the clean pixels plus a step, within [0, 1], in place.
+
+    Args:
+        here: `(N, 784)`, square images.
+        before: `(N, S, S)`, which gets the squares' pixels as they were.
+        clean: `(N, 784)`, clean images.
+        steps: `(N, 1)`, ε or −ε.
+        first: `(N,)`, the place of the square's first pixel in its image.
+        always: take the other step where this one changes nothing.
+    """
+    for n in range(len(here)):
+        step = steps[n, 0]
+        changed = _set_square(here[n], before[n], clean[n], step, first[n])
+        if always and not changed:
+            _set_square(here[n], before[n], clean[n], -step, first[n])
+
+
+@_compiled(nb.void, "wqpm")
+def restore_squares(here, before, first, where):  # type: ignore[no-untyped-def]
+    """Give the squares of some images the pixels from before `set_squares` again, in place."""
+    width = round(here.shape[1] ** 0.5)
+    for n in np.flatnonzero(where):
+        for row in range(before.shape[1]):
+            start = first[n] + row * width
+            for column in range(before.shape[2]):
+                here[n, start + column] = before[n, row, column]

@@ -5,9 +5,10 @@ adversarial attack via random search", algorithm 1.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,35 +55,48 @@ class CountedAttack(Protocol):
         ...
 
 
-class Candidates(Protocol):
+TakeBack = Callable[[NDArray[np.bool_]], None]
+
+
+class Candidates(ABC):
     """The images that n searches ask about.
 
     Attributes:
         sides: of the square that each query changes, in pixels.
     """
 
-    sides: Sequence[int]
-
-    def start(self) -> FloatArray:
-        """Return the first image of each search, `(n, 784)`."""
-        ...
-
-    def change(self, here: FloatArray, query: int) -> tuple[IntArray, FloatArray]:
-        """Return which pixels a query changes, and to what.
+    def __init__(self, x: FloatArray, epsilon: FloatArray, sides: Sequence[int]) -> None:
+        """Hold what each candidate depends on.
 
         Args:
-            here: `(n, 784)`, the best images so far.
+            x: `(n, 784)` clean images, which must be square.
+            epsilon: `(n, 1)` budgets.
+            sides: as above.
+        """
+        self.sides = sides
+        self._x, self._epsilon = x.copy(), epsilon.copy()  # their rows change places
+        self._rows, self._width = np.arange(len(x)), width(x)
+
+    @property
+    def by_row(self) -> tuple[NDArray[Any], ...]:
+        """All that has a row for each search."""
+        return self._x, self._epsilon, self._rows
+
+    @abstractmethod
+    def start(self) -> FloatArray:
+        """Return the first image of each search, `(n, 784)`."""
+
+    @abstractmethod
+    def change(self, here: FloatArray, query: int) -> TakeBack:
+        """Change the images of the first searches as a query asks, in place.
+
+        Args:
+            here: `(k, 784)`, the best images so far.
             query: its place in `sides`.
 
         Returns:
-            The places of k pixels of each image, `(n, k)`, in `here.ravel()`, and their values,
-            `(n, k)`. Of a place that comes twice, the last value counts.
+            A function of `(k,)` bool that takes the change back where it is true.
         """
-        ...
-
-    def only(self, held: NDArray[np.bool_]) -> Self:
-        """Return the candidates of some of the searches."""
-        ...
 
 
 def search_each(
@@ -142,26 +156,41 @@ def search(goal: Goal, candidates: Candidates) -> tuple[FloatArray, IntArray]:
         search asked for the logits.
     """
     here = candidates.start()
-    found, queries, rows = here.copy(), np.ones(len(here), np.int64), np.arange(len(here))
-    margin = margins(goal, goal.labels, here)
+    rows, queries = np.arange(len(here)), np.ones(len(here), np.int64)
+    labels = goal.labels.copy()
+    margin = margins(goal, labels, here)
+    every = here, rows, queries, labels, margin, *candidates.by_row
+    left = len(here)
     for query in range(len(candidates.sides)):
-        if (margin < 0).any():
-            held = margin >= 0
-            found[rows[~held]] = here[~held]
-            here, margin, rows = here[held], margin[held], rows[held]
-            candidates = candidates.only(held)
-        if not len(rows):
+        held = margin[:left] >= 0
+        if not held.all():
+            left = bring_forward(held, every)
+        if not left:
             break
-        places, values = candidates.change(here, query)
-        before = here.take(places)
-        here.put(places, values)
-        queries[rows] += 1
-        new = margins(goal, goal.labels[rows], here)
-        worse = new >= margin
-        here.put(places[worse], before[worse])
-        np.minimum(margin, new, out=margin)
-    found[rows] = here
-    return found, queries
+        some, least = here[:left], margin[:left]
+        take_back = candidates.change(some, query)
+        queries[:left] += 1
+        new = margins(goal, labels[:left], some)
+        take_back(new >= least)
+        np.minimum(least, new, out=least)
+    order = rows.argsort()
+    return here[order], queries[order]
+
+
+def bring_forward(held: NDArray[np.bool_], arrays: Iterable[NDArray[Any]]) -> int:
+    """Exchange rows of each array so that those that are held come first; return their number.
+
+    Only the few rows that change places are copied. The order is no longer the one of before.
+
+    Args:
+        held: `(k,)`, for the first k rows.
+        arrays: each of at least k rows.
+    """
+    left = int(held.sum())
+    gaps, fillers = np.flatnonzero(~held[:left]), left + np.flatnonzero(held[left:])
+    for array in arrays:
+        array[gaps], array[fillers] = array[fillers], array[gaps]
+    return left
 
 
 def margins(goal: Goal, labels: IntArray, x_adv: FloatArray) -> FloatArray:
@@ -211,8 +240,18 @@ def square_sides(queries: int, share: float, width: int, *, slower: int = 1) -> 
     return [max(1, int(side)) for side in np.round(sides)]
 
 
-def square_at(row: FloatArray, column: FloatArray, side: int, width: int) -> IntArray:
-    """Return the places of the pixels of one square in each of n images, `(n, side²)`.
+def put(here: FloatArray, places: IntArray, values: FloatArray) -> TakeBack:
+    """Set k pixels of each image, `(n, k)` places in `here.ravel()`; return how to take it back.
+
+    Of a place that comes twice, the last value counts.
+    """
+    before = here.take(places)
+    here.put(places, values)
+    return lambda worse: here.put(places[worse], before[worse])
+
+
+def first_pixel(row: FloatArray, column: FloatArray, side: int, width: int) -> IntArray:
+    """Return the place of a square's first pixel in its image, for n images, `(n,)`.
 
     Args:
         row: `(n,)` draws from [0, 1), which decide in which row the square begins.
@@ -221,8 +260,13 @@ def square_at(row: FloatArray, column: FloatArray, side: int, width: int) -> Int
         width: of the images.
     """
     room = width - side + 1
-    first = (row * room).astype(np.int64) * width + (column * room).astype(np.int64)
-    first += np.arange(len(row)) * width**2
+    first: IntArray = (row * room).astype(np.int64) * width + (column * room).astype(np.int64)
+    return first
+
+
+def square_at(first: IntArray, side: int, width: int) -> IntArray:
+    """Return the places of the pixels of one square in each of n images, `(n, side²)`."""
     line = np.arange(side)
-    flat: IntArray = first[:, None] + (line[:, None] * width + line).ravel()
-    return flat
+    corner = first + np.arange(len(first)) * width**2
+    places: IntArray = corner[:, None] + (line[:, None] * width + line).ravel()
+    return places

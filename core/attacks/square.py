@@ -1,16 +1,25 @@
 """The square attack in L∞: random search that needs no gradient."""
 
 from collections.abc import Sequence
-from copy import copy
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from core import validate
+from core import one_pass, validate
 from core.attacks import draws
 from core.attacks.iterated import LinfBall
-from core.attacks.random_search import Searched, search_each, square_at, square_sides, width
-from core.classifier import FloatArray, IntArray, Scorer
+from core.attacks.random_search import (
+    Candidates,
+    Searched,
+    TakeBack,
+    first_pixel,
+    put,
+    search_each,
+    square_at,
+    square_sides,
+    width,
+)
+from core.classifier import FloatArray, Scorer
 
 
 def square(
@@ -71,7 +80,7 @@ def square_search(
     return search_each(classifier, x, y, epsilon, target, candidates)
 
 
-class Squares:
+class Squares(Candidates):
     """The images of algorithm 2; see `core.attacks.random_search.Candidates`."""
 
     def __init__(
@@ -93,9 +102,8 @@ class Squares:
             always_changes: whether a square whose pixels all have the drawn value already gets the
                 other one. Otherwise the query is wasted.
         """
-        self.sides = sides
-        self._x, self._epsilon, self._always_changes = x, epsilon, always_changes
-        self._rows, self._width = np.arange(len(x)), width(x)
+        super().__init__(x, epsilon, sides)
+        self._always_changes = always_changes
         self._stripes = np.empty((len(x), self._width), np.float32)
         self._squares = np.empty((len(sides), len(x), 3), np.float32)  # row, column, sign
         for row, image in enumerate(x):
@@ -108,21 +116,21 @@ class Squares:
         ball = LinfBall(self._x, self._epsilon)
         return np.where(np.tile(self._stripes, self._width) < 0.5, ball.low, ball.high)
 
-    def change(self, here: FloatArray, query: int) -> tuple[IntArray, FloatArray]:
-        """Return a square at x + ε or x − ε, within [0, 1]."""
-        row, column, sign = self._squares[query, self._rows].T
-        places = square_at(row, column, self.sides[query], self._width)
-        x = self._x.take(places)
-        step = np.where(sign[:, None] < 0.5, -self._epsilon, self._epsilon)
-        values = np.minimum(np.maximum(x + step, 0), 1)
+    def change(self, here: FloatArray, query: int) -> TakeBack:
+        """Set a square to x + ε or x − ε, within [0, 1]."""
+        left, side = len(here), self.sides[query]
+        row, column, sign = self._squares[query, self._rows[:left]].T
+        first = first_pixel(row, column, side, self._width)
+        x, epsilon = self._x[:left], self._epsilon[:left]
+        steps = np.where(sign[:, None] < 0.5, -epsilon, epsilon)
+        if loops := one_pass.loops(here, x, steps):
+            before = np.empty((left, side, side), here.dtype)
+            loops.set_squares(here, before, x, steps, first, self._always_changes)
+            return lambda worse: loops.restore_squares(here, before, first, worse)
+        places = square_at(first, side, self._width)
+        x = x.take(places)
+        values = np.minimum(np.maximum(x + steps, 0), 1)
         if self._always_changes:
             same = (values == here.take(places)).all(axis=1)
-            values[same] = np.clip(x[same] - step[same], 0, 1)
-        return places, values
-
-    def only(self, held: NDArray[np.bool_]) -> "Squares":
-        """Return the squares of some of the images."""
-        some = copy(self)
-        some._x, some._epsilon = self._x[held], self._epsilon[held]
-        some._rows = self._rows[held]
-        return some
+            values[same] = np.clip(x[same] - steps[same], 0, 1)
+        return put(here, places, values)

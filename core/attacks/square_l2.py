@@ -1,18 +1,27 @@
 """The square attack in L2: random search that needs no gradient."""
 
 from collections.abc import Sequence
-from copy import copy
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from core import validate
 from core.attacks import draws
 from core.attacks.iterated import l2_norms
-from core.attacks.random_search import Searched, search_each, square_at, square_sides, width
-from core.classifier import FloatArray, IntArray, Scorer
+from core.attacks.random_search import (
+    Candidates,
+    Searched,
+    TakeBack,
+    first_pixel,
+    put,
+    search_each,
+    square_at,
+    square_sides,
+    width,
+)
+from core.classifier import FloatArray, Scorer
 
 TILES = 5  # of the start, in each direction
 # The paper's schedule is for images of 224 × 224. With it, all windows of an image of 28 × 28 have
@@ -73,23 +82,14 @@ def square_l2_search(
     return search_each(classifier, x, y, epsilon, target, candidates, most=np.inf)
 
 
-class Windows:
+class Windows(Candidates):
     """The images of algorithm 3; see `core.attacks.random_search.Candidates`."""
 
     def __init__(
         self, x: FloatArray, epsilon: FloatArray, *, sides: Sequence[int], seed: int
     ) -> None:
-        """Draw the start and all windows.
-
-        Args:
-            x: `(n, 784)` clean images, which must be square.
-            epsilon: `(n, 1)` budgets.
-            sides: of the windows of each query, odd.
-            seed: decides all draws, together with each image.
-        """
-        self.sides = sides
-        self._x, self._epsilon = x, epsilon
-        self._rows, self._width = np.arange(len(x)), width(x)
+        """Draw the start and all windows; `seed` decides them, together with each image."""
+        super().__init__(x, epsilon, sides)
         self._tile = max(1, self._width // TILES)
         tiles = self._width // self._tile
         self._start = np.empty((2, len(x), tiles, tiles), np.float32)  # sign, turn
@@ -115,30 +115,26 @@ class Windows:
         x_adv += self._x
         return np.clip(x_adv, 0, 1, out=x_adv)
 
-    def change(self, here: FloatArray, query: int) -> tuple[IntArray, FloatArray]:
-        """Return a window with a bump more, and another without a perturbation."""
-        row, column, other_row, other_column, sign, turn = self._windows[query, self._rows].T
-        side = self.sides[query]
-        window = square_at(row, column, side, self._width)
-        other = square_at(other_row, other_column, side, self._width)
-        rest = here - self._x
+    def change(self, here: FloatArray, query: int) -> TakeBack:
+        """Add a bump to a window, and take the perturbation out of another."""
+        left, side = len(here), self.sides[query]
+        row, column, other_row, other_column, sign, turn = self._windows[query, self._rows[:left]].T
+        window, other = (
+            square_at(first_pixel(*corner, side, self._width), side, self._width)
+            for corner in ((row, column), (other_row, other_column))
+        )
+        x, epsilon = self._x[:left], self._epsilon[:left]
+        rest = here - x
         old = rest.take(window)
         step = _bumps(side, sign, turn, rest.dtype) + old / _or_one(l2_norms(old))
         rest.put(window, 0)
         rest.put(other, 0)
-        left = np.sqrt(np.maximum(self._epsilon**2 - l2_norms(rest) ** 2, 0))
-        step *= left / _or_one(l2_norms(step))
-        step += self._x.take(window)
+        budget = np.sqrt(np.maximum(epsilon**2 - l2_norms(rest) ** 2, 0))
+        step *= budget / _or_one(l2_norms(step))
+        step += x.take(window)
         np.clip(step, 0, 1, out=step)
         places = np.concatenate([other, window], axis=1)  # where both are, the bump counts
-        return places, np.concatenate([self._x.take(other), step], axis=1)
-
-    def only(self, held: NDArray[np.bool_]) -> "Windows":
-        """Return the windows of some of the images."""
-        some = copy(self)
-        some._x, some._epsilon = self._x[held], self._epsilon[held]
-        some._rows = self._rows[held]
-        return some
+        return put(here, places, np.concatenate([x.take(other), step], axis=1))
 
 
 def _odd(side: int, width: int) -> int:

@@ -14,6 +14,7 @@ import pytest
 from core import one_pass
 from core.attacks import apgd, bim, draws, fgsm, mi_fgsm, pgd
 from core.attacks.iterated import LinfBall
+from core.attacks.square import Squares
 from core.batches import BATCH
 from core.classifier import FloatArray, IntArray
 from core.networks.ensemble import Ensemble
@@ -103,6 +104,36 @@ def test_every_pixel_is_numpy_s(name: str, kind: str, dtype: type, targeted: boo
             np.testing.assert_array_equal(x_adv, expected)
         np.testing.assert_array_equal(x_adv[0], x)
         assert (x_adv[1:] != x).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("always_changes", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_squares_are_numpy_s(dtype: type, always_changes: bool) -> None:
+    x, _ = problem(3, dtype, images=40)
+    epsilon: FloatArray = np.linspace(0.01, 0.5, 40).astype(dtype)[:, None]
+    sides = [28, 17, 3, 1, 1]
+
+    def searched() -> list[FloatArray]:
+        candidates = Squares(x, epsilon, sides=sides, seed=1, always_changes=always_changes)
+        here, found = candidates.start(), []
+        for query in range(len(sides)):
+            take_back = candidates.change(here, query)
+            found.append(here.copy())
+            take_back(np.arange(40) % 3 == query % 3)
+            found.append(here.copy())
+        return found
+
+    one_pass.load(BATCH)
+    assert one_pass.loops(x) is not None
+    found = searched()
+    with numpy_alone():
+        expected = searched()
+    np.testing.assert_array_equal(found, expected)
+    changed, taken_back = np.array(found[::2]), np.array(found[1::2])
+    for query in range(len(sides)):
+        rows = (changed[query] != taken_back[query]).any(axis=1)
+        assert rows.any()
+        assert not rows[np.arange(40) % 3 != query % 3].any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
