@@ -1,5 +1,7 @@
 """The networks that a page can choose from."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from core.networks import LIBRARY, NetworkFileError, shown_name
@@ -16,6 +18,9 @@ NO_NETWORK = (
 )
 
 
+_GONE = "network_gone"  # a name in the session; "" if the address asks for none that is missing
+
+
 def network_names() -> list[str]:
     """Return the names of all networks; show an error if there are none."""
     names = LIBRARY.names()
@@ -29,6 +34,11 @@ def chosen_network() -> ServedNetwork | None:
     network, problem = found_network()
     if problem:
         st.error(problem)
+    elif gone := st.session_state.get(_GONE):
+        st.warning(
+            f"The address asks for the network {escaped(shown_name(gone), most=60)}, which is not "
+            f"here (any more). You see {escaped(shown_name(MODEL.get()))}."
+        )
     return network
 
 
@@ -37,7 +47,7 @@ def found_network() -> tuple[ServedNetwork | None, str]:
     names = LIBRARY.names()
     if not names:
         return None, NO_NETWORK
-    MODEL.start(parse=one_of(names), default=names[0])
+    _start(names)
     name = MODEL.get()
     if name not in names:
         gone = f"The network {escaped(shown_name(name))} no longer exists. Choose another one."
@@ -52,7 +62,7 @@ def found_network() -> tuple[ServedNetwork | None, str]:
 def show_network_choice() -> None:
     """Show a selection box of the networks."""
     if names := LIBRARY.names():
-        MODEL.start(parse=one_of(names), default=names[0])
+        _start(names)
         st.selectbox(
             "Network",
             names,
@@ -61,4 +71,16 @@ def show_network_choice() -> None:
             persist_state="session",
             width=165,
             help=on_networks(names),
+            on_change=_forget_gone,
         )
+
+
+def _start(names: Sequence[str]) -> None:
+    """Read the network from the address; note one that is missing until somebody chooses."""
+    if MODEL.start(parse=one_of(names), default=names[0]):
+        wanted = st.query_params.get(MODEL.name, "")
+        st.session_state[_GONE] = "" if wanted in names else wanted
+
+
+def _forget_gone() -> None:
+    st.session_state[_GONE] = ""

@@ -199,3 +199,16 @@ def test_nothing_chosen_is_in_the_address_too() -> None:
     well(at.multiselect(key="networks").set_value([]).run())
     again = opened(APP, REMEDIES, **dict(at.query_params))
     assert again.multiselect(key="networks").value == []
+
+
+@pytest.mark.parametrize("page", ["", TEST_SET])
+def test_a_network_that_is_gone_is_named_until_another_is_chosen(page: str) -> None:
+    at = opened(APP, page, model="our*own*")
+    assert r"our\*own\*" in at.warning[0].value
+    assert "standard" in at.warning[0].value
+    assert at.selectbox(key="model").value == "report"
+    well(at.run())
+    assert len(at.warning) == 1
+    well(at.selectbox(key="model").set_value("dropout").run())
+    assert not at.warning
+    assert not opened(APP, page, model="dropout").warning
