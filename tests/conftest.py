@@ -4,14 +4,16 @@
 never for a time; a timeout is there to end a test that hangs, and is far longer than any machine
 needs. Hypothesis has no deadline and draws the same examples in every run.
 
-**The sample.** Tests marked `thorough` take long. `make quick` leaves them out, `make thorough`
-(`pytest --thorough`) runs them all. `make test` runs half of each file's functions without cases,
-and a fifth of each function's cases; in a browser, where cases are windows of other sizes, one.
-Of everything it runs at least one: those whose names have the smallest SHA-256. So the sample is
-the same in every run and on every machine, until somebody renames or adds one. With `each="name"`
-the mark takes a sample for each value of that parameter; `thorough(left_out=True)` is for what
-other tests in the sample cover, and always needs `--thorough`. Any other case is run by its name:
-`pytest "tests/test_x.py::test_y[case]"`.
+**The sample.** Tests marked `thorough` take long; all that a browser runs are. `make quick` leaves
+them out, `make thorough` (`pytest --thorough`) runs them all. `make test` runs a tenth of each
+function's cases, and a third of a file's functions without cases. In a browser, where cases are
+windows of other sizes, it runs one of each function, and a quarter of the functions. Of everything
+it runs at least one: those whose names have the smallest SHA-256. So the sample is the same in
+every run and on every machine, until somebody renames or adds one. `thorough(always=True)` is in
+every sample. With `each="name"` there is a sample for each value of that parameter;
+`thorough(left_out=True)` is for what other tests in the sample cover, and always needs
+`--thorough`. Any other case is run by its name: `pytest "tests/test_x.py::test_y[case]"
+--thorough`.
 
 **The markers** `browser` and `training`, which `make quick` leaves out too, are set by folder or
 file in `MARKS`. A single test that is slow or trains says so itself.
@@ -20,6 +22,7 @@ file in `MARKS`. A single test that is slow or trains says so itself.
 import gc
 import hashlib
 import os
+import sys
 from collections import defaultdict
 
 # One process a core runs the tests (pytest-xdist), so a process's libraries are to use one each.
@@ -28,7 +31,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +46,19 @@ from core.networks import LIBRARY, MLP, Library, Network
 SHIPPED = Library(Path(__file__).parent.parent / "models")  # whatever `library` does to LIBRARY
 
 MARKS = {
-    "tests/browser/": "browser",
+    "tests/browser/": "browser thorough",
     "tests/core/training/": "training",
     "tests/core/serving/test_people_who_train.py": "training",
     "tests/core/serving/test_trainings.py": "training",
     "tests/pages/test_train.py": "training",
-    # Many long ways through the pages, beside those in test_draw.py that always run.
-    "tests/browser/test_address.py": "thorough",
-    "tests/browser/test_instrument.py": "thorough",
-    "tests/browser/test_walk_and_map.py": "thorough",
-    "tests/browser/test_whole_test_set.py": "thorough",
     # Each of these attacks all test images, for one page or another.
     "tests/pages/test_remedies.py": "thorough",
     "tests/pages/test_report.py": "thorough",
     "tests/pages/test_transfer.py": "thorough",
     "tests/pages/test_whole_test_set.py": "thorough",
 }
-FUNCTIONS, CASES, WINDOWS = 2, 5, 1000  # without --thorough, one of so many runs
+# Without --thorough, one of so many runs. `WAYS` are through the pages, in a browser.
+FUNCTIONS, CASES, WINDOWS, WAYS = 3, 10, 1000, 4
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(
@@ -97,23 +96,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark tests by their folders, and leave out what the sample doesn't hold."""
     for item in items:
-        for folder, mark in MARKS.items():
+        for folder, marks in MARKS.items():
             if item.nodeid.startswith(folder):
-                item.add_marker(mark)
+                for mark in marks.split():
+                    item.add_marker(mark)
     if config.getoption("--thorough"):
         return
-    groups = defaultdict(list)
-    left_out = set()
-    for item in items:
-        if set_by(item, "left_out"):
-            left_out.add(item)
-        elif item.get_closest_marker("thorough"):
-            groups[group_of(item)].append(item)
-    left_out |= {
-        item
-        for (_, one_of), group in groups.items()
-        for item in sorted(group, key=place_in_line)[-(-len(group) // one_of) :]
-    }
+    long = [item for item in items if item.get_closest_marker("thorough")]
+    sampled = [item for item in long if not set_by(item, "left_out")]
+    sampled = sample(sampled, cases_of)
+    sampled = sample(sampled, functions_of)
+    left_out = {*long} - {*sampled}
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=[*left_out])
 
@@ -124,13 +117,39 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def group_of(item: pytest.Item) -> tuple[str, int]:
-    """Return of what a sample is taken, a function or a file, and that one of how many runs."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is None or set(callspec.params) == {"browser_name"}:
-        return str(item.path), FUNCTIONS
-    group = (item.nodeid.partition("[")[0], *(callspec.params[n] for n in set_by(item, "each")))
+def sample(
+    items: list[pytest.Item], group_of: Callable[[pytest.Item], tuple[str, int]]
+) -> list[pytest.Item]:
+    """Return some of each group's tests: those that always run, and one of so many of the others.
+
+    Args:
+        items: the tests.
+        group_of: returns a test's group, and that one of how many of its tests runs.
+    """
+    groups = defaultdict(list)
+    for item in items:
+        groups[group_of(item)].append(item)
+    chosen = []
+    for (_, one_of), group in groups.items():
+        always = [item for item in group if set_by(item, "always")]
+        others = sorted((item for item in group if item not in always), key=place_in_line)
+        number = -(-len(group) // one_of)
+        chosen += always + others[: max(0, number - len(always))]
+    return chosen
+
+
+def cases_of(item: pytest.Item) -> tuple[str, int]:
+    """Return the group of a test's cases: a function's, or those with one value of `each`."""
+    values = [item.callspec.params[name] for name in set_by(item, "each")]  # type: ignore[attr-defined]
+    group = (item.nodeid.partition("[")[0], *values)
     return str(group), WINDOWS if item.get_closest_marker("browser") else CASES
+
+
+def functions_of(item: pytest.Item) -> tuple[str, int]:
+    """Return the group of a test: all in a browser; or the functions of a file without cases."""
+    if item.get_closest_marker("browser"):
+        return "browser", WAYS
+    return (item.nodeid, 1) if hasattr(item, "callspec") else (str(item.path), FUNCTIONS)
 
 
 def set_by(item: pytest.Item, setting: str) -> list[Any]:
@@ -142,6 +161,17 @@ def set_by(item: pytest.Item, setting: str) -> list[Any]:
 def place_in_line(item: pytest.Item) -> bytes:
     """Return a hash of a case's name, by which it comes into the sample or not."""
     return hashlib.sha256(item.nodeid.encode()).digest()
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put the program's main module back: AppTest leaves the app in its place.
+
+    A process that a later test starts would run the app.
+    """
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

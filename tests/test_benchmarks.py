@@ -75,6 +75,7 @@ def test_a_ring_is_one_closed_line() -> None:
     np.testing.assert_allclose(np.linalg.norm(found - 14, axis=1), 8, atol=0.5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CONDITIONS)
 def test_a_condition_is_a_picture_that_its_seed_decides(name: str) -> None:
     image = strokes.draw([np.array([[5.0, 5.0], [20.0, 22.0]])], side=28, width=3)

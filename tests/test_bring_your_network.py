@@ -61,6 +61,7 @@ def test_pytorch(
     assert_same(found.readings[0].network, report_network)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_convolutional_network_of_pytorch(
     number: int,

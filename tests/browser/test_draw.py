@@ -40,6 +40,7 @@ def flip_in(page: Page) -> tuple[int, int, float]:
     return int(found[1]), int(found[2]), float(found[3])
 
 
+@pytest.mark.thorough(always=True)
 def test_draw_a_seven_turn_up_epsilon_watch_it_flip(page: Page, app_url: str) -> None:
     sent = frames_sent(page)
     open_draw(page, app_url)

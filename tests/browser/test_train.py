@@ -45,6 +45,7 @@ def expect_its_curves(page: Page) -> None:
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_visible()
 
 
+@pytest.mark.thorough(always=True)
 def test_a_training_comes_to_its_end_is_kept_and_attacked(page: Page, app_url: str) -> None:
     open_train(page, app_url)
     train(page, epochs=2)

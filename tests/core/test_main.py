@@ -19,6 +19,7 @@ from tests.core.networks.foreign.samples import saved
 ROOT = Path(__file__).parent.parent.parent
 
 
+@pytest.mark.thorough
 @pytest.mark.training
 def test_seeds_are_trained_measured_and_told(
     tmp_path: Path,
@@ -38,6 +39,7 @@ def test_seeds_are_trained_measured_and_told(
     assert len(robustness.read_cache(seeds.PATH)) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.training
 def test_training_prints_the_report_s_log_and_saves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -72,6 +74,7 @@ def test_a_training_that_has_learned_nothing_says_so(
     assert "learned nothing" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 @pytest.mark.training
 def test_ctrl_c_keeps_the_best_epoch_so_far(tmp_path: Path) -> None:
     out = tmp_path / "mine.safetensors"
@@ -160,6 +163,7 @@ def test_a_network_of_another_program_is_imported(
     assert all(library.load(each)[1].recipe is None for each in ("theirs", "Other"))
 
 
+@pytest.mark.thorough
 def test_layers_of_another_program_can_be_chosen(
     training_digits: Digits,
     library: Library,
@@ -311,6 +315,7 @@ def test_when_a_sweep_ends_its_workers_end(end: signal.Signals, tmp_path: Path) 
     assert (tmp_path / "robustness.json").is_file()
 
 
+@pytest.mark.thorough
 @pytest.mark.training
 def test_a_changed_recipe_does_not_replace_what_is_shipped(
     library: Library, capsys: pytest.CaptureFixture[str]

@@ -86,6 +86,7 @@ def network(seed: int, dtype: type, kind: str) -> MLP | Ensemble:
     return Ensemble((member((784, 24, 10)), member((784, 10)), member((784, 16, 12, 10))))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("targeted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["perceptron", "ensemble"])

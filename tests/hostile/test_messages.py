@@ -41,6 +41,7 @@ WRONG: dict[str, Callable[[WidgetState], object]] = {
 }
 
 
+@pytest.mark.thorough
 def test_what_a_widget_can_t_read_is_its_default_and_one_line(server: tuple[str, Path]) -> None:
     url, log = server
     with Client(url, query="digit=8&attack=FGSM") as client:

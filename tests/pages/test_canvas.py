@@ -95,6 +95,7 @@ HOSTILE: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 def test_a_message_of_no_canvas_leaves_the_drawing_and_a_line(
     hostile: Callable[[], object], caplog: pytest.LogCaptureFixture

@@ -19,10 +19,13 @@ from tests.pages.test_draw import SEVEN, draw, explorer, meant, opened, sentence
 from tests.pages.test_inside_code import check
 
 CONVOLUTIONAL = "convolutional"
+SLOWEST = pytest.param("Square (L2)", marks=pytest.mark.thorough(left_out=True))
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("title", list(FOLLOWED))
+@pytest.mark.parametrize(
+    "title", [*(title for title in FOLLOWED if title not in SLOWEST.values), SLOWEST]
+)
 def test_each_attack_is_followed_and_its_lines_compute_the_same(
     title: str, test_digits: Digits
 ) -> None:
@@ -55,6 +58,7 @@ def test_a_drawn_seven_flips_and_two_networks_are_under_one_slider() -> None:
     assert stands_for(at)["model"] == CONVOLUTIONAL
 
 
+@pytest.mark.thorough
 def test_every_view_opens() -> None:
     at = opened(
         **{"digit": "17", "model": CONVOLUTIONAL, "attack": "PGD", "epsilon": "0.2"},

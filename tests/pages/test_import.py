@@ -45,6 +45,7 @@ def bring(at: AppTest, content: bytes, name: str) -> AppTest:
     return well(at.run())
 
 
+@pytest.mark.thorough
 def test_a_pytorch_file_is_looked_at_kept_and_attacked(
     normalised: bytes, library: Library, report_network: MLP, test_digits: Digits
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_pytorch_file_is_looked_at_kept_and_attacked(
     assert draw.selectbox(key="model").value == "mine"
 
 
+@pytest.mark.thorough
 def test_the_input_can_be_changed_before_it_is_kept(report_network: MLP, library: Library) -> None:
     at = bring(opened(APP, TRAIN), exchange.to_onnx(report_network), "mine.onnx")
     assert at.selectbox(key="import_pixels").value == "raw"
@@ -80,6 +82,7 @@ def test_the_input_can_be_changed_before_it_is_kept(report_network: MLP, library
     assert_same(network, PIXELS["mnist"].folded(report_network))
 
 
+@pytest.mark.thorough
 def test_the_page_asks_how_layers_are_read(training_digits: Digits, library: Library) -> None:
     """The best reading is chosen; the other ones are offered with their accuracies."""
     content = saved(convolutional(training_digits, pixels="mnist").state_dict())
@@ -101,6 +104,7 @@ def test_the_page_asks_how_layers_are_read(training_digits: Digits, library: Lib
     assert at.radio(key="import_layers").value == 0
 
 
+@pytest.mark.thorough
 def test_a_refused_file_is_one_sentence_until_another_one_comes(normalised: bytes) -> None:
     at = bring(opened(APP, TRAIN), b"\x89HDF\r\n\x1a\n" + bytes(100), "theirs.pt")
     assert len(at.error) == 1 and "Keras" in at.error[0].value
@@ -110,6 +114,7 @@ def test_a_refused_file_is_one_sentence_until_another_one_comes(normalised: byte
     assert not at.error and at.button(key="import_keep")
 
 
+@pytest.mark.thorough
 def test_a_name_that_a_network_can_t_have_loses_nothing(
     normalised: bytes, library: Library
 ) -> None:
@@ -122,6 +127,7 @@ def test_a_name_that_a_network_can_t_have_loses_nothing(
     assert library.names() == ["report", "ab"]
 
 
+@pytest.mark.thorough
 def test_what_the_lecturer_has_closed_is_not_kept(
     normalised: bytes, word: str, library: Library
 ) -> None:

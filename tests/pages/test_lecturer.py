@@ -134,6 +134,7 @@ def test_who_was_sent_a_run_s_address_watches_it_and_trains_an_own_one(word: str
     well(friend.button(key="stop").click().run())
 
 
+@pytest.mark.thorough
 def test_a_person_has_one_place_in_the_line_whatever_the_tab() -> None:
     first = begin(train_page("somebody"))
     tabs = [train_page("me"), train_page("me")]
@@ -145,6 +146,7 @@ def test_a_person_has_one_place_in_the_line_whatever_the_tab() -> None:
         well(at.button(key="stop").click().run())
 
 
+@pytest.mark.thorough
 def test_the_lecturer_empties_the_line(word: str) -> None:
     people = [begin(train_page(name)) for name in ("first", "second", "third")]
     until(people[0], lambda at: at.get("progress"))  # it waits no more

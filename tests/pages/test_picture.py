@@ -90,6 +90,7 @@ def test_of_a_drawing_that_is_no_digit_the_page_says_so() -> None:
     assert len(at.info) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("content", "said"), BAD.values(), ids=BAD)
 def test_a_bad_picture_is_a_sentence_and_the_drawing_stays(content: bytes, said: str) -> None:
     at = draw(opened(), SEVEN)

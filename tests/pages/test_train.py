@@ -142,6 +142,7 @@ def test_convolutions_that_can_t_be_are_a_sentence(text: str, said: str) -> None
     assert not at.warning
 
 
+@pytest.mark.thorough
 def test_a_convolutional_network_is_chosen_by_an_address_trained_and_kept(
     library: Library,
 ) -> None:
@@ -182,6 +183,7 @@ def test_accuracy_on_some_digits_is_not_set_beside_the_report_s() -> None:
     assert at.metric[1].delta == "of the digits 0, 1, 2, 3, 4 alone"
 
 
+@pytest.mark.thorough
 def test_a_network_is_named_after_the_recipe_that_it_was_trained_by() -> None:
     at = train_a_little(opened(), epochs=1)
     assert at.text_input(key="keep_name").value == "My network"
@@ -202,6 +204,7 @@ def test_a_run_that_is_not_known_is_said_to_be_so() -> None:
     assert "not known any more" in at.warning[0].value
 
 
+@pytest.mark.thorough
 def test_two_of_the_same_name_are_two_networks() -> None:
     for expected in ("Twin", "Twin 2"):
         at = train_a_little(opened(), epochs=1)
@@ -231,6 +234,7 @@ def test_a_training_that_has_learned_nothing_says_so(rate: float, warnings: int)
     assert at.button(key="keep")  # it may be kept all the same
 
 
+@pytest.mark.thorough
 def test_a_run_can_be_stopped() -> None:
     at = opened()
     at.number_input(key="recipe_epochs").set_value(1000)

@@ -105,6 +105,7 @@ def test_fgsm_on_all_images_is_there_at_once(report_network: MLP, test_digits: D
     assert any(of_right in caption.value for caption in at.caption)
 
 
+@pytest.mark.thorough
 def test_the_table_is_a_plain_count(report_network: MLP, test_digits: Digits) -> None:
     head, *rows = tables(of_all(opened(linf="0.08"), "10,000"))[0]
     x, y = test_digits.x, test_digits.y
@@ -132,6 +133,7 @@ def test_ten_digits_with_twins_and_another_ten() -> None:
     assert len(set(first[:20]) & set(second[:20])) < 5
 
 
+@pytest.mark.thorough
 def test_while_nothing_is_computed_the_page_shows_what_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,6 +184,7 @@ def test_an_attack_without_a_budget_is_held_to_one(
     assert 0.1 < (seen != y).mean() < 0.99
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("title", "budget", "search"),
     [("Square", {"linf": "0.1"}, square_search), ("Square (L2)", {"l2": "1.5"}, square_l2_search)],
@@ -209,6 +212,7 @@ def test_the_queries_of_an_attack_that_counts_them(
     assert 0 < len(expected[0]) < len(expected[1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("title", list(BY_TITLE))
 def test_every_attack_has_the_page(title: str) -> None:
     at = of_all(opened(attack=title, images="a sample of 1,000"))
@@ -266,6 +270,7 @@ def test_the_proof_is_in_the_attack_s_norm() -> None:
     assert any("L2 norm" in text.value for text in at.markdown if "median image" in text.value)
 
 
+@pytest.mark.thorough
 def test_a_network_that_is_too_large_has_no_proof(library: Library) -> None:
     network = random_mlp((784, 2048, 1024, 10), seed=0, dtype=np.float32)
     library.keep("large", network, SHIPPED.load("report")[1])
@@ -301,6 +306,7 @@ def test_a_test_image_opens_on_the_draw_page(test_digits: Digits) -> None:
     assert at.query_params["epsilon"] == "0.200"
 
 
+@pytest.mark.thorough
 def test_a_cell_of_the_matrix_is_chosen_without_a_mouse() -> None:
     at = of_all(opened(images="a sample of 1,000"), "1,000")
     before = len(pictures(at))
@@ -314,6 +320,7 @@ def test_a_cell_of_the_matrix_is_chosen_without_a_mouse() -> None:
     assert len(pictures(again)) == len(pictures(at))
 
 
+@pytest.mark.thorough
 def test_the_address_brings_everything_back() -> None:
     at = opened(model="dropout", attack="BIM", images="a sample of 1,000", linf="0.2")
     assert stands_for(at) == {

@@ -120,6 +120,7 @@ def test_iterated_attacks_agree_where_their_settings_do(
     np.testing.assert_array_equal(without_memory, expected)
 
 
+@pytest.mark.thorough
 @every_attack
 def test_the_referee_agrees(attack: Attack, report_network: MLP, test_digits: Digits) -> None:
     x, y = test_digits.x[:100], test_digits.y[:100]

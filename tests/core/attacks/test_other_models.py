@@ -39,6 +39,7 @@ def model(request: pytest.FixtureRequest) -> Scikit:
     return Scikit(fitted)
 
 
+@pytest.mark.thorough
 def test_they_are_misled_far_more_often_than_by_noise(model: Scikit, test_digits: Digits) -> None:
     x, y = test_digits.x[:IMAGES], test_digits.y[:IMAGES]
 

@@ -23,6 +23,7 @@ def images_for(network: Network, most: int) -> int:
     return most if work <= LARGE else max(2, most * LARGE // (2 * work))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SHIPPED.names())
 def test_no_attack_succeeds_within_what_is_proved(
     name: str, test_digits: Digits, request: pytest.FixtureRequest

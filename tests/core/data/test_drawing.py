@@ -28,6 +28,7 @@ def canvas_with(
     return np.dstack([ink, ink, ink, np.full_like(ink, 255)])
 
 
+@pytest.mark.thorough
 def test_drawn_anywhere_at_any_size_the_test_digits_lose_at_most_half_a_point(
     report_network: MLP, test_digits: Digits
 ) -> None:
@@ -43,6 +44,7 @@ def test_drawn_anywhere_at_any_size_the_test_digits_lose_at_most_half_a_point(
     assert clean - drawn <= 0.005
 
 
+@pytest.mark.thorough
 def test_without_centring_a_digit_in_the_corner_is_lost(
     report_network: MLP, test_digits: Digits
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_shares_are_those_of_the_bounds_at_each_budget(
     assert at_each[1] > at_each[3] > at_each[6]
 
 
+@pytest.mark.thorough
 def test_no_attack_fools_an_image_that_is_proved(report_network: MLP, test_digits: Digits) -> None:
     x, y = test_digits.x[:60], test_digits.y[:60]
     proved = certainty(report_network, x, y)

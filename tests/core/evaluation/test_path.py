@@ -177,6 +177,7 @@ def picture(image: FloatArray) -> FloatArray:
     return shown
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [method.name for method in FOLLOWED.values()])
 def test_with_levels_every_verdict_is_of_the_picture_that_is_shown(
     name: str, report_network: MLP, test_digits: Digits
@@ -301,6 +302,7 @@ def test_the_control_is_as_large_as_the_flip(
     assert sizes == [pytest.approx(size, abs=scale.resolution)]
 
 
+@pytest.mark.thorough
 def test_on_one_digit_carlini_and_wagner_flip_hardly_later_than_pgd(
     report_network: MLP, test_digits: Digits
 ) -> None:

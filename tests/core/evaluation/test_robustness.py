@@ -69,6 +69,7 @@ def test_accuracies_by_a_plain_count(report_network: MLP, few: Digits, found: Ro
         assert shares == tuple((seen[few.y == digit] == digit).mean() for digit in range(10))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("members", [1, 2])
 def test_what_need_not_be_attacked_changes_no_rate(
     members: int, report_network: MLP, test_digits: Digits

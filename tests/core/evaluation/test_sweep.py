@@ -58,6 +58,7 @@ def swept(
     return one.read_bytes(), two.read_bytes()
 
 
+@pytest.mark.thorough
 def test_figures_are_the_same_byte_for_byte_on_every_executor(
     tmp_path: Path,
     files: dict[str, Path],
@@ -163,6 +164,7 @@ def test_a_worker_that_is_killed_ends_the_sweep() -> None:
     assert found == [("done", [7])]
 
 
+@pytest.mark.thorough
 def test_dask_gives_a_killed_worker_s_tasks_to_another_until_there_is_none(tmp_path: Path) -> None:
     with cluster(tmp_path, workers=2) as dask:
         with executors.dask(dask.address) as executor:

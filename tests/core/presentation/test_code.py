@@ -45,6 +45,7 @@ CASES = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("attack", "target"), CASES)
 @pytest.mark.parametrize("drawn", [False, True], ids=["test digit", "link"])
 def test_the_lines_compute_what_is_shown(
@@ -94,6 +95,7 @@ def test_the_steps_in_the_formula_are_the_attack_s(
     assert any(f"{size:.4g}" in line for line in code.formula(shown))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("attack", "target"), CASES)
 def test_every_attack_has_a_formula_with_its_numbers(
     report_network: MLP, test_digits: Digits, attack: str, target: int | None

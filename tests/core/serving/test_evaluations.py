@@ -201,6 +201,7 @@ def test_the_first_curve_is_the_shipped_one_or_a_sample_s(
     assert until(curve).images == 200
 
 
+@pytest.mark.thorough
 def test_the_curve_of_a_slow_attack_is_of_each_image_s_smallest_budget(
     evaluations: Evaluations, report: ServedNetwork, test_digits: Digits
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_curve_s_best_never_falls() -> None:
     assert curve.best.tolist() == [0.02, 0.97, 0.97, 0.98]
 
 
+@pytest.mark.thorough
 def test_proofs_of_a_sample_come_first(
     evaluations: Evaluations, report: ServedNetwork, test_digits: Digits
 ) -> None:
@@ -363,6 +365,7 @@ def test_mirrored_digits(report: ServedNetwork, test_digits: Digits) -> None:
     assert measurements.mirrored(report) is found
 
 
+@pytest.mark.thorough
 def test_the_report_is_measured_with_progress(report: ServedNetwork, test_digits: Digits) -> None:
     some = Digits(test_digits.x[:300], test_digits.y[:300])
     measurements = Measurements(lambda split: some)

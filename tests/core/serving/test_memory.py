@@ -270,6 +270,7 @@ def test_attacks_on_all_images(few: Callable[[str], Digits], alive: Alive) -> No
     assert alive.bytes <= 4.2 * one
 
 
+@pytest.mark.thorough
 @pytest.mark.training
 def test_trained_networks(few: Callable[[str], Digits], alive: Alive) -> None:
     memory = Memory(16 * MB)

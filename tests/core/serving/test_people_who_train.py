@@ -30,6 +30,7 @@ from tests.core.serving.runs import (
 )
 
 
+@pytest.mark.thorough
 def test_one_run_at_a_time_in_the_order_of_their_coming(queue: Trainings) -> None:
     runs = [submit(queue, recipe) for recipe in (LONG, QUICK, QUICK)]
     wait(queue, runs[0], lambda status: bool(status.log))

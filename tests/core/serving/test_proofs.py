@@ -216,6 +216,7 @@ def proof_of(proofs: Proofs, chosen: ServedNetwork, x: FloatArray) -> Any:
     return proofs._first.result(proofs.key(chosen, x))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["ensemble", "any-hand"])
 def test_a_closer_look_at_an_ensemble_is_the_attack_alone(name: str, test_digits: Digits) -> None:
     proofs, ensemble, x = Proofs(seconds=LONG), served(name), test_digits.x[:1]

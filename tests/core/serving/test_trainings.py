@@ -174,6 +174,7 @@ def test_stop_counts_while_the_accuracies_are_measured(
     assert status.result[1].epochs_trained in (1, 2)
 
 
+@pytest.mark.thorough
 def test_what_goes_wrong_is_a_sentence(queue: Trainings) -> None:
     diverging = dataclasses.replace(QUICK, hidden=(64,) * 4, learning_rate=10.0)
     status = wait(queue, submit(queue, diverging), ended)

@@ -43,6 +43,7 @@ def assert_engines_agree(recipe: Recipe, digits: Digits) -> float:
     return largest_difference(compiled, start)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "options",
     [{}, {"dropout": 0.5}, {"weight_decay": 0.1}, FROZEN, ALL],

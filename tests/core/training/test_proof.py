@@ -189,6 +189,7 @@ def proved_share(network: Network, digits: Digits, epsilon: float, method: str) 
     return float(safe.mean())
 
 
+@pytest.mark.thorough
 @pytest.mark.training
 @pytest.mark.parametrize("members", [1, 2])
 def test_far_more_images_are_proved(

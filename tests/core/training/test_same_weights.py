@@ -75,6 +75,7 @@ def code_of_the_engine() -> dict[str, list[str]]:
     return code
 
 
+@pytest.mark.thorough
 def test_the_compiler_may_neither_reorder_nor_fuse() -> None:
     flags = {"fast", "reassoc", "contract", "nnan", "ninf", "nsz", "arcp", "afn"}
     for code in code_of_the_engine()["llvm"]:

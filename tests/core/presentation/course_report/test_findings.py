@@ -38,6 +38,7 @@ def autograd_signs(network: MLP, images: Digits, *, exact: bool) -> FloatArray:
     return signs
 
 
+@pytest.mark.thorough
 def test_accuracies_are_those_of_a_plain_loop(
     findings: Findings, report_network: MLP, few: tuple[Digits, Digits]
 ) -> None:

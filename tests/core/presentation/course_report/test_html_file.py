@@ -148,6 +148,7 @@ def test_a_chart_s_axis_ends_above_its_largest_value() -> None:
         assert 0 < down < 1000
 
 
+@pytest.mark.thorough
 def test_the_command_writes_the_file(
     tmp_path: Path, report_network: MLP, card: Card, test_digits: Digits
 ) -> None:
