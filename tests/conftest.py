@@ -7,7 +7,7 @@ needs. Hypothesis has no deadline and draws the same examples in every run.
 **The sample.** Tests marked `thorough` take long; all that a browser runs are. `make quick` leaves
 them out, `make thorough` (`pytest --thorough`) runs them all. `make test` runs a tenth of each
 function's cases, and a third of a file's functions without cases. In a browser, where cases are
-windows of other sizes, it runs one of each function, and a quarter of the functions. Of everything
+windows of other sizes, it runs one of each function, and a fifth of the functions. Of everything
 it runs at least one: those whose names have the smallest SHA-256. So the sample is the same in
 every run and on every machine, until somebody renames or adds one. `thorough(always=True)` is in
 every sample. With `each="name"` there is a sample for each value of that parameter;
@@ -58,7 +58,7 @@ MARKS = {
     "tests/pages/test_whole_test_set.py": "thorough",
 }
 # Without --thorough, one of so many runs. `WAYS` are through the pages, in a browser.
-FUNCTIONS, CASES, WINDOWS, WAYS = 3, 10, 1000, 4
+FUNCTIONS, CASES, WINDOWS, WAYS = 3, 10, 1000, 5
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(
