@@ -1,19 +1,19 @@
-"""What all tests share: no clock, a sample of what is slow, the data, the shipped network.
+"""What all tests share: no clock, samples of what is slow, the data, the shipped network.
 
 **No clock.** A test passes on any machine, however slow or busy. It waits for what is to happen,
 never for a time; a timeout is there to end a test that hangs, and is far longer than any machine
 needs. Hypothesis has no deadline and draws the same examples in every run.
 
-**The sample.** Tests marked `thorough` take long; all that a browser runs are. `make quick` leaves
-them out, `make thorough` (`pytest --thorough`) runs them all. `make test` runs a tenth of each
-function's cases, and a third of a file's functions without cases. In a browser, where cases are
-windows of other sizes, it runs one of each function, and a fifth of the functions. Of everything
-it runs at least one: those whose names have the smallest SHA-256. So the sample is the same in
-every run and on every machine, until somebody renames or adds one. `thorough(always=True)` is in
-every sample. With `each="name"` there is a sample for each value of that parameter;
-`thorough(left_out=True)` is for what other tests in the sample cover, and always needs
-`--thorough`. Any other case is run by its name: `pytest "tests/test_x.py::test_y[case]"
---thorough`.
+**The samples.** `make thorough` (`pytest --thorough`) runs every test. Those marked `thorough` take
+long; all that a browser runs are. `make test` runs all others, and a sample of these: a tenth of
+each function's cases, and a third of a file's functions without cases; in a browser, where cases
+are windows of other sizes, one case, and a fifth of all functions. `make quick` (`pytest --quick`)
+runs a quarter of each file's tests that are fast, need no browser and train nothing. Of everything
+at least one runs: those whose names have the smallest SHA-256. So a sample is the same in every run
+and on every machine, until somebody renames or adds a test. `thorough(always=True)` is in every
+sample. With `each="name"` there is one for each value of that parameter; `thorough(left_out=True)`
+is for what other tests in the sample cover, and always needs `--thorough`. Any other case is run by
+its name: `pytest "tests/test_x.py::test_y[case]"`.
 
 **The markers** `browser` and `training`, which `make quick` leaves out too, are set by folder or
 file in `MARKS`. A single test that is slow or trains says so itself.
@@ -58,7 +58,7 @@ MARKS = {
     "tests/pages/test_whole_test_set.py": "thorough",
 }
 # Without --thorough, one of so many runs. `WAYS` are through the pages, in a browser.
-FUNCTIONS, CASES, WINDOWS, WAYS = 3, 10, 1000, 5
+FUNCTIONS, CASES, WINDOWS, WAYS, QUICK = 3, 10, 1000, 5, 4
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(
@@ -72,9 +72,12 @@ settings.load_profile("sample")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--thorough` and `--hostile`."""
+    """Add `--quick`, `--thorough` and `--hostile`."""
     parser.addoption(
         "--hostile", action="store_true", help="run all that the tests in tests/hostile generate"
+    )
+    parser.addoption(
+        "--quick", action="store_true", help="run a quarter of the tests that are fast"
     )
     parser.addoption(
         "--thorough", action="store_true", help="run all cases of the tests marked thorough"
@@ -102,11 +105,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     item.add_marker(mark)
     if config.getoption("--thorough"):
         return
-    long = [item for item in items if item.get_closest_marker("thorough")]
-    sampled = [item for item in long if not set_by(item, "left_out")]
-    sampled = sample(sampled, cases_of)
-    sampled = sample(sampled, functions_of)
-    left_out = {*long} - {*sampled}
+    chosen = quick_sample(items) if config.getoption("--quick") else usual_sample(items)
+    left_out = {*items} - {*chosen}
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=[*left_out])
 
@@ -115,6 +115,19 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from going through all that has been imported, test by test."""
     gc.collect()
     gc.freeze()
+
+
+def quick_sample(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return a quarter of each file's tests that need no browser, train nothing and are fast."""
+    fast = [item for item in items if not {"browser", "training", "thorough"} & {*item.keywords}]
+    return sample(fast, lambda item: (str(item.path), QUICK))
+
+
+def usual_sample(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return all that is fast, and a sample of the rest."""
+    long = {item: None for item in items if item.get_closest_marker("thorough")}
+    cases = sample([item for item in long if not set_by(item, "left_out")], cases_of)
+    return [*(item for item in items if item not in long), *sample(cases, functions_of)]
 
 
 def sample(
