@@ -1,6 +1,6 @@
 # make demo      install what the app needs, start it on http://localhost:8501
 # make test      install what the tests need, run them all; of the slow ones a sample
-# make quick     for everyday work: the checks, and a quarter of the tests that are fast
+# make quick     for everyday work: the checks, and a sixth of the tests that are fast
 # make thorough  every test with all its cases
 # make hostile   10,000 hostile files, messages and addresses; 500 writers that are killed
 # make check     the linter, the types, who may import whom

@@ -8,7 +8,7 @@ needs. Hypothesis has no deadline and draws the same examples in every run.
 long; all that a browser runs are. `make test` runs all others, and a sample of these: a tenth of
 each function's cases, and a third of a file's functions without cases; in a browser, where cases
 are windows of other sizes, one case, and a fifth of all functions. `make quick` (`pytest --quick`)
-runs a quarter of each file's tests that are fast, need no browser and train nothing. Of everything
+runs a sixth of each file's tests that are fast, need no browser and train nothing. Of everything
 at least one runs: those whose names have the smallest SHA-256. So a sample is the same in every run
 and on every machine, until somebody renames or adds a test. `thorough(always=True)` is in every
 sample. With `each="name"` there is one for each value of that parameter; `thorough(left_out=True)`
@@ -58,7 +58,7 @@ MARKS = {
     "tests/pages/test_whole_test_set.py": "thorough",
 }
 # Without --thorough, one of so many runs. `WAYS` are through the pages, in a browser.
-FUNCTIONS, CASES, WINDOWS, WAYS, QUICK = 3, 10, 1000, 5, 4
+FUNCTIONS, CASES, WINDOWS, WAYS, QUICK = 3, 10, 1000, 5, 6
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(
@@ -77,7 +77,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--hostile", action="store_true", help="run all that the tests in tests/hostile generate"
     )
     parser.addoption(
-        "--quick", action="store_true", help="run a quarter of the tests that are fast"
+        "--quick", action="store_true", help="run a sixth of the tests that are fast"
     )
     parser.addoption(
         "--thorough", action="store_true", help="run all cases of the tests marked thorough"
@@ -118,7 +118,7 @@ def pytest_collection_finish() -> None:
 
 
 def quick_sample(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Return a quarter of each file's tests that need no browser, train nothing and are fast."""
+    """Return a sixth of each file's tests that need no browser, train nothing and are fast."""
     fast = [item for item in items if not {"browser", "training", "thorough"} & {*item.keywords}]
     return sample(fast, lambda item: (str(item.path), QUICK))
 
