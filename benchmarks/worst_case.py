@@ -6,10 +6,10 @@ label, FAB towards each label, and the square attack, each on the images that wi
 before. Each gets one core, and the CPU seconds count. A referee of its own checks what both return.
 
 `python -m benchmarks.worst_case --images 200 --networks report --epsilons 0.1` measures less.
-All of it takes two to three hours, most of it AutoAttack's: five to seven minutes for a
-network of the report's size, up to twenty for one that resists or an ensemble, an hour for
-any-hand. Each row is printed and kept in benchmarks/.cache as soon as it is measured, and a run
-that was stopped continues there. Rows are measured anew when the network changes, or the code of
+All of it takes about half an hour, most of it AutoAttack's: half a minute for a network of the
+report's size, two for one that resists or an ensemble, five for any-hand or a convolutional one.
+Each row is printed and kept in benchmarks/.cache as soon as it is measured, and a run that was
+stopped continues there. Rows are measured anew when the network changes, or the code of
 the attacks.
 """
 
