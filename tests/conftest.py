@@ -76,9 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--hostile", action="store_true", help="run all that the tests in tests/hostile generate"
     )
-    parser.addoption(
-        "--quick", action="store_true", help="run a sixth of the tests that are fast"
-    )
+    parser.addoption("--quick", action="store_true", help="run a sixth of the tests that are fast")
     parser.addoption(
         "--thorough", action="store_true", help="run all cases of the tests marked thorough"
     )
