@@ -105,7 +105,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     chosen = quick_sample(items) if config.getoption("--quick") else usual_sample(items)
     left_out = {*items} - {*chosen}
-    items[:] = [item for item in items if item not in left_out]
+    # A browser's tests come first: begun last, one of them would keep the other cores waiting.
+    held = [item for item in items if item not in left_out]
+    items[:] = sorted(held, key=lambda item: not item.get_closest_marker("browser"))
     config.hook.pytest_deselected(items=[*left_out])
 
 
