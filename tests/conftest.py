@@ -103,12 +103,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     item.add_marker(mark)
     if config.getoption("--thorough"):
         return
-    chosen = quick_sample(items) if config.getoption("--quick") else usual_sample(items)
-    left_out = {*items} - {*chosen}
+    chosen = {*(quick_sample(items) if config.getoption("--quick") else usual_sample(items))}
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     # A browser's tests come first: begun last, one of them would keep the other cores waiting.
-    held = [item for item in items if item not in left_out]
-    items[:] = sorted(held, key=lambda item: not item.get_closest_marker("browser"))
-    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item in chosen]
+    items.sort(key=lambda item: not item.get_closest_marker("browser"))
 
 
 def pytest_collection_finish() -> None:
@@ -125,9 +124,10 @@ def quick_sample(items: list[pytest.Item]) -> list[pytest.Item]:
 
 def usual_sample(items: list[pytest.Item]) -> list[pytest.Item]:
     """Return all that is fast, and a sample of the rest."""
-    long = {item: None for item in items if item.get_closest_marker("thorough")}
+    long = [item for item in items if item.get_closest_marker("thorough")]
     cases = sample([item for item in long if not set_by(item, "left_out")], cases_of)
-    return [*(item for item in items if item not in long), *sample(cases, functions_of)]
+    fast = [item for item in items if not item.get_closest_marker("thorough")]
+    return fast + sample(cases, functions_of)
 
 
 def sample(
