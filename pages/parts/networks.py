@@ -36,8 +36,8 @@ def chosen_network() -> ServedNetwork | None:
         st.error(problem)
     elif gone := st.session_state.get(_GONE):
         st.warning(
-            f"The address asks for the network {escaped(shown_name(gone), most=60)}, which is not "
-            f"here (any more). You see {escaped(shown_name(MODEL.get()))}."
+            f"The address asks for the network *{escaped(shown_name(gone), most=60)}*, which is "
+            f"not here (any more). You see *{escaped(shown_name(MODEL.get()))}*."
         )
     return network
 
