@@ -20,6 +20,7 @@ from core.classifier import Classifier, FloatArray, IntArray, Scorer
 
 # Searches that go on together: the fewer calls of the network, the less time beside its own.
 AT_ONCE = 1024
+GIVE_UP_AFTER = 0.2, 0.4, 0.6, 0.8  # shares of the queries; see `search`
 # Of 10,000 queries, those after which the share of the pixels in a square is halved.
 HALVINGS = np.array([10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000]) / 10_000
 
@@ -148,8 +149,17 @@ def search_each(
     return Searched(problem.answer(x_adv), queries[0] if problem.single else queries)
 
 
-def search(goal: Goal, candidates: Candidates) -> tuple[FloatArray, IntArray]:
+def search(
+    goal: Goal, candidates: Candidates, *, most: Callable[[float], FloatArray] | None = None
+) -> tuple[FloatArray, IntArray]:
     """Keep each change that lowers the margin to the goal, until the image reaches it.
+
+    Args:
+        goal: n images.
+        candidates: the images to ask about.
+        most: given a share of the queries, return the largest margin that each search may have left
+            after it, `(n,)`: the others are given up there. It is asked for the shares of
+            `GIVE_UP_AFTER`. None to give none up.
 
     Returns:
         `(n, 784)`, the images with the smallest margins, and `(n,)`, for how many images each
@@ -161,8 +171,11 @@ def search(goal: Goal, candidates: Candidates) -> tuple[FloatArray, IntArray]:
     margin = margins(goal, labels, here)
     every = here, rows, queries, labels, margin, *candidates.by_row
     left = len(here)
+    shares = {int(share * len(candidates.sides)): share for share in GIVE_UP_AFTER if most}
     for query in range(len(candidates.sides)):
         held = margin[:left] >= 0
+        if most and query in shares:
+            held &= margin[:left] <= most(shares[query])[rows[:left]]
         if not held.all():
             left = bring_forward(held, every)
         if not left:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from core import validate
 from core.attacks.apgd import LOSSES, Task, ascend
-from core.attacks.fab import approach, between
+from core.attacks.fab import approach
 from core.attacks.iterated import LinfBall
 from core.attacks.problem import Goal, Problem
 from core.attacks.random_search import search, square_sides
@@ -21,16 +21,20 @@ from core.batches import in_batches
 from core.classifier import Classifier, FloatArray, IntArray
 
 STEPS = 20  # of APGD on the cross-entropy; what withstands it is left to the attacks after it
-NEAR_STEPS = 50  # of APGD towards each of the NEAR nearest labels, from several random starts
-NEAR = 4
-STARTS = 3
-FAR_STEPS = 10  # towards each of the others, which are rarely reached
+FEW_STEPS = 10  # of APGD towards each other label, to see which ones are near
+MANY_STEPS = 50  # of APGD towards the NEAR nearest of these, from several random starts
+NEAR, STARTS = 4, 3
+# A label is near if no more than this share of the clean image's margin is left of the true label's
+# lead over it: for the first start and for each other one. The nearest always gets the first start.
+WITHIN, WITHIN_AGAIN = 0.5, 0.2
 FAB_STEPS = 10
 QUERIES = 1000  # of the square attack, whose first squares cover so many of the pixels:
 SHARE = 0.8
-# The square attack searches longer where its first queries led at least so far, as a share of the
-# way that any attack led, and where no more than so much of the clean image's margin is left.
-MORE_QUERIES, AS_FAR, MOST_LEFT = 3000, 0.95, 0.1
+# The square attack gives an image up that it doesn't lead about as far as all gradients did. What
+# it asks for, as a share of their way, rises from so much at its first query to 1 at its last. It
+# searches longer, with more to ask for, where it led at least so far and where no more than so much
+# of the clean image's margin is left.
+PROMISING, MORE_QUERIES, AS_FAR, MOST_LEFT = 0.85, 3000, 0.94, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +98,6 @@ def worst_case(
     seed = validate.whole_number(seed, name="seed", least=0)
     worst = _Worst(problem)
     for place, attack in enumerate(SEQUENCE.values()):
-        if place == len(QUICK):
-            worst.find_rivals()
         worst.look_for_more(place, partial(attack, seed=seed))
     shape = (len(problem.x),) if problem.single else (len(problem.epsilons), len(problem.x))
     return WorstCase(problem.answer(worst.x_adv), worst.found_by.reshape(shape))
@@ -103,24 +105,40 @@ def worst_case(
 
 @dataclass(frozen=True)
 class Some:
-    """Some images, their budgets, and which labels are near.
+    """Some images, their budgets, and how near each label is.
 
     Attributes:
         goal: n images.
         epsilon: `(n, 1)` budgets.
-        rivals: `(n, 9)`, the labels other than the true one, from the nearest to the farthest, or
-            `(n, 1)`, the target.
-        margin: `(n,)`, the smallest margin to the goal that was found so far.
+        clean: `(n,)`, the clean images' margins to the goal.
+        leads: `(n, 10)`, the smallest lead of the true label over each other one that was found so
+            far, infinite for itself; `(n, 1)` with a target: the smallest margin to it.
     """
 
     goal: Goal
     epsilon: FloatArray
-    rivals: IntArray
-    margin: FloatArray
+    clean: FloatArray
+    leads: FloatArray
 
     def aims(self) -> IntArray | None:
         """Return the targets; None where the attack is to lead away from the true labels."""
         return self.goal.labels if self.goal.targeted else None
+
+    def only(self, rows: IntArray) -> "Some":
+        """Return some of them."""
+        goal = self.goal.only(rows)
+        return Some(goal, self.epsilon[rows], self.clean[rows], self.leads[rows])
+
+    def apgd_towards(self, aims: IntArray, start: int, steps: int, seed: int) -> FloatArray:
+        """Return what APGD on the targeted DLR loss finds towards labels, `(n,)`.
+
+        With a target this is the only aim, and the loss is its lead over all labels: DLR would only
+        lead it past the true one.
+        """
+        targeted = self.goal.targeted
+        loss = LOSSES["margin" if targeted else "dlr"]
+        task = Task(self.goal, self.goal.labels if targeted else aims, self.epsilon, loss)
+        return ascend(task, task.start(seed, start), steps=steps)[0]
 
 
 def by_fgsm(some: Some, *, seed: int) -> FloatArray:
@@ -140,17 +158,27 @@ def by_apgd(some: Some, *, seed: int) -> FloatArray:
     return ascend(task, task.start(seed, 0), steps=STEPS)[0]
 
 
-def by_apgd_towards(some: Some, *, seed: int, rank: int, restart: int = 0) -> FloatArray:
-    """Return what APGD on the targeted DLR loss finds towards one of the rivals, by its rank.
+def by_apgd_towards(some: Some, *, seed: int, turn: int) -> FloatArray:
+    """Return what a few steps towards one other label find, the true one plus `turn`."""
+    classes = some.leads.shape[1]
+    aims = (some.goal.y + min(turn, classes - 1)) % classes
+    return some.apgd_towards(aims, turn, FEW_STEPS, seed)
 
-    With a target this is the only rival, and the loss is its lead over all labels: DLR would only
-    lead it past the true one.
+
+def by_apgd_again(some: Some, *, seed: int, rank: int, start: int) -> FloatArray:
+    """Return what many steps find towards one of the labels nearest by now, if it is near enough.
+
+    Elsewhere it returns the clean images.
     """
-    aims = some.rivals[:, min(rank, some.rivals.shape[1] - 1)]
-    loss = LOSSES["margin" if some.goal.targeted else "dlr"]
-    task = Task(some.goal, aims, some.epsilon, loss)
-    steps = NEAR_STEPS if rank < NEAR else FAR_STEPS
-    return ascend(task, task.start(seed, 1 + rank + 9 * restart), steps=steps)[0]
+    aims = some.leads.argsort(axis=1, kind="stable")[:, min(rank, some.leads.shape[1] - 1)]
+    lead = some.leads[np.arange(len(aims)), aims]
+    near = lead <= (WITHIN_AGAIN if start else WITHIN) * some.clean
+    rows = np.flatnonzero(near | (rank + start == 0))
+    x_adv = some.goal.x.copy()
+    if len(rows):
+        place = 10 + rank + NEAR * start
+        x_adv[rows] = some.only(rows).apgd_towards(aims[rows], place, MANY_STEPS, seed)
+    return x_adv
 
 
 def by_fab(some: Some, *, seed: int) -> FloatArray:
@@ -163,26 +191,36 @@ def by_fab(some: Some, *, seed: int) -> FloatArray:
 def by_square(some: Some, *, seed: int) -> FloatArray:
     """Return what the square attack finds; nothing where the images are not square.
 
-    It searches longer where it is about as good as all gradients, which may lead nowhere, and where
-    the goal is near.
+    It gives up early where it is much weaker than the gradients. It searches longer where it is
+    about as good as all of them, which may lead nowhere, and where the goal is near.
     """
-    goal, width = some.goal, math.isqrt(some.goal.x.shape[1])
-    if width**2 != goal.x.shape[1]:
-        return goal.x
+    width = math.isqrt(some.goal.x.shape[1])
+    if width**2 != some.goal.x.shape[1]:
+        return some.goal.x
 
-    def found(rows: IntArray, queries: int) -> tuple[FloatArray, FloatArray]:
-        part, sides = goal.only(rows), square_sides(queries, SHARE, width)
-        x_adv, _ = search(part, Squares(part.x, some.epsilon[rows], sides=sides, seed=seed))
-        return x_adv, _margin(part, x_adv)
+    def found(
+        some: Some, queries: int, promising: float, least: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        sides = square_sides(queries, SHARE, width)
+        candidates = Squares(some.goal.x, some.epsilon, sides=sides, seed=seed)
+        way = some.clean - least
 
-    x_adv, margin = found(np.arange(len(goal.x)), QUERIES)
-    start, best = _margin(goal, goal.x), np.minimum(margin, some.margin)
-    as_far = start - margin >= AS_FAR * (start - best)
-    promising = np.flatnonzero((best >= 0) & as_far & (best <= MOST_LEFT * start))
-    if len(promising):
-        more, new = found(promising, MORE_QUERIES)
-        better = new < margin[promising]
-        x_adv[promising[better]] = more[better]
+        def most(queried: float) -> FloatArray:
+            share = promising + (1 - promising) * queried
+            return np.where(way > 0, some.clean - share * way, np.inf)
+
+        x_adv, _ = search(some.goal, candidates, most=most)
+        return x_adv, _margin(some.goal, x_adv)
+
+    least = some.leads.min(axis=1)
+    x_adv, margin = found(some, QUERIES, PROMISING, least)
+    least = np.minimum(margin, least)
+    as_far = some.clean - margin >= AS_FAR * (some.clean - least)
+    rows = np.flatnonzero((least >= 0) & as_far & (least <= MOST_LEFT * some.clean))
+    if len(rows):
+        more, new = found(some.only(rows), MORE_QUERIES, AS_FAR, least[rows])
+        better = new < margin[rows]
+        x_adv[rows[better]] = more[better]
     return x_adv
 
 
@@ -191,44 +229,26 @@ def _margin(goal: Goal, x_adv: FloatArray) -> FloatArray:
     return goal.margin(goal.classifier.logits(x_adv), goal.labels)[0]
 
 
-def nearest_labels(goal: Goal) -> IntArray:
-    """Rank the labels other than the true one by their distance in the linearised network.
-
-    Returns:
-        `(n, 9)`, the nearest boundary in L∞ first.
-    """
-    logits, pull_back = goal.classifier.vjp(goal.x)
-    images = np.arange(len(goal.y))
-    distance = np.full(logits.shape, np.inf)
-    for turn in range(1, logits.shape[1]):
-        rival = (goal.y + turn) % logits.shape[1]
-        boundary = between(goal.y, rival, goal.x, logits, pull_back)
-        distance[images, rival] = boundary.distance("linf")
-    ranked: IntArray = distance.argsort(axis=1, kind="stable")[:, :-1]
-    return ranked
-
-
 class _Attack(Protocol):
     def __call__(self, some: Some, *, seed: int) -> FloatArray: ...
 
 
+_TOWARDS = {
+    f"APGD towards label {turn} of 9": partial(by_apgd_towards, turn=turn) for turn in range(1, 10)
+}
+_AGAIN = {
+    f"APGD towards nearest label {rank + 1}, start {start + 1}": partial(
+        by_apgd_again, rank=rank, start=start
+    )
+    for start in range(STARTS)
+    for rank in range(NEAR)
+}
 # The attacks in their order. The last two find what a gradient that leads nowhere hides.
-QUICK: Mapping[str, _Attack] = MappingProxyType({"FGSM": by_fgsm, "APGD": by_apgd})
-TOWARDS: Mapping[str, _Attack] = MappingProxyType(
-    {
-        f"APGD towards label {rank + 1} of 9": partial(by_apgd_towards, rank=rank)
-        for rank in range(9)
-    }
-    | {
-        f"APGD towards label {rank + 1} of 9, start {restart + 1}": partial(
-            by_apgd_towards, rank=rank, restart=restart
-        )
-        for restart in range(1, STARTS)
-        for rank in range(NEAR)
-    }
-)
 SEQUENCE: Mapping[str, _Attack] = MappingProxyType(
-    {**QUICK, **TOWARDS, "FAB": by_fab, "square attack": by_square}
+    {"FGSM": by_fgsm, "APGD": by_apgd}
+    | _TOWARDS
+    | _AGAIN
+    | {"FAB": by_fab, "square attack": by_square}
 )
 
 
@@ -246,32 +266,18 @@ class _Worst:
         self.x_adv = problem.empty()
         self.x_adv[:] = problem.x
         self.found_by = np.full(budgets * images, WITHSTOOD)
-        self._margin = np.full((budgets, images), np.inf)
-        self._rivals = problem.labels[:, None]
+        first = problem.classifier.logits(problem.clean(slice(0, 1)))
+        self._clean = np.empty((images, 1 if problem.targeted else first.shape[1]), first.dtype)
 
         def look(rows: slice) -> None:
-            logits = problem.classifier.logits(problem.clean(rows))
-            self._margin[:, rows], _ = problem.margin(logits, problem.labels[rows])
-            reached = problem.reached(logits, problem.labels[rows])
+            some = problem.only(np.arange(rows.start, rows.stop))
+            logits = problem.classifier.logits(some.x)
+            self._clean[rows] = lead_over_each(some, logits)
+            reached = problem.reached(logits, some.labels)
             self.found_by.reshape(budgets, images)[:, rows][:, reached] = ALREADY
 
         in_batches(look, images)
-
-    def find_rivals(self) -> None:
-        """Rank the labels for the images that are left, the nearest linearised boundary first."""
-        problem = self._problem
-        if problem.targeted:
-            return
-        left = np.unique(self._left() % max(1, len(problem.x)))
-        if not len(left):
-            return
-        classes = problem.classifier.logits(problem.x[left[:1]]).shape[1]
-        self._rivals = np.zeros((len(problem.x), classes - 1), np.int64)
-
-        def rank(rows: slice) -> None:
-            self._rivals[left[rows]] = nearest_labels(problem.only(left[rows]))
-
-        in_batches(rank, len(left))
+        self._leads = np.tile(self._clean, (budgets, 1))
 
     def _left(self) -> IntArray:
         """Return which images under which budgets withstood so far and may change at all."""
@@ -283,18 +289,29 @@ class _Worst:
         """Run an attack, whose place in `SEQUENCE` it is, on the images that withstood so far."""
         problem, left = self._problem, self._left()
         flat = self.x_adv.reshape(len(self.found_by), problem.x.shape[1])
-        least = self._margin.reshape(-1)
 
         def work(rows: slice) -> None:
             places = left[rows]
             budget, image = np.divmod(places, len(problem.x))
-            goal = problem.only(image)
-            epsilon, rivals = problem.epsilons[budget, None], self._rivals[image]
-            x_adv = attack(Some(goal, epsilon, rivals, least[places]))
+            goal, before = problem.only(image), self._leads[places]
+            x_adv = attack(
+                Some(goal, problem.epsilons[budget, None], self._clean[image].min(axis=1), before)
+            )
             logits = problem.classifier.logits(x_adv)
-            margin, _ = goal.margin(logits, goal.labels)
-            closer = margin < least[places]
-            flat[places[closer]], least[places[closer]] = x_adv[closer], margin[closer]
+            leads = lead_over_each(goal, logits)
+            closer = leads.min(axis=1) < before.min(axis=1)
+            flat[places[closer]] = x_adv[closer]
+            self._leads[places] = np.minimum(leads, before)
             self.found_by[places[goal.won(logits)]] = place
 
         in_batches(work, len(left))
+
+
+def lead_over_each(goal: Goal, logits: FloatArray) -> FloatArray:
+    """Return how far the goal is by each other label, as `Some.leads`; negative beyond it."""
+    if goal.targeted:
+        return goal.margin(logits, goal.labels)[0][:, None]
+    images = np.arange(len(goal.y))
+    leads: FloatArray = logits[images, goal.y, None] - logits
+    leads[images, goal.y] = np.inf
+    return leads
