@@ -75,7 +75,7 @@ _ALL: tuple[Method, ...] = (
         norm="linf",
         attack=strongest,
         cost="slow",
-        # An image that withstands takes 20 ms or more, and Draw would try dozens of ε around the flip.
+        # An image that withstands takes 20 ms or more; Draw would try dozens of ε around the flip.
         followed=False,
         summary="All attacks in turn, each on the images that withstood those before: FGSM, "
         "Auto-PGD, Auto-PGD towards each other digit, FAB, and the square attack, which needs no "

@@ -157,8 +157,8 @@ def search(
     Args:
         goal: n images.
         candidates: the images to ask about.
-        most: given a share of the queries, return the largest margin that each search may have left
-            after it, `(n,)`: the others are given up there. It is asked for the shares of
+        most: a function of the share of the queries made; it returns the largest margin that each
+            search may have then, `(n,)`. The others are given up. It is called for each share in
             `GIVE_UP_AFTER`. None to give none up.
 
     Returns:

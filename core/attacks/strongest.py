@@ -30,10 +30,10 @@ WITHIN, WITHIN_AGAIN = 0.5, 0.2
 FAB_STEPS = 10
 QUERIES = 1000  # of the square attack, whose first squares cover so many of the pixels:
 SHARE = 0.8
-# The square attack gives an image up that it doesn't lead about as far as all gradients did. What
-# it asks for, as a share of their way, rises from so much at its first query to 1 at its last. It
-# searches longer, with more to ask for, where it led at least so far and where no more than so much
-# of the clean image's margin is left.
+# The square attack gives up an image on which it stays behind the gradients. Of the way that they
+# led, it must have led a share that rises from PROMISING at its first query to 1 at its last. Where
+# it led AS_FAR of the way, and no more than a share MOST_LEFT of the clean image's margin is left,
+# it begins again, with MORE_QUERIES and with AS_FAR in place of PROMISING.
 PROMISING, MORE_QUERIES, AS_FAR, MOST_LEFT = 0.85, 3000, 0.94, 0.1
 
 
@@ -194,39 +194,33 @@ def by_square(some: Some, *, seed: int) -> FloatArray:
     It gives up early where it is much weaker than the gradients. It searches longer where it is
     about as good as all of them, which may lead nowhere, and where the goal is near.
     """
-    width = math.isqrt(some.goal.x.shape[1])
-    if width**2 != some.goal.x.shape[1]:
+    if math.isqrt(some.goal.x.shape[1]) ** 2 != some.goal.x.shape[1]:
         return some.goal.x
-
-    def found(
-        some: Some, queries: int, promising: float, least: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        sides = square_sides(queries, SHARE, width)
-        candidates = Squares(some.goal.x, some.epsilon, sides=sides, seed=seed)
-        way = some.clean - least
-
-        def most(queried: float) -> FloatArray:
-            share = promising + (1 - promising) * queried
-            return np.where(way > 0, some.clean - share * way, np.inf)
-
-        x_adv, _ = search(some.goal, candidates, most=most)
-        return x_adv, _margin(some.goal, x_adv)
-
     least = some.leads.min(axis=1)
-    x_adv, margin = found(some, QUERIES, PROMISING, least)
+    x_adv, margin = _by_squares(some, least, QUERIES, PROMISING, seed)
     least = np.minimum(margin, least)
     as_far = some.clean - margin >= AS_FAR * (some.clean - least)
     rows = np.flatnonzero((least >= 0) & as_far & (least <= MOST_LEFT * some.clean))
     if len(rows):
-        more, new = found(some.only(rows), MORE_QUERIES, AS_FAR, least[rows])
+        more, new = _by_squares(some.only(rows), least[rows], MORE_QUERIES, AS_FAR, seed)
         better = new < margin[rows]
         x_adv[rows[better]] = more[better]
     return x_adv
 
 
-def _margin(goal: Goal, x_adv: FloatArray) -> FloatArray:
-    """Return each image's margin to the goal, `(n,)`; negative beyond it."""
-    return goal.margin(goal.classifier.logits(x_adv), goal.labels)[0]
+def _by_squares(
+    some: Some, least: FloatArray, queries: int, promising: float, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return what one search finds, and the margins there; `least` is what others had left."""
+    goal, way = some.goal, some.clean - least
+
+    def most(queried: float) -> FloatArray:
+        share = promising + (1 - promising) * queried
+        return np.where(way > 0, some.clean - share * way, np.inf)
+
+    sides = square_sides(queries, SHARE, math.isqrt(goal.x.shape[1]))
+    x_adv, _ = search(goal, Squares(goal.x, some.epsilon, sides=sides, seed=seed), most=most)
+    return x_adv, goal.margin(goal.classifier.logits(x_adv), goal.labels)[0]
 
 
 class _Attack(Protocol):
@@ -266,8 +260,9 @@ class _Worst:
         self.x_adv = problem.empty()
         self.x_adv[:] = problem.x
         self.found_by = np.full(budgets * images, WITHSTOOD)
-        first = problem.classifier.logits(problem.clean(slice(0, 1)))
-        self._clean = np.empty((images, 1 if problem.targeted else first.shape[1]), first.dtype)
+        few = problem.only(np.arange(min(1, images)))  # tells how many labels there are
+        leads = lead_over_each(few, problem.classifier.logits(few.x))
+        self._clean = np.empty((images, leads.shape[1]), leads.dtype)
 
         def look(rows: slice) -> None:
             some = problem.only(np.arange(rows.start, rows.stop))

@@ -7,7 +7,7 @@ import pytest
 from core.attacks import noise, square, square_l2, square_l2_search, square_search
 from core.attacks.draws import generator
 from core.attacks.problem import Problem
-from core.attacks.random_search import Searched, search, square_sides
+from core.attacks.random_search import GIVE_UP_AFTER, Searched, search, square_sides
 from core.attacks.square import Squares
 from core.classifier import FloatArray, IntArray
 from core.data.mnist import Digits
@@ -206,6 +206,36 @@ def test_the_queries_are_those_that_the_network_gets(
     assert 0 < (found.queries[misled] < 41).sum() < 20
     several = search(report_network, x, y, [0, epsilon], queries=40)
     np.testing.assert_array_equal(several.queries, [np.zeros(20), found.queries])
+
+
+def test_a_search_that_stays_behind_is_given_up_and_the_others_go_on_as_before(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:60], test_digits.y[:60]
+    goal = Problem.with_budgets(report_network, x, y, 0.05, None).only(np.arange(60))
+    sides = square_sides(100, 0.8, 28)
+    asked = []
+
+    def searched(least: FloatArray | None) -> tuple[FloatArray, IntArray]:
+        def most(share: float) -> FloatArray:
+            assert least is not None
+            asked.append(share)
+            return least
+
+        squares = Squares(x, np.full((60, 1), 0.05, np.float32), sides=sides, seed=0)
+        return search(goal, squares, most=None if least is None else most)
+
+    whole, queries = searched(None)
+    never, too_many = searched(np.full(60, np.inf))
+    np.testing.assert_array_equal(never, whole)
+    np.testing.assert_array_equal(too_many, queries)
+    hopeless = np.arange(60) % 3 == 0
+    some, fewer = searched(np.where(hopeless, 0, np.inf).astype(np.float32))
+    held = hopeless & (queries > 21)  # and so not found before anything is given up
+    np.testing.assert_array_equal(fewer, np.where(held, 21, queries))
+    np.testing.assert_array_equal(some[~held], whole[~held])
+    assert held.sum() > 10 and (predictions(report_network, some[held]) == y[held]).all()
+    assert asked == [*GIVE_UP_AFTER] * 2
 
 
 def test_images_of_any_width(test_digits: Digits) -> None:

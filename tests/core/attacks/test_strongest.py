@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from core import batches
 from core.attacks import ALREADY, SEQUENCE, WITHSTOOD, apgd, pgd, strongest, worst_case
+from core.attacks.problem import Problem
+from core.attacks.strongest import Some, by_apgd_again, lead_over_each
 from core.classifier import FloatArray
 from core.data.mnist import Digits
 from core.networks.mlp import MLP
@@ -67,6 +69,32 @@ def test_a_longer_search_finds_what_gradients_hide(
     monkeypatch.setattr(module, "MOST_LEFT", -1)
     before = predictions(network, strongest(network, x, y, 0.2)) != y
     assert wrong[before].all() and wrong.sum() > before.sum()
+
+
+def test_many_steps_go_towards_the_labels_that_are_near(
+    report_network: MLP, test_digits: Digits
+) -> None:
+    x, y = test_digits.x[:4], test_digits.y[:4]
+    goal = Problem.with_budgets(report_network, x, y, 0.1, None).only(np.arange(4))
+    leads = np.full((4, 10), 9.0, np.float32)
+    leads[np.arange(4), y] = np.inf
+    nearest, second = (y + 3) % 10, (y + 1) % 10
+    leads[np.arange(4), nearest] = [0.1, 0.1, 3, 8]
+    leads[np.arange(4), second] = [0.15, 4, 4, 8.5]
+    some = Some(goal, np.full((4, 1), 0.1, np.float32), np.full(4, 10, np.float32), leads)
+
+    def changed(rank: int, start: int) -> list[bool]:
+        x_adv = by_apgd_again(some, seed=0, rank=rank, start=start)
+        before, after = (lead_over_each(goal, report_network.logits(z)) for z in (x, x_adv))
+        aims = [nearest, second][rank]
+        row = np.flatnonzero((x_adv != x).any(axis=1))
+        assert (after[row, aims[row]] < before[row, aims[row]]).all()
+        return [bool(each) for each in (x_adv != x).any(axis=1)]
+
+    assert changed(rank=0, start=0) == [True] * 4  # the nearest, however far
+    assert changed(rank=1, start=0) == [True, True, True, False]
+    assert changed(rank=0, start=1) == [True, True, False, False]
+    assert changed(rank=1, start=2) == [True, False, False, False]
 
 
 def test_a_target_is_reached(report_network: MLP, test_digits: Digits) -> None:
