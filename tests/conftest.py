@@ -7,7 +7,7 @@ needs. Hypothesis has no deadline and draws the same examples in every run.
 **The samples.** `make thorough` (`pytest --thorough`) runs every test. Those marked `thorough` take
 long; all that a browser runs are. `make test` runs all others, and a sample of these: a tenth of
 each function's cases, and a third of a file's functions without cases; in a browser, where cases
-are windows of other sizes, one case, and a fifth of all functions. `make quick` (`pytest --quick`)
+are windows of other sizes, one case, and a sixth of all functions. `make quick` (`pytest --quick`)
 runs a sixth of each file's tests that are fast, need no browser and train nothing. Of everything
 at least one runs: those whose names have the smallest SHA-256. So a sample is the same in every run
 and on every machine, until somebody renames or adds a test. `thorough(always=True)` is in every
@@ -58,7 +58,7 @@ MARKS = {
     "tests/pages/test_whole_test_set.py": "thorough",
 }
 # Without --thorough, one of so many runs. `WAYS` are through the pages, in a browser.
-FUNCTIONS, CASES, WINDOWS, WAYS, QUICK = 3, 10, 1000, 5, 6
+FUNCTIONS, CASES, WINDOWS, WAYS, QUICK = 3, 10, 1000, 6, 6
 
 for name, examples in (("sample", 25), ("thorough", 200)):
     settings.register_profile(

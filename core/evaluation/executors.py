@@ -13,6 +13,7 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
 )
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection
@@ -147,7 +148,9 @@ def dask(scheduler: str, *, patience: float = SECONDS_WITHOUT_WORKERS) -> Iterat
     # It logs a traceback when the scheduler is lost. The errors here say what has happened.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        asyncio.run(_reach(scheduler))
+        # In a thread of its own, since a notebook's loop is running in its main one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, _reach(scheduler)).result()
         client = Client(scheduler, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError) as error:
         why = str(error) or "what listens there does not answer as one does"

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import socket
@@ -203,6 +204,15 @@ def test_a_scheduler_that_is_lost_ends_the_sweep(tmp_path: Path) -> None:
     ):
         for _ in sweep.results(executor, {"done": [DONE], "held": [HELD]}, print):
             dask.scheduler.kill()
+
+
+def test_a_notebook_whose_loop_is_running_can_use_dask(tmp_path: Path) -> None:
+    async def notebook() -> int:
+        with cluster(tmp_path, workers=1) as dask, executors.dask(dask.address) as executor:
+            return int(executor.submit(os.getpid).result())
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, notebook()).result() != os.getpid()
 
 
 @pytest.mark.parametrize("scheduler", ["nowhere", "tcp://127.0.0.1:port", "ray://127.0.0.1:1"])
