@@ -1,13 +1,14 @@
 """Work on many images in batches that fit the cache, on all cores."""
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -98,8 +99,9 @@ def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="batches")
 
 
-@cache
-def _blas() -> ThreadpoolController:
+@lru_cache(1)
+def _blas(modules: int) -> ThreadpoolController:
+    """Return what controls BLAS; with more modules, there may be more than one BLAS by now."""
     return ThreadpoolController().select(user_api="blas")
 
 
@@ -120,7 +122,7 @@ class _OneThreadAProduct:
             self._inside += 1
             if self._inside == 1:
                 OpenBLASController.clear_controlling_thread(force=True)
-                self._own = _blas().limit(limits=1)
+                self._own = _blas(len(sys.modules)).limit(limits=1)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:

@@ -1,5 +1,8 @@
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +10,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from core import batches
 from core.batches import BATCH, in_batches
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.mark.parametrize("n", [0, 1, BATCH - 1, BATCH, BATCH + 1, 10 * BATCH + 3])
@@ -87,6 +92,29 @@ def test_matrix_products_keep_to_one_thread_meanwhile_and_get_theirs_back() -> N
     in_batches(look, 1)
     assert inside == [[1] * len(before)]
     assert blas_threads() == before
+
+
+def test_a_library_with_a_blas_of_its_own_is_kept_to_one_thread_too() -> None:
+    """NumPy's BLAS is there at first, SciPy's comes with its import."""
+    script = """
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+from core.batches import one_thread_a_product
+
+def threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+with one_thread_a_product:
+    before = threads()
+import scipy.linalg
+with threadpool_limits(2, user_api="blas"), one_thread_a_product:
+    print(len(threads()) - len(before), *set(threads()))
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, cwd=ROOT)
+    more, *threads = map(int, done.stdout.split())
+    if not more:
+        pytest.skip("SciPy has no BLAS of its own here")
+    assert threads == [1]
 
 
 def test_matrix_products_keep_to_one_thread_whichever_thread_asks() -> None:
