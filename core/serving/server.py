@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.data import drawing, mnist
 from core.data.mnist import Digits
 from core.networks import LIBRARY, Card, LibraryError, Network
+from core.serving import collector
 from core.serving.cache import Cache
 from core.serving.evaluations import Evaluations
 from core.serving.lecturer import Lecturer
@@ -125,5 +126,10 @@ class Server:
 
     def warm_up(self) -> None:
         """Import in the background what the first drawing needs; only the first call does it."""
+
+        def warm_up() -> None:
+            drawing.warm_up()
+            collector.settle()
+
         if self._warmed.acquire(blocking=False):
-            threading.Thread(target=drawing.warm_up, daemon=True).start()
+            threading.Thread(target=warm_up, daemon=True).start()
