@@ -21,6 +21,7 @@ SMALL = 1e-4  # of what may be remembered: what takes less is a small thing
 _OF_THE_PROGRAM = (
     type(None), type, ModuleType, FunctionType, BuiltinFunctionType, MethodType, partial, Enum,
 )  # fmt: skip
+_PLAIN = frozenset({str, bytes, int, float, bool})  # most of what there is; nothing is inside
 _COLLECTIONS = (list, tuple, set, frozenset, deque)
 
 
@@ -193,6 +194,8 @@ def _bytes_of(size: Size) -> int:
 
 def _inside(value: object) -> Iterable[object]:
     """Return what a value refers to: a view's array, the items, or the attributes."""
+    if type(value) in _PLAIN:
+        return ()
     if isinstance(value, np.ndarray):
         return (value.base,)
     if isinstance(value, memoryview):
