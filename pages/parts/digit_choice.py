@@ -71,7 +71,8 @@ def _take(which: str, chosen: ServedNetwork | None) -> None:
 def _found(which: str, chosen: ServedNetwork | None) -> IntArray:
     """Return the indices of the test digits of that kind."""
     labels = server().digits("test").y
-    wanted = st.session_state[_WANTED]
+    # There is no list when a click comes in while another source is being shown.
+    wanted = st.session_state.get(_WANTED, ANY)
     if which == "any" or chosen is None:
         found = np.arange(len(labels))
     else:

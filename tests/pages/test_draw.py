@@ -202,6 +202,21 @@ def test_a_test_digit_at_random_and_by_index() -> None:
     assert len(indices) > 1
 
 
+def test_a_click_that_comes_while_another_source_is_shown_is_no_failure() -> None:
+    """The run that shows the other source may have ended, and with it the list of digits."""
+
+    def without_the_list() -> None:
+        import streamlit as st
+
+        from pages.parts import digit_choice
+
+        st.button("At random", on_click=digit_choice._take, args=["any", None])
+
+    at = well(AppTest.from_function(without_the_list).run())
+    well(at.button[0].click().run())
+    assert 0 <= at.session_state["digit"] < 10_000
+
+
 def test_a_test_digit_by_what_it_is() -> None:
     def press(label: str) -> int:
         well([button for button in at.button if button.label == label][0].click().run())
