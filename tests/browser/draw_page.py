@@ -3,11 +3,21 @@
 import itertools
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import BrowserContext, FloatRect, Locator, Page, WebSocket, expect
+from playwright.sync_api import (
+    BrowserContext,
+    Download,
+    FloatRect,
+    Locator,
+    Page,
+    TimeoutError,
+    WebSocket,
+    expect,
+)
 
 from pages.parts.canvas import SIDE
 from tests.browser.conftest import PATIENCE
@@ -15,6 +25,7 @@ from tests.browser.conftest import PATIENCE
 NewContext = Callable[..., BrowserContext]  # pytest-playwright's fixture new_context
 Theme = Literal["light", "dark"]
 Point = tuple[int, int]
+UNTIL_AGAIN = 30_000  # milliseconds
 SEVEN: list[Point] = [(80, 70), (200, 70), (130, 220)]
 # When a canvas is replaced, Streamlit sometimes leaves the old one in the page, hidden.
 CANVAS = "canvas.upper-canvas:visible"
@@ -27,6 +38,20 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
             return
         page.wait_for_timeout(100)
     raise AssertionError("the page never showed what was expected")
+
+
+def made_on_a_click(page: Page, key: str) -> Download:
+    """Click on a download button until the browser has the file.
+
+    Streamlit makes it on the click, and throws it away if pages run before the browser asks for it,
+    or if the button has been sent anew meanwhile. Then people click again, too.
+    """
+    for _ in range(PATIENCE // UNTIL_AGAIN):
+        with suppress(TimeoutError):
+            with page.expect_download(timeout=UNTIL_AGAIN) as event:
+                widget(page, key).get_by_role("button").click()
+            return event.value
+    raise AssertionError(f"no file came from {key}")
 
 
 # Streamlit puts images and components on the page some frames after the script has ended.

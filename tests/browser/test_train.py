@@ -10,7 +10,16 @@ from playwright.sync_api import Page, expect
 
 from core.networks import exchange, load_file
 from tests.browser.conftest import ROOT
-from tests.browser.draw_page import SEVEN, draw, expect_seen, open_page, overflow, settle, widget
+from tests.browser.draw_page import (
+    SEVEN,
+    draw,
+    expect_seen,
+    made_on_a_click,
+    open_page,
+    overflow,
+    settle,
+    widget,
+)
 
 NAME = f"Browser test {os.getpid()}"  # no other process's tests have it
 
@@ -100,10 +109,9 @@ def test_a_network_is_downloaded_for_other_programs(page: Page, app_url: str) ->
         ("pytorch", "pt", exchange.to_state_dict),
         ("onnx", "onnx", exchange.to_onnx),
     ):
-        with page.expect_download() as event:
-            widget(page, key).get_by_role("button").click()
-        assert event.value.suggested_filename == f"ensemble.{ending}"
-        assert event.value.path().read_bytes() == write(network)
+        download = made_on_a_click(page, key)
+        assert download.suggested_filename == f"ensemble.{ending}"
+        assert download.path().read_bytes() == write(network)
 
 
 def test_a_pytorch_file_is_brought_along(page: Page, app_url: str, tmp_path: Path) -> None:

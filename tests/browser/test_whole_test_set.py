@@ -14,6 +14,7 @@ from tests.browser.draw_page import (
     Theme,
     choose,
     expect_address,
+    made_on_a_click,
     open_page,
     overflow,
     settle,
@@ -119,10 +120,9 @@ def test_what_is_downloaded_can_be_read_back(
 
 def downloaded(page: Page, key: str, folder: Path) -> Path:
     """Download the file of a button, and return it under the name that the page gave it."""
-    with page.expect_download() as download:
-        widget(page, key).get_by_role("button").click()
-    file = folder / download.value.suggested_filename
-    download.value.save_as(file)
+    download = made_on_a_click(page, key)
+    file = folder / download.suggested_filename
+    download.save_as(file)
     return file
 
 
