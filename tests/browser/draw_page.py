@@ -43,8 +43,8 @@ def wait_until(page: Page, holds: Callable[[], bool]) -> None:
 def made_on_a_click(page: Page, key: str) -> Download:
     """Click on a download button until the browser has the file.
 
-    Streamlit makes it on the click, and throws it away if pages run before the browser asks for it,
-    or if the button has been sent anew meanwhile. Then people click again, too.
+    Once in many runs nothing comes of a click while the page is still being filled in. People click
+    again then, too.
     """
     for _ in range(PATIENCE // UNTIL_AGAIN):
         with suppress(TimeoutError):
