@@ -130,10 +130,16 @@ class Some:
         return Some(goal, self.epsilon[rows], self.clean[rows], self.leads[rows])
 
     def apgd_towards(self, aims: IntArray, start: int, steps: int, seed: int) -> FloatArray:
-        """Return what APGD on the targeted DLR loss finds towards labels, `(n,)`.
+        """Return what APGD on the targeted DLR loss finds towards labels, `(n, 784)`.
 
         With a target this is the only aim, and the loss is its lead over all labels: DLR would only
         lead it past the true one.
+
+        Args:
+            aims: `(n,)` labels, none of them the true one; ignored with a target.
+            start: the number of the random start; each run has another one.
+            steps: the number of steps.
+            seed: decides the start.
         """
         targeted = self.goal.targeted
         loss = LOSSES["margin" if targeted else "dlr"]
@@ -176,8 +182,8 @@ def by_apgd_again(some: Some, *, seed: int, rank: int, start: int) -> FloatArray
     rows = np.flatnonzero(near | (rank + start == 0))
     x_adv = some.goal.x.copy()
     if len(rows):
-        place = 10 + rank + NEAR * start
-        x_adv[rows] = some.only(rows).apgd_towards(aims[rows], place, MANY_STEPS, seed)
+        unused = 10 + rank + NEAR * start  # the shorter runs began at 0 to 9
+        x_adv[rows] = some.only(rows).apgd_towards(aims[rows], unused, MANY_STEPS, seed)
     return x_adv
 
 

@@ -125,7 +125,10 @@ class Server:
         return LIBRARY.owner(name) == mark_of(who)
 
     def warm_up(self) -> None:
-        """Import in the background what the first drawing needs; only the first call does it."""
+        """Import in the background what the first drawing needs, then settle the garbage collector.
+
+        Only the first call does it.
+        """
 
         def warm_up() -> None:
             drawing.warm_up()
