@@ -16,20 +16,20 @@ def logits(classifier: Classifier, x: ArrayLike) -> FloatArray:
     Raises:
         ValueError: `x` is not an array of pixels in [0, 1], or is empty.
     """
-    x = validate.images(x)
-    if not len(x):
-        raise ValueError("x must hold at least one image")
-    if len(x) <= BATCH:
-        with one_thread_a_product:
+    with one_thread_a_product:  # once for all
+        x = validate.images(x)
+        if not len(x):
+            raise ValueError("x must hold at least one image")
+        if len(x) <= BATCH:
             return classifier.logits(x)
-    first = classifier.logits(x[:1])
-    out = np.empty((len(x), first.shape[1]), first.dtype)
+        first = classifier.logits(x[:1])
+        out = np.empty((len(x), first.shape[1]), first.dtype)
 
-    def fill(rows: slice) -> None:
-        out[rows] = classifier.logits(x[rows])
+        def fill(rows: slice) -> None:
+            out[rows] = classifier.logits(x[rows])
 
-    in_batches(fill, len(x))
-    return out
+        in_batches(fill, len(x))
+        return out
 
 
 def predict(classifier: Classifier, x: ArrayLike) -> IntArray:
@@ -106,7 +106,9 @@ def rounded(x: FloatArray, levels: int | None) -> FloatArray:
     if levels is None:
         return x
     steps = validate.whole_number(levels, name="levels", least=2) - 1
-    return np.round(x * steps) / steps
+    out = np.round(x * steps)
+    out /= steps
+    return out
 
 
 def l2_norm(x: FloatArray, x_adv: FloatArray) -> FloatArray:

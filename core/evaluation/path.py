@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import measures, validate
-from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, draws, towards
+from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, along, draws, towards
 from core.batches import one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
@@ -106,21 +106,24 @@ def follow(
     Raises:
         ValueError: as the attack does, which may refuse a target, or `levels` is below 2.
     """
-    clean = measures.rounded(x, levels)
-    if isinstance(method, MinimalMethod):
-        found = method.on_one(classifier, clean, [label], target=target)
-
-        def attack(budgets: FloatArray) -> FloatArray:
-            return towards(clean, found, budgets)[:, 0]
-    else:
-        attack_within = method.attack
-
-        def attack(budgets: FloatArray) -> FloatArray:
-            return attack_within(classifier, clean, [label], budgets, target=target)[:, 0]
-
     with one_thread_a_product:  # once for all of the small products
+        attack = _attack_on(classifier, method, measures.rounded(x, levels), label, target)
         path = trace(classifier, method.scale, attack, target=target, levels=levels)
     return replace(path, straight=is_straight(method))
+
+
+def _attack_on(
+    classifier: Classifier, method: Method, clean: FloatArray, label: int, target: int | None
+) -> Callable[[FloatArray], FloatArray]:
+    """Return what attacks one image, from budgets `(B,)` to adversarial images `(B, 784)`."""
+    if isinstance(method, MinimalMethod):
+        found = method.on_one(classifier, clean, [label], target=target)
+        return lambda budgets: towards(clean, found, budgets)[:, 0]
+    if method.direction is not None:
+        direction = method.direction(classifier, clean, [label], target=target)
+        return lambda budgets: along(direction, clean, budgets)[:, 0]
+    attack = method.attack
+    return lambda budgets: attack(classifier, clean, [label], budgets, target=target)[:, 0]
 
 
 def is_straight(method: Method) -> bool:
@@ -157,7 +160,7 @@ def trace(
 
     exact = attack(scale.budgets)
     x_adv = measures.rounded(exact, levels)
-    logits = measures.logits(classifier, x_adv)
+    logits = classifier.logits(x_adv)
     predictions: IntArray = logits.argmax(axis=1)
     before = int(predictions[0])
 
@@ -172,7 +175,7 @@ def trace(
         budgets = _between(scale, place)
         closer = np.concatenate([images(budgets[:-1]), x_adv[place : place + 1]])
         # The prediction on the grid counts: among other images its logits may be rounded otherwise.
-        labels = np.append(measures.predict(classifier, closer)[:-1], predictions[place])
+        labels = np.append(classifier.logits(closer).argmax(axis=1)[:-1], predictions[place])
         hit = np.flatnonzero(wanted(labels))[0]
         norm = measures.l2_norm(x_adv[0], closer[hit])
         return Flip(float(budgets[hit]), before, int(labels[hit]), float(norm))
@@ -181,7 +184,7 @@ def trace(
     reached = first(lambda labels: labels == target) if target is not None else None
     flips, undone = 0, False
     if flip is None and levels is not None:
-        undone = bool((measures.predict(classifier, exact) != before).any())
+        undone = bool((classifier.logits(exact).argmax(axis=1) != before).any())
     elif flip is not None:
         epsilon = _as_noise(flip, scale, pixels=x_adv.shape[1])
         flips = random_flips(classifier, x_adv[:1], epsilon, levels=levels)
@@ -236,7 +239,14 @@ def random_flips(
         levels: as in `follow`.
     """
     x = measures.rounded(validate.images(x), levels)
+    # Each pixel has two shades, and a random bit decides between them.
+    lighter, darker = (
+        measures.rounded(np.clip(x + change, 0, 1), levels) for change in (epsilon, -epsilon)
+    )
     up = draws.generator(seed, "random flips", x[0]).integers(0, 2, (tries, x.shape[1]), np.int8)
-    perturbed = np.clip(x + epsilon * (2 * up - 1).astype(x.dtype), 0, 1)
-    changed = measures.predict(classifier, measures.rounded(perturbed, levels))
-    return int((changed != measures.predict(classifier, x)).sum())
+    perturbed = up.astype(x.dtype)
+    perturbed *= lighter
+    np.maximum(perturbed, darker, out=perturbed)
+    with one_thread_a_product:
+        labels = classifier.logits(np.concatenate([x, perturbed])).argmax(axis=1)
+    return int((labels[1:] != labels[0]).sum())
