@@ -80,9 +80,9 @@ def until(at: AppTest, holds: Callable[[AppTest], Any]) -> AppTest:
 def given_to_explorer(
     at: AppTest,
 ) -> tuple[dict[str, Any], list[tuple[NDArray[np.float64], NDArray[np.uint8]]]] | None:
-    """Return what the live ε is told, and a `(B, 13)` table and `(B, 784)` frames a network.
+    """Return what the live ε is told, and a `(B, 12)` table and `(B, 784)` frames a network.
 
-    None where it is not on the page.
+    None where it is not on the page. A row of a table is a budget, the L2 norm, ten probabilities.
     """
     for element in at.get("bidi_component"):
         if not element.proto.component_name.endswith("epsilon_explorer"):
@@ -90,12 +90,13 @@ def given_to_explorer(
         content = element.proto.bytes
         start = 4 + int.from_bytes(content[:4], "little")
         about: dict[str, Any] = json.loads(content[4:start])
-        each = np.frombuffer(zlib.decompress(content[start:]), np.uint8)
-        tables_end = about["budgets"] * 13 * 8
-        numbers = []
-        for one in each.reshape(-1, tables_end + about["budgets"] * 784):
-            table, changes = np.split(one, [tables_end])
-            frames = changes.reshape(784, -1).T.cumsum(axis=0, dtype=np.uint8)
-            numbers.append((table.view("<f8").reshape(-1, 13), frames))
-        return about, numbers
+        count, networks = about["budgets"], 2 if about["second"] else 1
+        tables = np.frombuffer(content, "<f4", networks * count * 11, start + count * 8)
+        budgets = np.frombuffer(content, "<f8", count, start)
+        changes = zlib.decompress(content[start + budgets.nbytes + tables.nbytes :])
+        frames = np.frombuffer(changes, np.uint8).reshape(networks, 784, count)
+        return about, [
+            (np.column_stack([budgets, table]), each.T.cumsum(axis=0, dtype=np.uint8))
+            for table, each in zip(tables.reshape(networks, count, 11), frames, strict=True)
+        ]
     return None

@@ -71,8 +71,7 @@ def path_of(table: NDArray[np.float64], frames: NDArray[np.uint8]) -> dict[str, 
     return {
         "epsilons": table[:, 0],
         "l2_norm": table[:, 1],
-        "linf_norm": table[:, 2],
-        "probabilities": table[:, 3:],
+        "probabilities": table[:, 2:],
         "frames": frames.tobytes(),
     }
 

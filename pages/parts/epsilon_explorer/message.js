@@ -1,21 +1,27 @@
-// The server's one message: four bytes with the length of a JSON text, the text, and compressed, for
-// each network under attack, a row of doubles for each budget (ε, L2 norm, L∞ norm, ten
-// probabilities) and the frames, each pixel under all budgets, as its changes modulo 256.
+// The server's one message: four bytes with the length of a JSON text, the text, the budgets as
+// doubles, for each network under attack a row of floats for each budget (L2 norm, ten
+// probabilities), and compressed the frames of all, each pixel under all budgets, as its changes
+// modulo 256.
 
 const SIDE = 28;
 const PIXELS = SIDE * SIDE;
-const COLUMNS = 13;
+const COLUMNS = 11;
 
 async function unpack(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  const about = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  const numbers = await decompress(bytes.subarray(4 + length));
-  const size = about.budgets * (COLUMNS * 8 + PIXELS);
-  const path = (place) => unpackPath(numbers.subarray(place * size), about.budgets);
-  const { name, flip, sentence, proof, second } = about;
+  let place = 0;
+  const next = (size) => bytes.slice(place, (place += size)); // a copy, which is aligned
+  const [length] = new Uint32Array(next(4).buffer);
+  const about = JSON.parse(new TextDecoder().decode(next(length)));
+  const { name, flip, sentence, proof, second, budgets } = about;
   const said = [{ name, flip, sentence, proof }, ...(second ? [second] : [])];
-  const paths = said.map((words, place) => ({ ...words, ...path(place) }));
-  return { ...about, epsilons: paths[0].epsilons, paths };
+  const epsilons = [...new Float64Array(next(8 * budgets).buffer)];
+  const tables = said.map(() => new Float32Array(next(4 * budgets * COLUMNS).buffer));
+  const changes = await decompress(bytes.subarray(place));
+  const paths = said.map((words, at) => {
+    const own = changes.subarray(at * budgets * PIXELS, (at + 1) * budgets * PIXELS);
+    return { ...words, ...unpackTable(tables[at]), ...unpackFrames(own, budgets) };
+  });
+  return { ...about, epsilons, paths };
 }
 
 async function decompress(bytes) {
@@ -23,30 +29,29 @@ async function decompress(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function unpackPath(bytes, budgets) {
-  const numbers = [...new Float64Array(bytes.slice(0, budgets * COLUMNS * 8).buffer)];
-  const rows = Array.from({ length: budgets }, (_, row) =>
-    numbers.slice(COLUMNS * row, COLUMNS * (row + 1)));
-  const probabilities = rows.map((row) => row.slice(3));
+function unpackTable(numbers) {
+  const rows = Array.from({ length: numbers.length / COLUMNS }, (_, row) =>
+    [...numbers.subarray(COLUMNS * row, COLUMNS * (row + 1))]);
+  const probabilities = rows.map((row) => row.slice(1));
   return {
-    epsilons: rows.map(([epsilon]) => epsilon),
-    l2_norm: rows.map(([, norm]) => norm),
-    linf_norm: rows.map(([, , norm]) => norm),
+    l2_norm: rows.map(([norm]) => norm),
     probabilities,
     predictions: probabilities.map((shares) => shares.indexOf(Math.max(...shares))),
-    frames: sums(bytes.subarray(budgets * COLUMNS * 8), budgets),
   };
 }
 
-// The frames, one after the other, from each pixel's changes.
-function sums(changes, budgets) {
+// The frames, one after the other, from each pixel's changes; and how far each is from the first.
+function unpackFrames(changes, budgets) {
   const frames = new Uint8Array(budgets * PIXELS);
+  const farthest = new Uint8Array(budgets);
   for (let pixel = 0; pixel < PIXELS; pixel++) {
+    const clean = changes[pixel * budgets];
     let level = 0;
     for (let budget = 0; budget < budgets; budget++) {
       level = (level + changes[pixel * budgets + budget]) & 255;
       frames[budget * PIXELS + pixel] = level;
+      farthest[budget] = Math.max(farthest[budget], Math.abs(level - clean));
     }
   }
-  return frames;
+  return { frames, linf_norm: [...farthest].map((levels) => levels / 255) };
 }
