@@ -18,6 +18,7 @@ from core.presentation.code import Shown
 from core.serving.networks import ServedNetwork
 from core.serving.questions import can_be_followed
 from pages.attack.scenes import ANY_OTHER, show_scenes, show_why
+from pages.parts import digit_choice
 from pages.parts.address import (
     nearest_of,
     one_of,
@@ -104,19 +105,21 @@ def main() -> None:
     start_choices()
     st.html(f"<style>{STYLE}</style>")
     bring_code()
-    with st.container(key="stage"):
-        with st.container(horizontal=True, key="bar"):
-            with st.container(key="begin"):
-                st.markdown("# Draw a digit, turn up ε, watch it flip")
-                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    choose_source()
-                    show_scenes()
-            with st.container(horizontal=True, key="settings"):
-                show_attack_choice()
-                show_network_choice()
-        with st.container(key="desk"):
-            show_digit_under_attack()
-            show_more()
+    digit_choice.explain_wrong_index()
+    stage = st.container(key="stage")
+    with stage.container(horizontal=True, key="bar"):
+        with st.container(key="begin"):
+            st.markdown("# Draw a digit, turn up ε, watch it flip")
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                choose_source()
+                show_scenes()
+        with st.container(horizontal=True, key="settings"):
+            show_attack_choice()
+            show_network_choice()
+    # For each run of its own, a part copies the blocks that it is called in: let them be few.
+    with stage.container(key="desk"):
+        show_digit_under_attack()
+        show_more()
     answer()
 
 
@@ -156,8 +159,12 @@ def show_digit_under_attack() -> None:
                 if chosen is not None and prediction is not None:
                     show_choice(subject)
                     show_remarks(subject, chosen, prediction)
-            with right.container(key="gets"), st.expander("What the network gets", expanded=True):
-                show_what_the_network_gets(subject)
+            if subject.label is None:
+                with (
+                    right.container(key="gets"),
+                    st.expander("What the network gets", expanded=True),
+                ):
+                    show_what_the_network_gets(subject)
         keep_in_address(subject)
         put_in_address(
             {
@@ -252,7 +259,7 @@ def explore(
         )
 
     def attacked(network: ServedNetwork) -> Attacked:
-        path = followed(subject, network, label)
+        path = server().evaluations.path(network, method, subject.x, label, target)
         noise = method.name == "noise"
         said = words.on_path(path, label=label, target=target, noise=noise)
         return Attacked(shown_name(network.name), path, said, proofs.get(network.name, ""))
@@ -291,12 +298,6 @@ def too_slow(method: Method, network: ServedNetwork) -> str:
         f"{method.title} takes too long here on *{escaped(shown_name(network.name))}*, which is a "
         "large network. Choose FGSM, or attack it on the page Test set."
     )
-
-
-def followed(subject: Subject, network: ServedNetwork, label: int) -> AttackPath:
-    """Return the digit under every budget of the chosen attack on a network."""
-    method, target = method_chosen(), target_for(label)
-    return server().evaluations.path(network, method, subject.x, label, target)
 
 
 def leave_address(epsilon: float) -> None:
@@ -353,14 +354,15 @@ def show_views() -> None:
     """Show the chart and the views inside the network and the attack, each once it is opened."""
     subject, _ = chosen_subject()
     chosen, _ = found_network()
-    if chosen is None or not can_be_followed(chosen, method_chosen()):
+    method = method_chosen()
+    if chosen is None or not can_be_followed(chosen, method):
         return
     if subject is None:  # the page's style hides them; a first stroke need not send them
         subject = replace(example_digit(), label=None)
     label = label_of(subject, int(predict(chosen.network, subject.x)[0]))
-    path = followed(subject, chosen, label)
+    path = server().evaluations.path(chosen, method, subject.x, label, target_for(label))
     show_chart(path)
-    shown = Shown(path, method_chosen(), label, target_for(label), EPSILON.get())
+    shown = Shown(path, method, label, target_for(label), EPSILON.get())
     show_walk(shown, chosen, subject.x)
     show_plane(shown, chosen, subject.x)
     show_units(shown, chosen)

@@ -15,6 +15,7 @@ from core.presentation.lesson import on_guess
 from core.serving.networks import ServedNetwork
 from pages.course.lesson_case import Case
 from pages.course.lesson_steps import STANDARD, STEPS, case_for, has_seen, place_slider
+from pages.parts import digit_choice
 from pages.parts.address import put_in_address
 from pages.parts.digit_images import show_images
 from pages.parts.epsilon_explorer import bring_code
@@ -123,6 +124,7 @@ def go_on_at(number: int, said: str) -> None:
 
 def show_digit_choice(subject: Subject | None, standard: ServedNetwork) -> None:
     """Show the canvas, or where else the digit comes from."""
+    digit_choice.explain_wrong_index()
     with st.container(key="lesson_choice"):
         choose_source()
         show_source(subject, standard)

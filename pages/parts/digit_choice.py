@@ -6,13 +6,25 @@ import streamlit as st
 from core.classifier import FloatArray, IntArray
 from core.presentation.words import with_article
 from core.serving.networks import ServedNetwork
-from pages.parts.digit_images import show_images
+from core.serving.questions import ALL
+from pages.parts.digit_images import SHOWN, show_images
 from pages.parts.remark import show_below
 from pages.parts.server import server
 from pages.parts.state import DIGIT
 
 ANY = "any digit"
 _WANTED = "wanted_digit"  # the key of what the buttons look for
+
+
+def explain_wrong_index() -> None:
+    """Have the page say why an index is not taken; call it in each run of a page with `show`.
+
+    Streamlit keeps the last index that is allowed, and says why in a tooltip alone.
+    """
+    show_below(
+        f".st-key-which_digit:has(.st-key-{DIGIT.key} [aria-invalid=true])",
+        f"The test images have the numbers 0 to {ALL - 1:,}. The one that was shown stays.",
+    )
 
 
 def show(x: FloatArray, label: int, chosen: ServedNetwork | None) -> None:
@@ -23,19 +35,13 @@ def show(x: FloatArray, label: int, chosen: ServedNetwork | None) -> None:
         label: its label.
         chosen: the network whose mistakes one can look for.
     """
-    last = len(server().digits("test")) - 1
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="which_digit"):
         index = st.number_input(
-            "Test image no.", 0, last, key=DIGIT.key, persist_state="session", width=140
+            "Test image no.", 0, ALL - 1, key=DIGIT.key, persist_state="session", width=140
         )
         st.selectbox(
             "or look for", [ANY, *map(str, range(10))], key=_WANTED, width=125, on_change=_forget
         )
-    # Streamlit keeps the last index that is allowed, and says why in a tooltip alone.
-    show_below(
-        f".st-key-which_digit:has(.st-key-{DIGIT.key} [aria-invalid=true])",
-        f"The test images have the numbers 0 to {last:,}. The one that was shown stays.",
-    )
     with st.container(horizontal=True, gap="small", key="look_for"):
         st.button("At random", on_click=_take, args=["any", chosen])
         st.button(
@@ -54,8 +60,8 @@ def show(x: FloatArray, label: int, chosen: ServedNetwork | None) -> None:
         )
     if none := st.session_state.get("none_found"):
         st.info(none)
-    with st.container(key="digit_shown"):
-        show_images([(x, f"MNIST's test image no. {index}: {with_article(label)}")])
+    what = f"MNIST's test image no. {index}: {with_article(label)}, as the network gets it"
+    show_images([(x, what)], name=SHOWN)
 
 
 def _take(which: str, chosen: ServedNetwork | None) -> None:

@@ -15,12 +15,17 @@ from core.presentation.images import data_uri, png, to_bytes
 # The colours of the ε explorer: what gets lighter, what gets darker, what stays.
 _ABOVE, _BELOW, _ZERO = (np.array(rgb) / 255 for rgb in ((255, 150, 30), (60, 150, 255), (34,) * 3))
 
+SHOWN = "digit-shown"  # the class of a test digit or a picture that one has chosen
+
 # Images, `(784,)` or `(28, 28, 3)` in colour, each with its description; and one caption for all.
 Column: TypeAlias = tuple[Sequence[tuple[FloatArray, str]], str]
 
 
 def show_images(
-    images: list[tuple[FloatArray, str]], *, box: tuple[int, int, int, int] | None = None
+    images: list[tuple[FloatArray, str]],
+    *,
+    box: tuple[int, int, int, int] | None = None,
+    name: str = "",
 ) -> None:
     """Show images in a row.
 
@@ -29,6 +34,7 @@ def show_images(
             in [0, 1], and its caption.
         box: left, top, right and bottom of a rectangle to draw on the first image, which must have
             a height and a width.
+        name: the row's class for a page's style.
     """
     frames = [""] * len(images)
     if box is not None:
@@ -49,6 +55,7 @@ def show_images(
             for (image, caption), frame in zip(images, frames, strict=True)
         ],
         gap="0.6rem",
+        name=name,
     )
 
 
@@ -83,8 +90,9 @@ def _figure(pictures: str, caption: str, style: str = "") -> str:
     )
 
 
-def _show_row(figures: Iterable[str], *, gap: str) -> None:
-    st.html(f'<div style="display:flex;gap:{gap};align-items:flex-start">{"".join(figures)}</div>')
+def _show_row(figures: Iterable[str], *, gap: str, name: str = "") -> None:
+    style = f"display:flex;gap:{gap};align-items:flex-start"
+    st.html(f'<div class="{name}" style="{style}">{"".join(figures)}</div>')
 
 
 def signed(values: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.data import drawing, pictures
-from pages.parts.digit_images import show_images
+from pages.parts.digit_images import SHOWN, show_images
 from pages.parts.escaped import escaped
 from pages.parts.remark import show_below
 
@@ -68,11 +68,11 @@ def show() -> None:
     if error := st.session_state.get("picture_error"):
         st.error(escaped(error))
     picture = current()
-    with st.container(key="digit_shown"):
-        if picture is not None and picture.pixels is not None:
-            show_images([(picture.pixels / 255, "The picture of the link, as the network gets it")])
-        elif source == FILE and picture is not None and picture.rgba is not None:
-            show_images([(picture.rgba[..., :3] / 255, "Your picture")])
+    if picture is not None and picture.pixels is not None:
+        said = "The picture of the link, as the network gets it"
+        show_images([(picture.pixels / 255, said)], name=SHOWN)
+    elif source == FILE and picture is not None and picture.rgba is not None:
+        show_images([(picture.rgba[..., :3] / 255, "Your picture")], name=SHOWN)
 
 
 def _show_uploader() -> None:

@@ -184,8 +184,9 @@ def show_what_the_network_gets(subject: Subject) -> None:
     """Show the stages from the drawing to 28 × 28 pixels, and a switch for the centring."""
     stages = subject.stages
     if stages is None:
-        whose = "MNIST's digits are" if subject.label is not None else "A digit from a link is"
-        st.write(f"{whose} already 28 × 28 pixels. The network gets them as they are.")
+        st.write(
+            "A digit from a link is already 28 × 28 pixels. The network gets them as they are."
+        )
         return
     *before, ink, scaled, seen = stages.steps
     if not CENTRE.get():
