@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
@@ -44,7 +44,7 @@ class Subject:
     stages: drawing.Stages | None = None
     label: int | None = None
 
-    @property
+    @cached_property
     def x(self) -> FloatArray:
         """The pixels in [0, 1] as a batch of one, `(1, 784)`."""
         return self.pixels.reshape(1, -1).astype(np.float32) / 255
