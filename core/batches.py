@@ -4,13 +4,14 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import cache, lru_cache
+from typing import Any
 
-from threadpoolctl import LibController, OpenBLASController, ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 # 256 images of 784 float32 numbers take 800 kB. An attack's few arrays of that size stay in a
 # core's cache, and its steps are long enough that threads rarely wait for the interpreter.
@@ -114,28 +115,21 @@ class _OneThreadAProduct:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._own: list[tuple[LibController, int]] = []  # of each BLAS
+        self._own: Any = None
 
     def __enter__(self) -> None:
         with self._lock:
             self._inside += 1
             if self._inside == 1:
-                # `ThreadpoolController.limit` takes ten times as long: it asks all that there is.
-                each_blas = _blas(len(sys.modules)).lib_controllers
-                self._own = [(blas, blas.get_num_threads()) for blas in each_blas]
-                self._limit([1] * len(each_blas))
+                OpenBLASController.clear_controlling_thread(force=True)
+                self._own = _blas(len(sys.modules)).limit(limits=1)
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit([threads for _, threads in self._own])
-
-    def _limit(self, threads: Sequence[int]) -> None:
-        """Let each BLAS use so many threads."""
-        OpenBLASController.clear_controlling_thread(force=True)
-        for (blas, _), count in zip(self._own, threads, strict=True):
-            blas.set_num_threads(count)
+                OpenBLASController.clear_controlling_thread(force=True)
+                self._own.restore_original_limits()
 
 
 one_thread_a_product = _OneThreadAProduct()
