@@ -13,14 +13,14 @@ from core.attacks.apgd import apgd
 from core.attacks.carlini_wagner import carlini_wagner, carlini_wagner_nearest
 from core.attacks.deepfool import deepfool
 from core.attacks.fab import fab
-from core.attacks.fgsm import fgsm, fgsm_direction
+from core.attacks.fgsm import fgsm
 from core.attacks.jsma import jsma
 from core.attacks.method import L2, LINF, WAY, BudgetMethod, Method, MinimalMethod, Scale
 from core.attacks.mi_fgsm import mi_fgsm
 from core.attacks.minimal import towards, within
-from core.attacks.noise import noise, noise_direction
+from core.attacks.noise import noise
 from core.attacks.pgd import bim, pgd, pgd_l2
-from core.attacks.problem import Attack, Direction, MinimalAttack, along
+from core.attacks.problem import Attack, MinimalAttack
 from core.attacks.random_search import CountedAttack, Searched
 from core.attacks.square import square, square_search
 from core.attacks.square_l2 import square_l2, square_l2_search
@@ -40,7 +40,6 @@ _ALL: tuple[Method, ...] = (
         title="FGSM",
         norm="linf",
         attack=fgsm,
-        direction=fgsm_direction,
         cost="one step",
         summary="One step: every pixel goes up or down by ε, whichever raises the loss. "
         "The fast gradient sign method (Goodfellow, Shlens and Szegedy, 2015).",
@@ -101,7 +100,6 @@ _ALL: tuple[Method, ...] = (
         norm="linf",
         targeted=False,
         attack=noise,
-        direction=noise_direction,
         cost="one step",
         summary="Every pixel goes up or down by ε at random. It ignores the network. It is the "
         "control that shows how much the direction of an attack matters.",
@@ -198,7 +196,6 @@ __all__ = [
     "Attack",
     "BudgetMethod",
     "CountedAttack",
-    "Direction",
     "Method",
     "MinimalAttack",
     "MinimalMethod",
@@ -207,7 +204,6 @@ __all__ = [
     "Step",
     "Watch",
     "WorstCase",
-    "along",
     "apgd",
     "bim",
     "carlini_wagner",

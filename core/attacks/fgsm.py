@@ -3,7 +3,7 @@
 from numpy.typing import ArrayLike
 
 from core import one_pass
-from core.attacks.problem import Goal, Problem, check_gradient, step_along, to_sign
+from core.attacks.problem import Problem, check_gradient, step_along, to_sign
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
@@ -46,16 +46,3 @@ def fgsm(
 
     in_batches(attack, len(problem.x))
     return problem.answer(x_adv)
-
-
-def fgsm_direction(
-    classifier: Classifier, x: ArrayLike, y: ArrayLike, *, target: ArrayLike | None = None
-) -> FloatArray:
-    """Return the direction of the step of `fgsm`, `(N, 784)` of -1, 0 and 1 in the dtype of `x`.
-
-    See `Direction` for the arguments and errors.
-    """
-    goal = Goal.of(classifier, x, y, target)
-    direction = goal.ascent(goal.clean(slice(None)), goal.labels, "exact")
-    to_sign(direction)
-    return direction

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from core.attacks.problem import Attack, Direction, MinimalAttack
+from core.attacks.problem import Attack, MinimalAttack
 from core.attacks.random_search import CountedAttack
 from core.classifier import FloatArray
 
@@ -76,13 +76,10 @@ class BudgetMethod(_Description):
         attack: the attack.
         counted: the same, which also tells how often it asks the network, for an attack of which
             that number is the cost; None for others.
-        direction: of its step, for an attack that takes one along a direction which does not depend
-            on ε; None for others.
     """
 
     attack: Attack
     counted: CountedAttack | None = None
-    direction: Direction | None = None
 
     @property
     def scale(self) -> Scale:

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from core import validate
 from core.attacks import draws
-from core.attacks.problem import Goal, Problem, step_along
+from core.attacks.problem import Problem, step_along
 from core.batches import in_batches
 from core.classifier import Classifier, FloatArray
 
@@ -35,27 +35,8 @@ def noise(
 
     def perturb(rows: slice) -> None:
         clean = problem.clean(rows)
-        step_along(_signs(clean, seed), clean, problem.epsilons, x_adv[:, rows])
+        signs = np.copysign(clean.dtype.type(1), draws.uniform(seed, "noise", clean))
+        step_along(signs, clean, problem.epsilons, x_adv[:, rows])
 
     in_batches(perturb, len(problem.x))
     return problem.answer(x_adv)
-
-
-def noise_direction(
-    classifier: Classifier,
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    target: ArrayLike | None = None,
-    seed: int = 0,
-) -> FloatArray:
-    """Return the signs of `noise`, `(N, 784)` of -1 and 1 in the dtype of `x`.
-
-    See `Direction` for the arguments and errors, `noise` for the seed.
-    """
-    return _signs(Goal.of(classifier, x, y, target).clean(slice(None)), seed)
-
-
-def _signs(x: FloatArray, seed: int) -> FloatArray:
-    signs: FloatArray = np.copysign(x.dtype.type(1), draws.uniform(seed, "noise", x))
-    return signs

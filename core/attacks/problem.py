@@ -50,24 +50,6 @@ class Attack(Protocol):
         ...
 
 
-class Direction(Protocol):
-    """The signature of what gives the direction of an attack that takes one step from the image.
-
-    With it the attack is clip(x + ε · direction, 0, 1), for any ε: see `along`.
-    """
-
-    def __call__(
-        self,
-        classifier: Classifier,
-        x: ArrayLike,
-        y: ArrayLike,
-        *,
-        target: ArrayLike | None = None,
-    ) -> FloatArray:
-        """Return each image's direction, `(N, 784)`. Arguments and errors: see `Attack`."""
-        ...
-
-
 class MinimalAttack(Protocol):
     """The signature of an attack that looks for the smallest perturbation itself."""
 
@@ -250,23 +232,6 @@ def check_gradient(gradient: FloatArray) -> None:
             "the network's gradient is not a number for some image, but NaN or infinite: "
             "no attack can follow it"
         )
-
-
-def along(direction: FloatArray, x: FloatArray, epsilons: ArrayLike) -> FloatArray:
-    """Return clip(x + ε · direction, 0, 1) for every budget, as the attack itself does.
-
-    Args:
-        direction: `(N, 784)`, see `Direction`.
-        x: `(N, 784)` clean images.
-        epsilons: `(E,)` budgets.
-
-    Returns:
-        `(E, N, 784)` in the dtype of `x`.
-    """
-    budgets = np.asarray(epsilons, x.dtype)
-    x_adv = np.empty((len(budgets), *x.shape), x.dtype)
-    step_along(direction, x, budgets, x_adv)
-    return x_adv
 
 
 def step_along(sign: FloatArray, x: FloatArray, epsilons: FloatArray, x_adv: FloatArray) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import measures, validate
-from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, along, draws, towards
+from core.attacks import LINF, WAY, Method, MinimalMethod, Scale, draws, towards
 from core.batches import one_thread_a_product
 from core.classifier import Classifier, FloatArray, IntArray
 from core.losses import softmax
@@ -119,9 +119,6 @@ def _attack_on(
     if isinstance(method, MinimalMethod):
         found = method.on_one(classifier, clean, [label], target=target)
         return lambda budgets: towards(clean, found, budgets)[:, 0]
-    if method.direction is not None:
-        direction = method.direction(classifier, clean, [label], target=target)
-        return lambda budgets: along(direction, clean, budgets)[:, 0]
     attack = method.attack
     return lambda budgets: attack(classifier, clean, [label], budgets, target=target)[:, 0]
 

@@ -15,8 +15,6 @@ from core.attacks import (
     BY_TITLE,
     FOLLOWED,
     METHODS,
-    BudgetMethod,
-    along,
     bim,
     fgsm,
     mi_fgsm,
@@ -232,25 +230,6 @@ def test_pgd_in_l2_takes_a_budget_above_1_and_uses_it_up(
     assert np.median(referee.norms(x, stronger)) > 1.8
     assert misclassified(report_network, weaker, y) < 0.3
     assert misclassified(report_network, stronger, y) > 0.9
-
-
-@pytest.mark.parametrize("target", [None, 3])
-@pytest.mark.parametrize(
-    "name", [name for name, method in METHODS.items() if getattr(method, "direction", None)]
-)
-def test_an_attack_of_one_step_is_along_its_direction(
-    name: str, target: int | None, report_network: MLP, test_digits: Digits
-) -> None:
-    method = METHODS[name]
-    assert isinstance(method, BudgetMethod) and method.direction and method.cost == "one step"
-    x, y = test_digits.x[:20], test_digits.y[:20]
-    keep = y != target
-    x, y = x[keep], y[keep]
-    direction = method.direction(report_network, x, y, target=target)
-    expected = method.attack(report_network, x, y, method.scale.budgets, target=target)
-    np.testing.assert_array_equal(along(direction, x, method.scale.budgets), expected)
-    with pytest.raises(ValueError, match="^y must"):
-        method.direction(report_network, x, [10])
 
 
 @pytest.mark.parametrize("attack", [bim, mi_fgsm, pgd_l2])
