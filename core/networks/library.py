@@ -2,11 +2,9 @@
 
 import itertools
 import os
-import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,7 +18,6 @@ from core.validate import MAX_NAME, network_name
 
 MAX_KEPT = 100  # networks
 MAX_KEPT_BYTES = 500 * 2**20  # of all of them together
-_SETTLED = 2_000_000_000  # ns: no file system's clock for changes is coarser
 STANDARD = "standard"  # what the network of the file "report" is called
 
 
@@ -179,35 +176,17 @@ def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}{SUFFIX}"
 
 
-def _stems(folder: Path) -> Sequence[str]:
+def _stems(folder: Path) -> list[str]:
     """Return the names of the networks in a folder, sorted."""
     try:
-        changed = os.stat(folder).st_mtime_ns
+        found = os.listdir(folder)  # Path.glob takes five times as long, and pages ask often
     except FileNotFoundError:
-        return ()
-    # Pages ask often, and most often nothing has changed. A change right after one that is known
-    # may not show in the time.
-    if abs(time.time_ns() - changed) < _SETTLED:
-        return _listed(folder)
-    return _known(folder, changed)
-
-
-def _listed(folder: Path) -> Sequence[str]:
-    try:
-        found = os.listdir(folder)  # Path.glob takes five times as long
-    except FileNotFoundError:
-        return ()
+        return []
     return sorted(
         file.removesuffix(SUFFIX)
         for file in found
         if file.endswith(SUFFIX) and not file.startswith(".")
     )
-
-
-@lru_cache(maxsize=16)
-def _known(folder: Path, changed: int) -> Sequence[str]:
-    """Return what `_listed` does, listed once for each time at which the folder has changed."""
-    return _listed(folder)
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -36,28 +36,6 @@ def test_names_are_the_report_s_first(tmp_path: Path, library: Library) -> None:
     assert Library(tmp_path / "nowhere").names() == []
 
 
-def test_a_listing_is_kept_while_its_folder_stays_as_it_is(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed: list[Path] = []
-    own = os.listdir
-
-    def listdir(folder: Path) -> list[str]:
-        listed.append(folder)
-        return own(folder)
-
-    monkeypatch.setattr("core.networks.library.os.listdir", listdir)
-    ship(library, "first")
-    os.utime(library.folder, (1, 1))  # it changed long ago
-    assert library.names() == library.names() == ["first"]
-    assert listed.count(library.folder) == 1
-    for number in range(3):  # each of them at once, within a moment of the last one
-        ship(library, f"other {number}")
-        assert f"other {number}" in library.names()
-        (library.folder / f"other {number}.safetensors").unlink()
-        assert library.names() == ["first"]
-
-
 def ship(library: Library, *names: str) -> None:
     for name in names:
         save_file(library.folder / f"{name}.safetensors", NETWORK, CARD)
