@@ -18,7 +18,6 @@ from playwright.sync_api import (
     WebSocket,
     expect,
 )
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from pages.parts.canvas import SIDE
 from tests.browser.conftest import PATIENCE
@@ -160,19 +159,6 @@ def draw_by_finger(page: Page, points: list[Point]) -> None:
         for part in (0.25, 0.5, 0.75, 1):
             touch("touchMove", (from_x + part * (to_x - from_x), from_y + part * (to_y - from_y)))
     touch("touchEnd")
-
-
-def parts_received(page: Page) -> list[str]:
-    """Return a list that takes up what kinds of elements and blocks the page gets from now on."""
-    kinds: list[str] = []
-
-    def take(frame: str | bytes) -> None:
-        delta = ForwardMsg.FromString(bytes(frame)).delta  # type: ignore[arg-type]
-        part = getattr(delta, str(delta.WhichOneof("type")), None)
-        kinds.append(str(part and part.WhichOneof("type")))
-
-    page.on("websocket", lambda socket: socket.on("framereceived", take))
-    return kinds
 
 
 def choose(page: Page, box: str, option: str) -> None:

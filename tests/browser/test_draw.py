@@ -21,7 +21,6 @@ from tests.browser.draw_page import (
     frames_sent,
     open_draw,
     overflow,
-    parts_received,
     position,
     settle,
     slider,
@@ -369,30 +368,6 @@ def test_an_index_of_no_test_digit_is_said_to_be_none(page: Page, app_url: str) 
     index.press("Enter")
     expect_address(page, "digit=9999")
     assert after(page, ".st-key-which_digit") == "none"
-
-
-def test_another_test_digit_brings_only_what_belongs_to_it(page: Page, app_url: str) -> None:
-    received = parts_received(page)
-    open_draw(page, app_url, "?digit=5")
-    expect(page.locator(".sentence")).to_be_visible()
-    settle(page)
-    assert {"expandable", "markdown"} <= set(received)  # what the whole page brings
-    shown = page.locator(".digit-shown")
-    for act in ("Read wrong", "8"):
-        received.clear()
-        before = shown.inner_text()
-        if act == "8":
-            widget(page, "digit").locator("input").fill(act)
-            page.keyboard.press("Enter")
-        else:
-            page.get_by_role("button", name=act).click()
-        expect(shown).not_to_have_text(before)
-        settle(page)
-        index = widget(page, "digit").locator("input").input_value()
-        expect(shown).to_contain_text(f"test image no. {index}:")
-        expect(page.locator(".explorer")).to_have_count(1)
-        assert {"number_input", "button"} <= set(received)
-        assert not {"expandable", "markdown"} & set(received)
 
 
 def after(page: Page, selector: str) -> str:
