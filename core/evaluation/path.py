@@ -236,7 +236,8 @@ def random_flips(
         levels: as in `follow`.
     """
     x = measures.rounded(validate.images(x), levels)
-    # Each pixel has two shades, and a random bit decides between them.
+    # Each pixel has two shades, and a random bit decides between them: the pixel is the larger one
+    # of bit · lighter and darker.
     lighter, darker = (
         measures.rounded(np.clip(x + change, 0, 1), levels) for change in (epsilon, -epsilon)
     )

@@ -116,7 +116,7 @@ def main() -> None:
         with st.container(horizontal=True, key="settings"):
             show_attack_choice()
             show_network_choice()
-    # For each run of its own, a part copies the blocks that it is called in: let them be few.
+    # A part copies the blocks around it for each of its runs, so there are few.
     with stage.container(key="desk"):
         show_digit_under_attack()
         show_more()
@@ -159,11 +159,9 @@ def show_digit_under_attack() -> None:
                 if chosen is not None and prediction is not None:
                     show_choice(subject)
                     show_remarks(subject, chosen, prediction)
-            if subject.label is None:
-                with (
-                    right.container(key="gets"),
-                    st.expander("What the network gets", expanded=True),
-                ):
+            if subject.label is None:  # a test digit is shown as the network gets it
+                gets = right.container(key="gets")
+                with gets.expander("What the network gets", expanded=True):
                     show_what_the_network_gets(subject)
         keep_in_address(subject)
         put_in_address(

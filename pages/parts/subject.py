@@ -184,9 +184,7 @@ def show_what_the_network_gets(subject: Subject) -> None:
     """Show the stages from the drawing to 28 × 28 pixels, and a switch for the centring."""
     stages = subject.stages
     if stages is None:
-        st.write(
-            "A digit from a link is already 28 × 28 pixels. The network gets them as they are."
-        )
+        st.write("A digit from a link is already 28 × 28 pixels. The network gets it as it is.")
         return
     *before, ink, scaled, seen = stages.steps
     if not CENTRE.get():

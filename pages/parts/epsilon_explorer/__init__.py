@@ -208,8 +208,8 @@ def _packed(
     """
     scale, both = first.path.scale, [each for each in (first, second) if each]
     tables = [scale.budgets.astype("<f8").tobytes(), *(each.table for each in both)]
-    # The fastest level: others take up to ten times as long for 10 to 30 % less. Of the tables it
-    # would save little, and take longer than for the frames.
+    # The fastest level: others take up to ten times as long for 10 to 30 % less. The tables would
+    # hardly get smaller.
     frames = zlib.compress(b"".join(each.frames for each in both), 1)
     numbers = b"".join([*tables, frames])
     data = {
